@@ -1,0 +1,272 @@
+"""Ollama's wire types: requests are decoded into these, answers are encoded from them.
+
+Unknown fields are ignored and null is the same as absent. Durations are integer nanoseconds, times
+RFC 3339. A field with a default is left out of an answer while it has that default.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+# The release of Ollama whose behaviour this API follows; clients gate features on it.
+API_VERSION = "0.17.7"
+
+
+class Request(msgspec.Struct, frozen=True):
+    """What is common to the decoding of all requests."""
+
+
+class FunctionCall(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A tool's name and its arguments; `index` counts the calls of one answer."""
+
+    name: str
+    arguments: dict[str, Any]
+    index: int | None = None
+
+
+class ToolCall(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One call that the model asks its user to make."""
+
+    function: FunctionCall
+    id: str = ""
+
+
+class Message(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One turn of a conversation."""
+
+    role: str
+    content: str | None = None
+    thinking: str | None = None
+    images: list[str] | None = None
+    tool_calls: list[ToolCall] | None = None
+    tool_name: str | None = None
+    tool_call_id: str | None = None
+
+
+Tool = dict[str, Any]  # passed to the template as the client wrote it
+
+
+class InferenceRequest(Request, frozen=True):
+    """The fields that generate and chat share."""
+
+    model: str = ""
+    stream: bool | None = None
+    format: Any = None
+    options: dict[str, Any] | None = None
+    keep_alive: float | str | None = None
+    think: Any = None
+    truncate: bool | None = None
+    shift: bool | None = None
+    logprobs: bool | None = None
+    top_logprobs: int | None = None
+
+
+class GenerateRequest(InferenceRequest, frozen=True):
+    """`POST /api/generate`."""
+
+    prompt: str | None = None
+    suffix: str | None = None
+    system: str | None = None
+    template: str | None = None
+    context: list[int] | None = None
+    raw: bool | None = None
+    images: list[str] | None = None
+
+
+class ChatRequest(InferenceRequest, frozen=True):
+    """`POST /api/chat`."""
+
+    messages: list[Message] | None = None
+    tools: list[Tool] | None = None
+
+
+class EmbedRequest(Request, frozen=True):
+    """`POST /api/embed`."""
+
+    model: str = ""
+    input: str | list[str] | None = None
+    truncate: bool | None = None
+    dimensions: int | None = None
+    options: dict[str, Any] | None = None
+    keep_alive: float | str | None = None
+
+
+class ModelRequest(Request, frozen=True):
+    """`POST /api/show` and `DELETE /api/delete`; `name` is the old spelling of `model`."""
+
+    model: str | None = None
+    name: str | None = None
+    verbose: bool | None = None
+    system: str | None = None
+    options: dict[str, Any] | None = None
+
+    @property
+    def given(self) -> str:
+        """The name under either spelling."""
+        return self.model or self.name or ""
+
+
+class CopyRequest(Request, frozen=True):
+    """`POST /api/copy`."""
+
+    source: str = ""
+    destination: str = ""
+
+
+class TokenLogprob(msgspec.Struct, frozen=True):
+    """A candidate for one token; `bytes` are the UTF-8 bytes of `token`."""
+
+    token: str
+    logprob: float
+    bytes: list[int]
+
+
+class Logprob(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A generated token, with its rivals where they were asked for. Natural logarithms."""
+
+    token: str
+    logprob: float
+    bytes: list[int]
+    top_logprobs: list[TokenLogprob] = []
+
+
+class ContextReport(msgspec.Struct, frozen=True):
+    """What became of the prompt: its limit, what was reused, what had to be dropped to fit."""
+
+    limit: int
+    prompt_tokens: int
+    cached_tokens: int = 0
+    dropped_messages: int = 0
+    dropped_tokens: int = 0
+
+
+class OllapyReport(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What ollapy adds to the final record of every answer, under the key `ollapy`."""
+
+    context: ContextReport
+
+
+class InferenceResponse(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """What every record of generate and chat has; the last seven fields are the final one's."""
+
+    model: str
+    created_at: str
+    done: bool
+    done_reason: str | None = None
+    total_duration: int = 0
+    load_duration: int = 0
+    prompt_eval_count: int = 0
+    prompt_eval_duration: int = 0
+    eval_count: int = 0
+    eval_duration: int = 0
+    logprobs: list[Logprob] | None = None
+    ollapy: OllapyReport | None = None
+
+
+class GenerateResponse(
+    InferenceResponse, frozen=True, omit_defaults=True, kw_only=True
+):
+    """One record of `/api/generate`."""
+
+    response: str
+    thinking: str | None = None
+    context: list[int] | None = None
+
+
+class ChatResponse(InferenceResponse, frozen=True, omit_defaults=True, kw_only=True):
+    """One record of `/api/chat`."""
+
+    message: Message
+
+
+class EmbedResponse(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The answer of `/api/embed`; vectors are L2-normalised."""
+
+    model: str
+    embeddings: list[list[float]]
+    total_duration: int = 0
+    load_duration: int = 0
+    prompt_eval_count: int = 0
+
+
+class Details(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a model is, in words; the two lengths are left out where unknown."""
+
+    parent_model: str
+    format: str
+    family: str
+    families: list[str] | None
+    parameter_size: str
+    quantization_level: str
+    context_length: int = 0
+    embedding_length: int = 0
+
+
+class ModelSummary(msgspec.Struct, frozen=True):
+    """One row of `/api/tags`."""
+
+    name: str
+    model: str
+    modified_at: str
+    size: int
+    digest: str
+    details: Details
+    capabilities: list[str]
+
+
+class RunningModel(msgspec.Struct, frozen=True):
+    """One row of `/api/ps`."""
+
+    name: str
+    model: str
+    size: int
+    digest: str
+    details: Details
+    expires_at: str
+    size_vram: int
+    context_length: int
+
+
+class TagsResponse(msgspec.Struct, frozen=True):
+    """The answer of `/api/tags`, newest first."""
+
+    models: list[ModelSummary]
+
+
+class PsResponse(msgspec.Struct, frozen=True):
+    """The answer of `/api/ps`, latest expiry first."""
+
+    models: list[RunningModel]
+
+
+class TensorRow(msgspec.Struct, frozen=True):
+    """One tensor of a model file."""
+
+    name: str
+    type: str
+    shape: list[int]
+
+
+class ShowResponse(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """The answer of `/api/show`."""
+
+    license: str = ""
+    modelfile: str
+    parameters: str = ""
+    template: str
+    system: str = ""
+    details: Details
+    messages: list[Message] | None = None
+    model_info: dict[str, Any]
+    tensors: list[TensorRow]
+    capabilities: list[str]
+    modified_at: str
+
+
+class VersionResponse(msgspec.Struct, frozen=True):
+    """`version` is Ollama's, which clients compare; `ollapy` is ours."""
+
+    version: str
+    ollapy: str

@@ -1,0 +1,156 @@
+"""Options: what a request or a Modelfile may set, and the SamplingParams that follow from them.
+
+Values out of range are brought into it rather than refused, as clients send absurd ones; a value of
+the wrong type is refused in Ollama's words. Nothing unchecked reaches llama.cpp from here.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Mapping
+
+import msgspec
+
+from ollapy.errors import InvalidRequest
+
+logger = logging.getLogger(__name__)
+
+MAX_STOPS, MAX_STOP_BYTES = 256, 4096
+_MAX_INT = 2**31 - 1
+
+
+class SamplingParams(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What the sampler needs, every value in range.
+
+    `max_tokens` None means up to the context's limit rule; `top_k` 0 and `repeat_last_n` 0 are off,
+    `repeat_last_n` -1 is the whole context; `seed` None draws one. `logprobs` is the number of
+    alternatives to report, None for no log-probabilities at all.
+    """
+
+    temperature: float = 0.8
+    top_k: int = 40
+    top_p: float = 0.9
+    min_p: float = 0.0
+    typical_p: float = 1.0
+    repeat_last_n: int = 64
+    repeat_penalty: float = 1.0
+    presence_penalty: float = 0.0
+    frequency_penalty: float = 0.0
+    seed: int | None = None
+    stop: tuple[str, ...] = ()
+    max_tokens: int | None = None
+    logprobs: int | None = None
+
+
+class Options(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Everything Ollama's `options` object knows; None is unset.
+
+    `num_batch`, `num_gpu`, `main_gpu`, `use_mmap` and `num_thread` act when a model is loaded; a
+    loaded model is not reloaded for them.
+    """
+
+    num_ctx: int | None = None
+    num_batch: int | None = None
+    num_gpu: int | None = None
+    main_gpu: int | None = None
+    use_mmap: bool | None = None
+    num_thread: int | None = None
+    draft_num_predict: int | None = None
+    num_keep: int | None = None
+    seed: int | None = None
+    num_predict: int | None = None
+    top_k: int | None = None
+    top_p: float | None = None
+    min_p: float | None = None
+    typical_p: float | None = None
+    repeat_last_n: int | None = None
+    temperature: float | None = None
+    repeat_penalty: float | None = None
+    presence_penalty: float | None = None
+    frequency_penalty: float | None = None
+    stop: tuple[str, ...] | None = None
+
+    @classmethod
+    def parse(cls, *layers: Mapping[str, object]) -> Options:
+        """The options of the layers, later ones winning; null is unset, unknown names are logged."""
+        values: dict[str, object] = {}
+        for layer in layers:
+            for name, value in layer.items():
+                if value is not None and (kind := _KINDS.get(name)):
+                    values[name] = _convert(name, kind, value)
+                elif value is not None:
+                    logger.warning("option ignored name=%s", name[:80])
+        return msgspec.convert(values, cls)
+
+    def sampling(self, *, logprobs: int | None = None) -> SamplingParams:
+        """These options as the sampler takes them."""
+        given = {f: v for f in _RANGES if (v := getattr(self, f)) is not None}
+        clamped = {
+            f: type(v)(min(max(v, _RANGES[f][0]), _RANGES[f][1]))
+            for f, v in given.items()
+        }
+        return SamplingParams(
+            **clamped,
+            seed=None if self.seed is None or self.seed < 0 else self.seed % 2**32,
+            stop=self.stop or (),
+            max_tokens=None
+            if self.num_predict is None or self.num_predict < 0
+            else self.num_predict,
+            logprobs=logprobs,
+        )
+
+
+_RANGES: dict[str, tuple[float, float]] = {
+    "temperature": (0.0, 1e4),
+    "top_k": (0, _MAX_INT),
+    "top_p": (0.0, 1.0),
+    "min_p": (0.0, 1.0),
+    "typical_p": (0.0, 1.0),
+    "repeat_last_n": (-1, _MAX_INT),
+    "repeat_penalty": (0.01, 100.0),
+    "presence_penalty": (-100.0, 100.0),
+    "frequency_penalty": (-100.0, 100.0),
+}
+
+
+def _kind(annotation: str) -> str:
+    word = annotation.split(" | ")[0]
+    return {"int": "integer", "float": "float32", "bool": "boolean"}.get(word, "array")
+
+
+_KINDS = {
+    name: _kind(str(annotation)) for name, annotation in Options.__annotations__.items()
+}
+
+
+def _convert(name: str, kind: str, value: object) -> object:
+    """The value as its option's type, as leniently as Go's JSON: 42.0 is an integer, true is not."""
+    number = (
+        isinstance(value, int | float)
+        and not isinstance(value, bool)
+        and math.isfinite(value)
+    )
+    match kind, value:
+        case "integer", int() | float() if number:
+            return int(
+                min(max(value, -_MAX_INT - 1), _MAX_INT if name != "seed" else 2**53)
+            )
+        case "float32", int() | float() if number:
+            return float(value)
+        case "boolean", bool():
+            return value
+        case "array", list() | tuple():
+            return _stops(name, value)
+    raise InvalidRequest(f'option "{name}" must be of type {kind}')
+
+
+def _stops(name: str, value: list[object] | tuple[object, ...]) -> tuple[str, ...]:
+    stops = tuple(item for item in value if isinstance(item, str))
+    if len(stops) != len(value):
+        raise InvalidRequest(f'option "{name}" must be of an array of strings')
+    if len(stops) > MAX_STOPS or any(len(s.encode()) > MAX_STOP_BYTES for s in stops):
+        raise InvalidRequest(
+            f'option "{name}" takes at most {MAX_STOPS} strings of {MAX_STOP_BYTES} bytes'
+        )
+    return tuple(s for s in stops if s)

@@ -1,0 +1,23 @@
+"""`ollapy --version`: this program's, and the daemon's where it differs."""
+
+from __future__ import annotations
+
+from ollapy import __version__
+from ollapy.errors import DaemonUnreachable, OllapyError
+
+from .output import talk
+from .session import connect
+
+
+def print_version() -> None:
+    """One line on stdout; what is odd about the daemon on stderr."""
+    print(f"ollapy {__version__}")
+    try:
+        with connect() as client:
+            daemon = client.version().ollapy
+    except DaemonUnreachable:
+        return
+    except OllapyError:
+        daemon = "unknown"
+    if daemon != __version__:
+        talk(f"Warning: the daemon's version is {daemon}")

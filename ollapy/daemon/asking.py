@@ -1,0 +1,182 @@
+"""What a request asks of its model: checked, with the model's own defaults filled in. Pure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from ollapy.api.ollama import (
+    ChatRequest,
+    EmbedRequest,
+    GenerateRequest,
+    InferenceRequest,
+    Message,
+)
+from ollapy.api.options import Options
+from ollapy.errors import InvalidRequest, Unsupported
+from ollapy.runner.protocol import Chat, Complete, Embed
+from ollapy.store import Model
+
+_LEVELS = ("high", "medium", "low", "max")
+_MAX_MESSAGES, _MAX_TOOLS, _MAX_INPUTS = 10_000, 512, 2_048
+
+
+def options(request: InferenceRequest | EmbedRequest, model: Model) -> Options:
+    """The request's options over the model's parameters."""
+    return Options.parse(model.parameters, request.options or {})
+
+
+def generate(request: GenerateRequest, model: Model) -> Chat | Complete | None:
+    """What `/api/generate` asks; None where it only wants the model loaded."""
+    _check(request, model, "generate")
+    think = _think(request, model)
+    if request.raw and (request.template or request.system or request.context):
+        raise InvalidRequest("raw mode does not support template, system, or context")
+    if request.template:
+        raise Unsupported(
+            "a template in a request is not supported, set it when the model is created"
+        )
+    if request.suffix and "insert" not in model.capabilities:
+        raise Unsupported(f"{model.name.full} does not support insert")
+    if not request.prompt and not request.suffix:
+        return None
+    if request.raw or request.suffix:
+        return _complete(request, model)
+    return _chat(
+        request,
+        model,
+        _generate_messages(request, model),
+        think,
+        prefix=request.context or [],
+    )
+
+
+def chat(request: ChatRequest, model: Model) -> Chat | None:
+    """What `/api/chat` asks; None where it only wants the model loaded."""
+    _check(request, model, "chat")
+    think = _think(request, model)
+    if request.tools and "tools" not in model.capabilities:
+        raise Unsupported(f"{model.name.full} does not support tools")
+    if len(request.tools or []) > _MAX_TOOLS:
+        raise InvalidRequest(
+            f"tools has {len(request.tools or [])} entries, at most {_MAX_TOOLS} are taken"
+        )
+    if not request.messages:
+        return None
+    return _chat(
+        request,
+        model,
+        _chat_messages(request, model),
+        think,
+        tools=request.tools or None,
+    )
+
+
+def embed(request: EmbedRequest, model: Model) -> Embed | None:
+    """What `/api/embed` asks; None where it only wants the model loaded."""
+    inputs = [request.input] if isinstance(request.input, str) else request.input or []
+    if len(inputs) > _MAX_INPUTS:
+        raise InvalidRequest(
+            f"input has {len(inputs)} texts, at most {_MAX_INPUTS} are taken at once"
+        )
+    if not inputs or inputs == [""]:
+        return None
+    return Embed(
+        inputs=inputs,
+        truncate=request.truncate is not False,
+        dimensions=min(max(request.dimensions or 0, 0), 2**31),
+        num_ctx=options(request, model).num_ctx,
+    )
+
+
+def _check(request: InferenceRequest, model: Model, verb: str) -> None:
+    if not 0 <= (request.top_logprobs or 0) <= 20:
+        raise InvalidRequest("top_logprobs must be between 0 and 20")
+    if "completion" not in model.capabilities:
+        raise Unsupported(f'"{request.model}" does not support {verb}')
+    if request.format in (None, ""):
+        return
+    if request.format != "json" and not isinstance(request.format, dict):
+        text = msgspec.json.encode(request.format).decode()[:200]
+        raise InvalidRequest(
+            f'invalid format: {text}; expected "json" or a valid JSON Schema object'
+        )
+    raise Unsupported("structured output is not supported yet, leave out format")
+
+
+def _think(request: InferenceRequest, model: Model) -> bool | str | None:
+    """Whether and how hard to think: on where the model can, unless asked otherwise."""
+    think, able = request.think, "thinking" in model.capabilities
+    if isinstance(think, str) and think not in _LEVELS:
+        raise InvalidRequest(
+            f'invalid think value: "{think[:40]}" (must be "high", "medium", "low", "max", true, or false)'
+        )
+    if think is not None and not isinstance(think, bool | str):
+        raise InvalidRequest(
+            'think must be a boolean or string ("high", "medium", "low", "max", true, or false)'
+        )
+    if think and not able:
+        raise Unsupported(f'"{request.model}" does not support thinking')
+    return (True if think is None else think) if able else None
+
+
+def _shared(request: InferenceRequest, model: Model) -> dict[str, Any]:
+    chosen = options(request, model)
+    logprobs = (request.top_logprobs or 0) if request.logprobs else None
+    return {"sampling": chosen.sampling(logprobs=logprobs), "num_ctx": chosen.num_ctx}
+
+
+def _complete(request: GenerateRequest, model: Model) -> Complete:
+    return Complete(
+        prompt=request.prompt or "",
+        suffix=request.suffix or None,
+        **_shared(request, model),
+    )
+
+
+def _chat(
+    request: InferenceRequest,
+    model: Model,
+    messages: list[Message],
+    think: bool | str | None,
+    *,
+    tools: list[dict[str, Any]] | None = None,
+    prefix: list[int] | None = None,
+) -> Chat:
+    if any(message.images for message in messages):
+        raise Unsupported(f'"{request.model}" does not support images')
+    if len(messages) > _MAX_MESSAGES:
+        raise InvalidRequest(
+            f"messages has {len(messages)} entries, at most {_MAX_MESSAGES} are taken"
+        )
+    return Chat(
+        messages=messages,
+        tools=tools,
+        think=think,
+        truncate=request.truncate is not False,
+        prefix=prefix or [],
+        **_shared(request, model),
+    )
+
+
+def _generate_messages(request: GenerateRequest, model: Model) -> list[Message]:
+    """System text, the model's own history unless a context replaces it, and the prompt as the user's."""
+    system = request.system if request.system is not None else model.system
+    messages = [Message("system", system)] if system else []
+    if not request.context:
+        messages += model.messages
+    return [*messages, Message("user", request.prompt, images=request.images)]
+
+
+def _chat_messages(request: ChatRequest, model: Model) -> list[Message]:
+    """The model's own history, then the request's; the model's system text where the request brings none."""
+    given = [
+        msgspec.structs.replace(m, role=m.role.lower()) for m in request.messages or []
+    ]
+    system = (
+        [Message("system", model.system)]
+        if model.system and given[0].role != "system"
+        else []
+    )
+    return [*system, *model.messages, *given]

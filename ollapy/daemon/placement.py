@@ -1,0 +1,39 @@
+"""Placement: what memory a model gets, from its header and what is free. Pure."""
+
+from __future__ import annotations
+
+from ollapy.errors import LoadFailed
+from ollapy.gguf import Header
+from ollapy.units import format_bytes
+
+MAX_SEQUENCES = 32
+_MAX_BATCH = 512
+_POOL_CONTEXTS = 8  # full contexts that the pool may hold at most
+_POOL_SHARE = 4  # the pool takes at most this part of what is free beside the weights
+_MIN_CONTEXT = 2048
+_OVERHEAD = 256 * 1024 * 1024  # the process, and llama.cpp's compute buffers
+
+
+def num_cells(header: Header, *, available: int, context_length: int) -> int:
+    """Tokens of KV memory to load a model with; LoadFailed when not even a short context fits.
+
+    `available` bytes are free now; `context_length` 0 leaves the size to the model and the memory.
+    """
+    trained = header.context_length or _MIN_CONTEXT
+    wanted = min(context_length, trained) if context_length else trained
+    free = available - header.weights_bytes - _OVERHEAD
+    per_cell = max(header.kv_bytes_per_cell, 1)
+    least = min(wanted, _MIN_CONTEXT)
+    if free < least * per_cell:
+        needed = header.weights_bytes + _OVERHEAD + least * per_cell
+        raise LoadFailed(
+            f"the model needs {format_bytes(needed)} of memory and {format_bytes(max(available, 0))} are free: "
+            "close other programs, unload other models with `ollapy stop`, or choose a smaller quantisation"
+        )
+    affordable = max(least, free // _POOL_SHARE // per_cell)
+    return min(wanted * _POOL_CONTEXTS, affordable)
+
+
+def num_batch(cells: int) -> int:
+    """Tokens that one decode may have."""
+    return min(_MAX_BATCH, cells)

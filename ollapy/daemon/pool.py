@@ -1,0 +1,234 @@
+"""RunnerPool: which runners live, who uses them, and when they go.
+
+One writer, the daemon's event loop, and no await between reading the pool's state and changing it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import time
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import psutil
+
+from ollapy.api.options import Options
+from ollapy.errors import Busy, LoadFailed
+from ollapy.gguf import Header
+from ollapy.names import Digest
+from ollapy.runner.protocol import Load, Ready
+from ollapy.settings import Settings
+from ollapy.store import Model
+
+from . import placement
+from .process import RunnerProcess
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(slots=True, eq=False)
+class Runner:
+    """A child for one model file, starting or ready, and what the pool knows of its users."""
+
+    model: Model
+    start: asyncio.Task[RunnerProcess]
+    keep_alive: float
+    num_requests: int = 0
+    idle_since: float = field(default_factory=time.monotonic)
+
+    @property
+    def process(self) -> RunnerProcess | None:
+        """The child, once it is ready; None before, and when the load failed."""
+        start = self.start
+        return (
+            None
+            if not start.done() or start.cancelled() or start.exception()
+            else start.result()
+        )
+
+    @property
+    def ready(self) -> Ready | None:
+        """What the child said of itself when its model was loaded."""
+        return self.process.ready.result() if self.process else None
+
+    @property
+    def is_dead(self) -> bool:
+        """Whether it can serve no one any more."""
+        return self.start.done() and (
+            self.process is None or self.process.exited.done()
+        )
+
+    @property
+    def num_waiting(self) -> int:
+        """Requests that are not being computed."""
+        ready = self.ready
+        return max(0, self.num_requests - (ready.max_sequences if ready else 0))
+
+    @property
+    def expires_at(self) -> float:
+        """When it goes, on the monotonic clock, unless it is used until then."""
+        return self.idle_since + self.keep_alive
+
+    def is_expired(self, now: float) -> bool:
+        """Whether nobody uses it and its time is over."""
+        return self.num_requests == 0 and now >= self.expires_at
+
+
+class RunnerPool:
+    """One runner for each model file in use; names that share the file share the runner."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._runners: dict[Digest, Runner] = {}
+        self._stopping: set[asyncio.Task[None]] = set()
+
+    @property
+    def runners(self) -> list[Runner]:
+        """All that are loaded."""
+        return [
+            runner
+            for runner in self._runners.values()
+            if runner.ready and not runner.is_dead
+        ]
+
+    @asynccontextmanager
+    async def runner(
+        self, model: Model, options: Options, keep_alive: float | None
+    ) -> AsyncGenerator[RunnerProcess, None]:
+        """The model's runner, loaded if need be, kept while the block runs and `keep_alive` seconds longer.
+
+        Busy when too many wait already. A load ends when nobody waits for it any more.
+        """
+        runner = self._find(model, options)
+        if runner.num_waiting >= self._settings.max_queue:
+            raise Busy(
+                "server busy, please try again.  maximum pending requests exceeded"
+            )
+        if keep_alive is not None:
+            runner.keep_alive = keep_alive
+        runner.num_requests += 1
+        try:
+            yield await asyncio.shield(runner.start)
+        finally:
+            runner.num_requests -= 1
+            self._became_idle(runner)
+
+    def unload(self, model: Model) -> None:
+        """Let the model go as soon as nobody uses it; one that is not loaded is fine."""
+        if runner := self._runners.get(model.weights_digest):
+            runner.keep_alive = 0.0
+            self._became_idle(runner)
+
+    async def close(self) -> None:
+        """Stop every runner and wait for their ends."""
+        for digest in list(self._runners):
+            self._remove(digest)
+        await asyncio.gather(*self._stopping, return_exceptions=True)
+
+    def _find(self, model: Model, options: Options) -> Runner:
+        runner = self._runners.get(model.weights_digest)
+        if runner and runner.is_dead:
+            self._remove(model.weights_digest)
+            runner = None
+        if runner is None:
+            start = asyncio.create_task(self._start(model, options))
+            runner = Runner(model, start, self._settings.keep_alive)
+            self._runners[model.weights_digest] = runner
+        return runner
+
+    async def _start(self, model: Model, options: Options) -> RunnerProcess:
+        """A child with its model loaded; none is left behind when that fails or is cancelled."""
+        header = await asyncio.to_thread(lambda: model.header)
+        load = _load(header, str(model.weights), options, self._settings)
+        started = time.monotonic()
+        process = await RunnerProcess.start(
+            str(model.name), load, self._settings.runner_env
+        )
+        try:
+            await self._until_ready(process)
+        except BaseException:
+            await process.stop()
+            raise
+        elapsed = time.monotonic() - started
+        logger.info(
+            "runner ready model=%s pid=%d cells=%d load_s=%.2f",
+            model.name,
+            process.pid,
+            load.num_cells,
+            elapsed,
+        )
+        return process
+
+    async def _until_ready(self, process: RunnerProcess) -> None:
+        """Wait for the load; it fails when it stands still for the load timeout."""
+        timeout = self._settings.load_timeout
+        while not process.ready.done():
+            before = process.progress
+            await asyncio.wait(
+                {process.ready}, timeout=timeout if 0 < timeout < math.inf else None
+            )
+            if not process.ready.done() and process.progress == before:
+                raise LoadFailed(
+                    f"the model made no progress loading for {timeout:g} s, see OLLAPY_LOAD_TIMEOUT"
+                )
+        process.ready.result()
+
+    def _became_idle(self, runner: Runner) -> None:
+        if runner.num_requests:
+            return
+        runner.idle_since = time.monotonic()
+        if runner.ready is None or runner.is_dead:
+            runner.keep_alive = 0.0  # nobody waits for this load, or it is gone
+        if runner.keep_alive < math.inf:
+            asyncio.get_running_loop().call_later(
+                runner.keep_alive, self._expire, runner
+            )
+
+    def _expire(self, runner: Runner) -> None:
+        """The end of a keep-alive, or of an earlier one that was extended since."""
+        digest = runner.model.weights_digest
+        if self._runners.get(digest) is runner and runner.is_expired(time.monotonic()):
+            logger.info("unloading model=%s", runner.model.name)
+            self._remove(digest)
+
+    def _remove(self, digest: Digest) -> None:
+        runner = self._runners.pop(digest)
+        task = asyncio.create_task(_stop(runner))
+        self._stopping.add(task)
+        task.add_done_callback(self._stopping.discard)
+
+    def __repr__(self) -> str:
+        waiting = sum(r.num_waiting for r in self._runners.values())
+        return f"<RunnerPool {len(self.runners)} ready of {len(self._runners)}, {waiting} waiting>"
+
+
+async def _stop(runner: Runner) -> None:
+    runner.start.cancel()
+    await asyncio.wait({runner.start})
+    if process := runner.process:
+        await process.stop()
+
+
+def _load(header: Header, path: str, options: Options, settings: Settings) -> Load:
+    cells = placement.num_cells(
+        header,
+        available=psutil.virtual_memory().available,
+        context_length=settings.context_length,
+    )
+    threads = (
+        options.num_thread
+        or settings.num_threads
+        or psutil.cpu_count(logical=False)
+        or 1
+    )
+    return Load(
+        path=path,
+        num_cells=cells,
+        max_sequences=placement.MAX_SEQUENCES,
+        num_batch=placement.num_batch(cells),
+        num_threads=min(max(threads, 1), 512),  # an absurd number aborts llama.cpp
+        num_gpu_layers=-1 if options.num_gpu is None else max(options.num_gpu, -1),
+    )

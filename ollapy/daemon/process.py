@@ -1,0 +1,187 @@
+"""RunnerProcess: the daemon's handle on one runner child."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import signal
+import sys
+from collections.abc import AsyncGenerator, Mapping
+from typing import Self
+
+import msgspec
+
+from ollapy.errors import OllapyError, RunnerStopped, revive
+from ollapy.runner.protocol import (
+    Cancel,
+    Chat,
+    Chunk,
+    Complete,
+    Done,
+    Embed,
+    Embeddings,
+    Failed,
+    FrameError,
+    FrameReader,
+    FromRunner,
+    GetStats,
+    Load,
+    Loading,
+    Ready,
+    Stats,
+    frame,
+)
+
+Event = Chunk | Done | Embeddings | Stats
+_MAX_LINE = 8192
+
+
+class RunnerProcess(asyncio.SubprocessProtocol):
+    """A child, its frames and its end. Everything on the daemon's loop.
+
+    `ready` becomes the child's Ready, or the error of the load. `exited` becomes the sentence that
+    says how the process ended.
+    """
+
+    def __init__(self, label: str) -> None:
+        loop = asyncio.get_running_loop()
+        self.ready: asyncio.Future[Ready] = loop.create_future()
+        self.exited: asyncio.Future[str] = loop.create_future()
+        self.progress = 0.0
+        self._ids = itertools.count(1)
+        self._inboxes: dict[int, asyncio.Queue[Event | Failed]] = {}
+        self._frames = FrameReader(FromRunner)
+        self._log = logging.getLogger(f"ollapy.runner.{label}")
+        self._line = b""
+        self._stopping = False
+
+    @classmethod
+    async def start(cls, label: str, load: Load, env: Mapping[str, str]) -> Self:
+        """Start a child on a model. `-I`: nothing in the working folder or the user's site is imported."""
+        command = (sys.executable, "-I", "-m", "ollapy.runner")
+        _, runner = await asyncio.get_running_loop().subprocess_exec(
+            lambda: cls(label), *command, env=dict(env)
+        )
+        runner._send(load)
+        return runner
+
+    @property
+    def pid(self) -> int:
+        """The child's process id."""
+        pid: int = self._transport.get_pid()
+        return pid
+
+    async def ask(
+        self, request: Chat | Complete | Embed | GetStats
+    ) -> AsyncGenerator[Event, None]:
+        """What the runner answers, up to and with the last event; leaving early cancels the request."""
+        request = msgspec.structs.replace(request, id=next(self._ids))
+        inbox = self._inboxes[request.id] = asyncio.Queue()
+        if self.exited.done():
+            self._fail_all()
+        else:
+            self._send(request)
+        try:
+            async for event in _until_last(inbox):
+                yield event
+        finally:
+            if self._inboxes.pop(request.id, None) and not self.exited.done():
+                self._send(Cancel(request.id))
+
+    async def stop(self) -> None:
+        """Have the child end, and wait until it has."""
+        self._stopping = True
+        if not self.exited.done():
+            self._transport.kill()
+        await asyncio.shield(self.exited)
+
+    def _send(
+        self, message: Load | Chat | Complete | Embed | Cancel | GetStats
+    ) -> None:
+        pipe = self._transport.get_pipe_transport(0)
+        if isinstance(pipe, asyncio.WriteTransport) and not pipe.is_closing():
+            pipe.write(frame(message))
+
+    # asyncio.SubprocessProtocol:
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.SubprocessTransport)
+        self._transport = transport
+
+    def pipe_data_received(self, fd: int, data: bytes) -> None:
+        if fd == 2:
+            self._relay(data)
+            return
+        try:
+            for message in self._frames.feed(data):
+                self._receive(message)
+        except FrameError as exc:
+            self._log.error("runner sent garbage: %s", exc)
+            self._transport.kill()
+
+    def process_exited(self) -> None:
+        sentence = _how_it_ended(self._transport.get_returncode() or 0)
+        self._log.log(
+            logging.DEBUG if self._stopping else logging.ERROR,
+            "%s pid=%d",
+            sentence,
+            self.pid,
+        )
+        self.exited.set_result(sentence)
+        self._fail_all()
+        self._transport.close()
+
+    def _receive(self, message: FromRunner) -> None:
+        match message:
+            case Loading():
+                self.progress = message.progress
+            case Ready():
+                self.ready.set_result(message)
+            case Failed(id=None):
+                self._fail_ready(revive(message.error, message.message))
+            case _:
+                if inbox := self._inboxes.get(message.id or 0):
+                    inbox.put_nowait(message)
+
+    def _fail_ready(self, error: OllapyError) -> None:
+        if not self.ready.done():
+            self.ready.set_exception(error)
+            self.ready.exception()  # whoever waits gets it; nobody may be waiting
+
+    def _fail_all(self) -> None:
+        error = RunnerStopped(self.exited.result())
+        self._fail_ready(error)
+        for request_id, inbox in self._inboxes.items():
+            inbox.put_nowait(Failed(request_id, RunnerStopped.__name__, str(error)))
+
+    def _relay(self, data: bytes) -> None:
+        """The child's log, a line a record; a line without end is cut."""
+        *lines, self._line = (self._line + data).split(b"\n")
+        self._line = self._line[:_MAX_LINE]
+        for line in lines:
+            self._log.info("%s", line.decode("utf-8", "replace"))
+
+
+async def _until_last(
+    inbox: asyncio.Queue[Event | Failed],
+) -> AsyncGenerator[Event, None]:
+    while True:
+        event = await inbox.get()
+        if isinstance(event, Failed):
+            raise revive(event.error, event.message)
+        yield event
+        if not isinstance(event, Chunk):
+            return
+
+
+def _how_it_ended(code: int) -> str:
+    how = (
+        f"signal {-code}, {signal.Signals(-code).name}"
+        if code < 0
+        else f"exit status {code}"
+    )
+    return (
+        "model runner has unexpectedly stopped, this may be due to resource limitations or an internal error, "
+        f"check ollapy's log for details ({how})"
+    )

@@ -1,0 +1,147 @@
+"""The models there are and the models that are loaded: tags, ps, show, copy, delete."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from http import HTTPStatus
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from ollapy.api.ollama import (
+    CopyRequest,
+    ModelRequest,
+    ModelSummary,
+    PsResponse,
+    RunningModel,
+    ShowResponse,
+    TagsResponse,
+)
+from ollapy.daemon import responses
+from ollapy.daemon.body import read
+from ollapy.daemon.describe import details, model_info, parameter_lines, tensor_rows
+from ollapy.daemon.pool import Runner, RunnerPool
+from ollapy.errors import InvalidName, InvalidRequest, ModelNotFound
+from ollapy.names import ModelName
+from ollapy.runner.protocol import Ready
+from ollapy.store import Model, Store
+from ollapy.units import format_time
+
+
+async def tags(request: Request) -> Response:
+    """`GET /api/tags`."""
+    return responses.json(
+        TagsResponse(await asyncio.to_thread(_summaries, _store(request)))
+    )
+
+
+async def ps(request: Request) -> Response:
+    """`GET /api/ps`."""
+    pool: RunnerPool = request.app.state.pool
+    loaded = sorted(pool.runners, key=lambda r: r.expires_at, reverse=True)
+    return responses.json(
+        PsResponse(
+            [_running(runner, runner.ready) for runner in loaded if runner.ready]
+        )
+    )
+
+
+async def show(request: Request) -> Response:
+    """`POST /api/show`."""
+    body = await read(request, ModelRequest)
+    if not body.given:
+        raise InvalidRequest("model is required")
+    name = ModelName.parse(body.given)
+    return responses.json(
+        await asyncio.to_thread(_shown, _store(request), name, bool(body.verbose))
+    )
+
+
+async def copy(request: Request) -> Response:
+    """`POST /api/copy`."""
+    body = await read(request, CopyRequest)
+    source = _parse(body.source, f'source "{body.source}" is invalid')
+    destination = _parse(
+        body.destination, f'destination "{body.destination}" is invalid'
+    )
+    try:
+        await asyncio.to_thread(_store(request).copy, source, destination)
+    except ModelNotFound:
+        raise ModelNotFound(f'model "{body.source}" not found') from None
+    return Response(status_code=HTTPStatus.OK)
+
+
+async def delete(request: Request) -> Response:
+    """`DELETE /api/delete`; a copy that is loaded is let go first."""
+    body = await read(request, ModelRequest)
+    if not body.given:
+        raise InvalidRequest("model is required")
+    name = _parse(body.given, f'name "{body.given}" is invalid')
+    store, pool = _store(request), request.app.state.pool
+    try:
+        model = await asyncio.to_thread(store.get, name)
+        await asyncio.to_thread(store.delete, name)
+    except ModelNotFound:
+        raise ModelNotFound(f"model '{body.given}' not found") from None
+    pool.unload(model)
+    return Response(status_code=HTTPStatus.OK)
+
+
+def _store(request: Request) -> Store:
+    store: Store = request.app.state.store
+    return store
+
+
+def _parse(text: str, invalid: str) -> ModelName:
+    try:
+        return ModelName.parse(text)
+    except InvalidName:
+        raise InvalidName(invalid) from None
+
+
+def _summaries(store: Store) -> list[ModelSummary]:
+    return [
+        ModelSummary(
+            name=str(model.name),
+            model=str(model.name),
+            modified_at=format_time(model.modified_at),
+            size=model.size,
+            digest=model.digest.hex,
+            details=details(model, lengths=True),
+            capabilities=model.capabilities,
+        )
+        for model in store.list()
+    ]
+
+
+def _running(runner: Runner, ready: Ready) -> RunningModel:
+    model = runner.model
+    return RunningModel(
+        name=str(model.name),
+        model=str(model.name),
+        size=ready.size,
+        digest=model.digest.hex,
+        details=msgspec.structs.replace(details(model), parent_model=""),
+        expires_at=format_time(time.time() + runner.expires_at - time.monotonic()),
+        size_vram=ready.size_vram,
+        context_length=min(ready.num_ctx, model.header.context_length or ready.num_ctx),
+    )
+
+
+def _shown(store: Store, name: ModelName, verbose: bool) -> ShowResponse:
+    model: Model = store.get(name)
+    return ShowResponse(
+        license="\n".join(model.licenses),
+        modelfile=store.modelfile(model),
+        parameters=parameter_lines(model.parameters),
+        template=model.template or model.chat_template or "",
+        system=model.system or "",
+        details=details(model),
+        messages=model.messages or None,
+        model_info=model_info(model.header, verbose=verbose),
+        tensors=tensor_rows(model.header),
+        capabilities=model.capabilities,
+        modified_at=format_time(model.modified_at),
+    )

@@ -1,0 +1,82 @@
+"""The daemon's life: take the port, serve, and end when asked."""
+
+from __future__ import annotations
+
+import logging
+import socket
+from contextlib import closing
+from http.client import HTTPConnection, HTTPException
+
+import msgspec
+import uvicorn
+
+from ollapy import __version__
+from ollapy.api.ollama import API_VERSION
+from ollapy.errors import OllapyError
+from ollapy.settings import Address, Settings
+
+from .app import create_app
+
+logger = logging.getLogger(__name__)
+
+_SHUTDOWN_SECONDS = 5
+
+
+def serve(settings: Settings) -> None:
+    """Serve until SIGINT, SIGTERM or a client's request to end; OllapyError when the port is taken."""
+    with closing(listen(settings.address)) as sock:
+        for warning in settings.warnings:
+            logger.warning("%s", warning)
+        app = create_app(settings, stop=lambda: setattr(server, "should_exit", True))
+        config = uvicorn.Config(
+            app,
+            log_config=None,
+            access_log=False,
+            lifespan="on",
+            server_header=False,
+            timeout_keep_alive=60,
+            timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
+        )
+        server = uvicorn.Server(config)
+        port = sock.getsockname()[1]
+        logger.info(
+            "listening on %s:%d (ollapy %s, api %s) models=%s",
+            *(settings.address.host, port, __version__, API_VERSION, settings.models),
+        )
+        server.run(sockets=[sock])
+
+
+def listen(address: Address) -> socket.socket:
+    """The listening socket; a taken port says who has it and what to do."""
+    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+    try:
+        return socket.create_server(
+            (address.host, address.port), family=family, backlog=1024
+        )
+    except OSError as exc:
+        raise OllapyError(_port_trouble(address, exc)) from exc
+
+
+def _port_trouble(address: Address, exc: OSError) -> str:
+    if not isinstance(exc, OSError) or exc.errno not in (98, 48, 10048):
+        return f"could not listen on {address}: {exc.strerror or exc}"
+    advice = "stop it, or set OLLAPY_HOST to another address such as 127.0.0.1:11435"
+    match _who_listens(address):
+        case {"ollapy": version}:
+            return f"ollapy {version} is already running on {address}: use it as it is, or end it with `ollapy serve --stop`"
+        case {"version": version}:
+            return f"Ollama {version} is already running on {address}: {advice}"
+    return f"another program is listening on {address}: {advice}"
+
+
+def _who_listens(address: Address) -> dict[str, str]:
+    """The answer of whoever has the port to `/api/version`; empty where it is no such server."""
+    connection = HTTPConnection(address.host, address.port, timeout=2)
+    try:
+        with closing(connection):
+            connection.request("GET", "/api/version")
+            return msgspec.json.decode(
+                connection.getresponse().read(4096), type=dict[str, str]
+            )
+    except (OSError, HTTPException, msgspec.DecodeError):
+        return {}

@@ -1,0 +1,110 @@
+"""llama.cpp loaded once: version check, log routing, and the calls that keep the GIL.
+
+Importing this module loads the shared library. The rest of `ollapy.llama` reaches llama.cpp through
+the names bound here.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import re
+from collections import deque
+from typing import Any, ClassVar
+
+from ollapy.errors import EngineMissing
+
+VERSION = "0.3.36"
+INSTALL = f"pip install llama-cpp-python=={VERSION}"
+
+__all__ = ["INSTALL", "VERSION", "held", "log", "raw"]
+
+logger = logging.getLogger("ollapy.llama.cpp")
+
+try:
+    import llama_cpp
+    from llama_cpp import llama_cpp as raw
+except (ImportError, OSError, RuntimeError) as exc:
+    raise EngineMissing(
+        f"llama-cpp-python could not be loaded ({exc}), install it with: {INSTALL}"
+    ) from exc
+
+
+def _check_abi() -> None:
+    """Struct layouts change every few weeks: a wrong one corrupts memory, so known defaults must read back."""
+    if llama_cpp.__version__ != VERSION:
+        raise EngineMissing(
+            f"llama-cpp-python {llama_cpp.__version__} is installed but ollapy needs {VERSION}, install it with: {INSTALL}"
+        )
+    context, model = (
+        raw.llama_context_default_params(),
+        raw.llama_model_default_params(),
+    )
+    found = (
+        *(
+            context.n_batch,
+            context.n_ubatch,
+            context.n_seq_max,
+            context.type_k,
+            context.swa_full,
+        ),
+        *(model.n_gpu_layers, model.load_mode, model.vocab_only, model.no_alloc),
+    )
+    if found != (2048, 512, 1, 1, True, -1, -1, False, False):
+        raise EngineMissing(
+            f"the installed llama.cpp library does not match llama-cpp-python {VERSION}, reinstall it with: {INSTALL}"
+        )
+
+
+class Log:
+    """llama.cpp's log: handed to `logging`, its last complaints and its memory figures kept.
+
+    The callback runs on whatever thread logs.
+    """
+
+    _BUFFER = re.compile(
+        r"(\S+) +(?:model|KV|RS|compute|output) buffer size *= *([0-9.]+) MiB"
+    )
+    _LEVELS: ClassVar = {2: logging.DEBUG, 3: logging.WARNING, 4: logging.ERROR}
+
+    def __init__(self) -> None:
+        self.complaints: deque[str] = deque(maxlen=8)
+        self.buffers: list[tuple[str, int]] = []
+        self._line = ""
+        # a collected callback is a segfault, so it lives as long as this object: the process
+        self._callback = raw.llama_log_callback(self._on_text)
+        raw.llama_log_set(self._callback, ctypes.c_void_p())
+
+    def _on_text(self, level: int, text: bytes, _data: object) -> None:
+        if level == 5:  # continuation of the line before
+            self._line += text.decode("utf-8", "replace")
+            return
+        self._line = text.decode("utf-8", "replace")
+        if found := self._BUFFER.search(self._line):
+            self.buffers.append((found[1], int(float(found[2]) * 2**20)))
+        if level >= 3:
+            self.complaints.append(self._line.strip())
+        logger.log(self._LEVELS.get(level, logging.DEBUG), "%s", self._line.rstrip())
+
+    def memory(self) -> tuple[int, int]:
+        """Bytes of all buffers allocated so far, and of those on an accelerator."""
+        total = sum(size for _, size in self.buffers)
+        return total, total - sum(
+            size for device, size in self.buffers if device.startswith("CPU")
+        )
+
+
+_check_abi()
+log = Log()
+raw.llama_backend_init()
+
+# A CDLL call drops the GIL and must win it back, up to a switch interval later; calls that take
+# microseconds are bound a second time so that they keep it.
+_held = ctypes.PyDLL(raw._lib._name)
+
+
+def held(name: str) -> Any:
+    """The library function `name`, called with the GIL held."""
+    function, typed = getattr(_held, name), getattr(raw, name)
+    function.argtypes, function.restype = typed.argtypes, typed.restype
+    return function

@@ -1,0 +1,159 @@
+"""Model: the weights and vocabulary of one loaded file."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ollapy.errors import InvalidRequest, LoadFailed
+
+from .library import held, log, raw
+
+_is_eog = held("llama_vocab_is_eog")
+_piece = held("llama_token_to_piece")
+_MAX_TEXT = 16 * 1024 * 1024
+
+
+class Model:
+    """Weights on their devices. Tokenising may happen on any thread; the pieces on one at a time."""
+
+    def __init__(self, handle: Any) -> None:
+        self.handle = handle
+        self._vocab = raw.llama_model_get_vocab(handle)
+        self.num_vocab: int = raw.llama_vocab_n_tokens(self._vocab)
+        self.num_ctx_train: int = raw.llama_model_n_ctx_train(handle)
+        self.adds_bos: bool = raw.llama_vocab_get_add_bos(self._vocab)
+        self._pieces: dict[int, bytes] = {}
+
+    def metadata(self, key: str) -> str | None:
+        """A scalar of the file's metadata as text; None where absent, and for arrays."""
+        size = raw.llama_model_meta_val_str(self.handle, key.encode(), None, 0)
+        if size < 0:
+            return None
+        buffer = ctypes.create_string_buffer(size + 1)
+        raw.llama_model_meta_val_str(self.handle, key.encode(), buffer, size + 1)
+        return buffer.value.decode("utf-8", "replace")
+
+    def hyperparameter(self, name: str) -> str | None:
+        """A value that the file keeps under its architecture's name."""
+        return self.metadata(f"{self.metadata('general.architecture')}.{name}")
+
+    @property
+    def is_embedding(self) -> bool:
+        """Whether the model makes vectors and no text."""
+        return (
+            self.hyperparameter("pooling_type") is not None
+            or self.hyperparameter("attention.causal") == "false"
+        )
+
+    @property
+    def chat_template(self) -> str | None:
+        """The Jinja source that the file carries."""
+        source = raw.llama_model_chat_template(self.handle, None)
+        return source.decode("utf-8", "replace") if source else None
+
+    def tokenize(self, text: str, *, special: bool) -> list[int]:
+        """Token ids, with the model's own BOS where it has one; `special` reads control tokens in the text."""
+        data = text.encode("utf-8", "replace")
+        if len(data) > _MAX_TEXT:
+            raise InvalidRequest(
+                f"the prompt has {len(data)} bytes, at most {_MAX_TEXT} can be read"
+            )
+        capacity = len(data) + 8
+        while True:
+            buffer = (raw.llama_token * capacity)()
+            count = raw.llama_tokenize(
+                self._vocab, data, len(data), buffer, capacity, True, special
+            )
+            if count >= 0:
+                return list(buffer[:count])
+            capacity = -count
+
+    def piece(self, token: int) -> bytes:
+        """The bytes that a token stands for, often only part of a character; control tokens too."""
+        found = self._pieces.get(token)
+        if found is None:
+            found = self._pieces[token] = self._read_piece(token)
+        return found
+
+    def _read_piece(self, token: int) -> bytes:
+        if not 0 <= token < self.num_vocab:  # the library would abort
+            raise InvalidRequest(f"token {token} is not in the vocabulary")
+        size = 64
+        while True:
+            buffer = ctypes.create_string_buffer(size)
+            count = _piece(self._vocab, token, buffer, size, 0, True)
+            if count >= 0:
+                return buffer.raw[:count]
+            size = -count
+
+    def is_end(self, token: int) -> bool:
+        """Whether the model says with this token that it has finished."""
+        return bool(_is_eog(self._vocab, token))
+
+    @property
+    def infill_tokens(self) -> tuple[int, int, int] | None:
+        """The prefix, suffix and middle tokens of fill-in-the-middle, where the vocabulary has them."""
+        found = tuple(
+            f(self._vocab)
+            for f in (
+                raw.llama_vocab_fim_pre,
+                raw.llama_vocab_fim_suf,
+                raw.llama_vocab_fim_mid,
+            )
+        )
+        return (found[0], found[1], found[2]) if min(found) >= 0 else None
+
+    def special_text(self, kind: str) -> str:
+        """The text of the file's `bos` or `eos` token, empty where it declares none.
+
+        Asked of the metadata: the library answers with an old tokenizer's default instead of none.
+        """
+        token = self.metadata(f"tokenizer.ggml.{kind}_token_id")
+        return self.piece(int(token)).decode("utf-8", "replace") if token else ""
+
+
+def _has_amx() -> bool:
+    """Whether this CPU would take llama.cpp's AMX path, which a common compiler builds wrongly.
+
+    ggml sets up its tile configuration in a local struct, and GCC 12's `_tile_loadconfig` claims to
+    read only its first 8 bytes: the other stores are dropped and the first matrix product of a
+    quantised model ends in SIGSEGV. Seen in 0.3.36 built by pip; repacked weights go with it.
+    """
+    cpuinfo = Path("/proc/cpuinfo")
+    return cpuinfo.exists() and "amx_int8" in cpuinfo.read_text()
+
+
+@contextmanager
+def open_model(
+    path: Path, *, num_gpu_layers: int, on_progress: Callable[[float], None]
+) -> Iterator[Model]:
+    """The loaded model, freed at the end; LoadFailed with llama.cpp's own reason.
+
+    `on_progress` is called with 0 to 1 on the loading thread.
+    """
+
+    def report(progress: float, _data: object) -> bool:
+        on_progress(progress)
+        return True
+
+    callback = raw.llama_progress_callback(report)  # referenced until the load is over
+    params = raw.llama_model_default_params()
+    params.n_gpu_layers = num_gpu_layers
+    params.progress_callback = callback
+    params.use_extra_bufts = not _has_amx()
+    log.complaints.clear()
+    handle = raw.llama_model_load_from_file(os.fsencode(path), params)
+    if not handle:
+        reason = "; ".join(dict.fromkeys(log.complaints)).replace(str(path), path.name)
+        raise LoadFailed(
+            f"llama.cpp could not load the model: {reason or 'no reason given'}"
+        )
+    try:
+        yield Model(handle)
+    finally:
+        raw.llama_model_free(handle)

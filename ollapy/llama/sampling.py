@@ -1,0 +1,149 @@
+"""Sampler: one sequence's way from a row of logits to a token.
+
+Penalties are written into the row; greedy is an argmax; otherwise the few tokens that top-k leaves
+go through llama.cpp's own chain, in llama-server's order: top_k, typical_p, top_p, min_p, temperature.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import secrets
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ollapy.api.options import SamplingParams
+from ollapy.errors import RunnerError
+
+from .library import held, raw
+
+_apply = held("llama_sampler_apply")
+_CANDIDATE = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)])
+_BLOCK = 64
+
+Row = npt.NDArray[np.float32]
+Ids = npt.NDArray[np.int64]
+
+
+class Candidates:
+    """The buffer that a chain works on, shared by all samplers of the engine thread."""
+
+    def __init__(self, num_vocab: int) -> None:
+        self._records = np.zeros(num_vocab, _CANDIDATE)
+        self._ids = np.arange(num_vocab, dtype=np.int32)
+        self._array = raw.llama_token_data_array()
+        self._array.data = self._records.ctypes.data_as(type(self._array.data))
+
+    def choose(self, chain: Any, row: Row, ids: Ids | None) -> int:
+        """The token that the chain selects among `ids` of the row, all of it where None."""
+        count = len(row) if ids is None else len(ids)
+        records = self._records[:count]
+        records["id"] = self._ids if ids is None else ids
+        records["logit"] = row if ids is None else row[ids]
+        self._array.size, self._array.selected, self._array.sorted = count, -1, False
+        _apply(chain, ctypes.byref(self._array))
+        if not 0 <= self._array.selected < self._array.size:
+            raise RunnerError("the sampler selected no token")
+        return int(self._records["id"][self._array.selected])
+
+
+class Sampler:
+    """The sampling state of one sequence. Engine thread only; `close` frees the chain."""
+
+    def __init__(self, params: SamplingParams, candidates: Candidates) -> None:
+        self._params = params
+        self._candidates = candidates
+        self._greedy = params.temperature == 0 or params.top_k == 1
+        self._chain = None if self._greedy else _chain(params)
+
+    def sample(self, row: Row, history: list[int]) -> int:
+        """The next token after `history`. Edits the row in place."""
+        self._penalize(row, history)
+        token = int(row.argmax()) if self._chain is None else self._choose(row)
+        if not np.isfinite(row[token]):
+            raise RunnerError(
+                "the model produced invalid numbers; its file may be damaged, pull it again"
+            )
+        return token
+
+    def _choose(self, row: Row) -> int:
+        k = self._params.top_k
+        ids = largest(row, k) if 0 < k < len(row) else None
+        return self._candidates.choose(self._chain, row, ids)
+
+    def _penalize(self, row: Row, history: list[int]) -> None:
+        params = self._params
+        off = (
+            params.repeat_penalty == 1
+            and params.presence_penalty == 0
+            and params.frequency_penalty == 0
+        )
+        if off or params.repeat_last_n == 0:
+            return
+        recent = (
+            history if params.repeat_last_n < 0 else history[-params.repeat_last_n :]
+        )
+        ids, counts = np.unique(recent, return_counts=True)
+        logits = row[ids]
+        logits = np.where(
+            logits > 0, logits / params.repeat_penalty, logits * params.repeat_penalty
+        )
+        row[ids] = logits - counts * params.frequency_penalty - params.presence_penalty
+
+    def close(self) -> None:
+        """Free the native chain; a no-op the second time."""
+        if self._chain is not None:
+            raw.llama_sampler_free(self._chain)
+        self._chain, self._greedy = None, True
+
+
+def largest(row: Row, k: int) -> Ids:
+    """Indices of at least the `k` largest entries, few more; exact, unsorted.
+
+    The k-th largest of the block maxima is a lower bound of the k-th largest entry, and finding it
+    reads the row once, where a partition of 128k entries costs milliseconds.
+    """
+    blocks = len(row) // _BLOCK
+    if k >= blocks:
+        return np.argpartition(row, len(row) - k)[len(row) - k :]
+    maxima = row[: blocks * _BLOCK].reshape(blocks, _BLOCK).max(1)
+    threshold = np.partition(maxima, blocks - k)[blocks - k]
+    return np.flatnonzero(row >= threshold)
+
+
+def logprobs(row: Row, token: int, count: int) -> tuple[float, list[tuple[int, float]]]:
+    """The natural log-probability of `token`, and of the `count` likeliest tokens, best first."""
+    top = float(row.max())
+    normalizer = top + float(np.log(np.exp(row - top).sum()))
+    ids: Iterable[int] = (
+        ()
+        if not count
+        else sorted(largest(row, count).tolist(), key=lambda i: -row[i])[:count]
+    )
+    return float(row[token]) - normalizer, [
+        (i, float(row[i]) - normalizer) for i in ids
+    ]
+
+
+def _chain(params: SamplingParams) -> Any:
+    """llama.cpp's samplers in order, ending in the one that selects; never with a NULL among them."""
+    seed = secrets.randbits(32) if params.seed is None else params.seed
+    samplers = [raw.llama_sampler_init_top_k(params.top_k)] if params.top_k else []
+    if params.typical_p < 1:
+        samplers.append(raw.llama_sampler_init_typical(params.typical_p, 1))
+    if params.top_p < 1:
+        samplers.append(raw.llama_sampler_init_top_p(params.top_p, 1))
+    if params.min_p > 0:
+        samplers.append(raw.llama_sampler_init_min_p(params.min_p, 1))
+    samplers += [
+        raw.llama_sampler_init_temp(params.temperature),
+        raw.llama_sampler_init_dist(seed),
+    ]
+    if not all(samplers):
+        raise RunnerError("llama.cpp could not make a sampler")
+    chain = raw.llama_sampler_chain_init(raw.llama_sampler_chain_default_params())
+    for sampler in samplers:
+        raw.llama_sampler_chain_add(chain, sampler)
+    return chain

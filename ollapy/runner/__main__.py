@@ -1,0 +1,86 @@
+"""`python -m ollapy.runner`: a child process that serves one model over its inherited pipes.
+
+It ends when its input does: no runner outlives its daemon. What llama.cpp prints goes to stderr, so
+that a stray line cannot damage a frame.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import logging
+import os
+import signal
+import sys
+from typing import BinaryIO
+
+from ollapy import logs
+from ollapy.errors import OllapyError
+
+from .protocol import Failed, FrameReader, ToRunner, frame
+
+logger = logging.getLogger(__name__)
+
+
+def main() -> None:
+    """Set the process up and serve until the daemon closes the pipe."""
+    frames_in, frames_out = _take_pipes()
+    _die_with_parent()
+    _forbid_core_files()
+    logs.configure()
+    sys.setswitchinterval(
+        0.0005
+    )  # the engine thread waits this long for the GIL at worst
+    try:
+        asyncio.run(_serve(frames_in, frames_out))
+    except Exception:
+        logger.exception("runner failed")
+    # Native threads may be in the middle of a decode, and there is nothing left to save.
+    os._exit(0)
+
+
+def _take_pipes() -> tuple[BinaryIO, BinaryIO]:
+    """The daemon's pipes, moved away from fds 0 and 1, where a library may read or print."""
+    frames_in, frames_out = os.dup(0), os.dup(1)
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.dup2(2, 1)
+    return os.fdopen(frames_in, "rb", 0), os.fdopen(frames_out, "wb", 0)
+
+
+def _die_with_parent() -> None:
+    """Have the kernel kill this process with its parent, should the end of the pipe go unseen (Linux)."""
+    if sys.platform == "linux":
+        set_pdeathsig = 1
+        ctypes.CDLL(None).prctl(set_pdeathsig, signal.SIGKILL)
+
+
+def _forbid_core_files() -> None:
+    """A core file would hold prompts."""
+    if sys.platform != "win32":
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+async def _serve(frames_in: BinaryIO, frames_out: BinaryIO) -> None:
+    loop = asyncio.get_running_loop()
+    transport, _ = await loop.connect_write_pipe(asyncio.BaseProtocol, frames_out)
+    reader = asyncio.StreamReader()
+    await loop.connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(reader), frames_in
+    )
+    try:
+        from .service import Service  # loads llama.cpp
+    except OllapyError as exc:
+        transport.write(frame(Failed(None, type(exc).__name__, str(exc))))
+        return
+    service = Service(lambda message: transport.write(frame(message)))
+    frames = FrameReader(ToRunner)
+    while data := await reader.read(1 << 16):
+        for message in frames.feed(data):
+            service.receive(message)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,199 @@
+"""What daemon and runner say to each other: msgpack frames with a four-byte big-endian length.
+
+Messages are meaning, not text: conversations and options go in, pieces of an answer come out. So
+another engine can stand behind the same frames. `id` is given when a request is sent, unique for one
+runner's life.
+Each Chat, Complete and Embed is answered by exactly one Done, Embeddings or Failed, unless it is
+cancelled first; frames already on their way may then still follow.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from ollapy.api.ollama import ContextReport, Logprob, Message, Tool, ToolCall
+from ollapy.api.options import SamplingParams
+
+MAX_FRAME = 256 * 1024 * 1024
+_LENGTH = struct.Struct(">I")
+
+
+class Load(msgspec.Struct, tag=True, frozen=True):
+    """The first message: which model, and with what memory. Answered by Loading*, then Ready or Failed.
+
+    `num_cells` is the KV pool that all sequences share, in tokens; `num_threads` 0 and
+    `num_gpu_layers` -1 leave the choice to the runner and to llama.cpp.
+    """
+
+    path: str
+    num_cells: int
+    max_sequences: int
+    num_batch: int
+    num_threads: int
+    num_gpu_layers: int
+
+
+class Chat(msgspec.Struct, tag=True, frozen=True, kw_only=True):
+    """Continue a conversation through the model's template.
+
+    `prefix` are tokens to put before the prompt, an earlier answer's `tokens`.
+    """
+
+    id: int = 0
+    prefix: list[int] = []
+    messages: list[Message]
+    tools: list[Tool] | None
+    think: bool | str | None
+    sampling: SamplingParams
+    num_ctx: int | None
+    truncate: bool
+
+
+class Complete(msgspec.Struct, tag=True, frozen=True, kw_only=True):
+    """Continue a text as it is, or fill the gap before `suffix`."""
+
+    id: int = 0
+    prompt: str
+    suffix: str | None
+    sampling: SamplingParams
+    num_ctx: int | None
+
+
+class Embed(msgspec.Struct, tag=True, frozen=True, kw_only=True):
+    """Vectors for texts; one too long is cut where `truncate`, else refused."""
+
+    id: int = 0
+    inputs: list[str]
+    truncate: bool
+    dimensions: int
+    num_ctx: int | None
+
+
+class Cancel(msgspec.Struct, tag=True, frozen=True):
+    """Stop working on a request; unknown and finished ids are fine."""
+
+    id: int
+
+
+class GetStats(msgspec.Struct, tag=True, frozen=True):
+    """Ask for the engine's counters."""
+
+    id: int = 0
+
+
+class Loading(msgspec.Struct, tag=True, frozen=True):
+    """How much of the weights has been read, 0 to 1."""
+
+    progress: float
+
+
+class Ready(msgspec.Struct, tag=True, frozen=True):
+    """The model is loaded. Sizes in bytes, the context in tokens."""
+
+    num_ctx: int
+    max_sequences: int
+    size: int
+    size_vram: int
+
+
+class Chunk(msgspec.Struct, tag=True, frozen=True, omit_defaults=True):
+    """The next piece of an answer."""
+
+    id: int
+    content: str = ""
+    thinking: str = ""
+    tool_calls: list[ToolCall] = []
+    logprobs: list[Logprob] = []
+
+
+class Usage(msgspec.Struct, frozen=True):
+    """Counts in tokens, durations in seconds."""
+
+    num_prompt: int
+    num_generated: int
+    queue_seconds: float
+    prefill_seconds: float
+    decode_seconds: float
+
+
+class Done(msgspec.Struct, tag=True, frozen=True):
+    """The end of an answer; `tokens` are the prompt's and the answer's, for `context`."""
+
+    id: int
+    reason: str
+    usage: Usage
+    context: ContextReport
+    tokens: list[int]
+
+
+class Embeddings(msgspec.Struct, tag=True, frozen=True):
+    """One normalised vector for each input, in order."""
+
+    id: int
+    vectors: list[list[float]]
+    num_prompt: int
+
+
+class Stats(msgspec.Struct, tag=True, frozen=True):
+    """The engine's counters, by name."""
+
+    id: int
+    counters: dict[str, float]
+
+
+class Failed(msgspec.Struct, tag=True, frozen=True):
+    """The end of a request (or, with no id, of the load) that could not be answered."""
+
+    id: int | None
+    error: str
+    message: str
+
+
+ToRunner = Load | Chat | Complete | Embed | Cancel | GetStats
+FromRunner = Loading | Ready | Chunk | Done | Embeddings | Stats | Failed
+
+_encode = msgspec.msgpack.Encoder().encode
+
+
+def frame(message: ToRunner | FromRunner) -> bytes:
+    """The message as it goes over the pipe."""
+    body = _encode(message)
+    return _LENGTH.pack(len(body)) + body
+
+
+class FrameError(ValueError):
+    """Bytes that no peer of this protocol sends: the connection is of no further use."""
+
+
+class FrameReader:
+    """Cuts a byte stream into messages, wherever its pieces begin and end."""
+
+    def __init__(self, kind: Any) -> None:
+        self._decode = msgspec.msgpack.Decoder(kind).decode
+        self._buffer = bytearray()
+
+    def feed(self, data: bytes) -> Iterator[Any]:
+        """The messages that `data` completes; FrameError for one too long or malformed."""
+        self._buffer += data
+        start = 0
+        try:
+            while (end := self._frame_end(start)) is not None:
+                yield self._decode(memoryview(self._buffer)[start + _LENGTH.size : end])
+                start = end
+        except msgspec.DecodeError as exc:
+            raise FrameError(str(exc)) from exc
+        finally:
+            del self._buffer[:start]
+
+    def _frame_end(self, start: int) -> int | None:
+        body = start + _LENGTH.size
+        if len(self._buffer) < body:
+            return None
+        (length,) = _LENGTH.unpack_from(self._buffer, start)
+        if length > MAX_FRAME:
+            raise FrameError(f"frame of {length} bytes")
+        return body + length if len(self._buffer) >= body + length else None

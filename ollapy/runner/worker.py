@@ -1,0 +1,180 @@
+"""EngineThread: the one thread that owns the model, with a queue in and event-loop callbacks out."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import queue
+import threading
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import asdict
+from pathlib import Path
+
+from ollapy.engine.embedder import Embedder, EmbedJob
+from ollapy.engine.engine import Engine, Output
+from ollapy.engine.sequence import Sequence
+from ollapy.errors import OllapyError, RunnerError
+from ollapy.llama.context import Context, open_context
+from ollapy.llama.library import log
+from ollapy.llama.model import Model, open_model
+
+from .protocol import Failed, Load, Loading, Ready, Stats
+
+logger = logging.getLogger(__name__)
+
+# A text is pooled within one batch, whose buffers are reserved when the context is made.
+MAX_EMBED_TOKENS = 2048
+_MAX_EMBED_SEQUENCES = 32
+
+Event = Loading | Ready | Failed | Stats | list[Output] | list[EmbedJob]
+
+
+class EngineThread:
+    """Loads a model and serves it for the rest of the process.
+
+    `emit` is called on the event loop: first with Loading any number of times, then with Ready or a
+    Failed of the load, then with what steps produce.
+    """
+
+    def __init__(self, load: Load, emit: Callable[[Event], None]) -> None:
+        self._load = load
+        self._emit = emit
+        self._loop = asyncio.get_running_loop()
+        self._commands: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._engine: Engine | None = None
+        self._embedder: Embedder | None = None
+        self.model: Model | None = None  # once Ready; its tokenizer works on any thread
+        threading.Thread(target=self._run, name="engine", daemon=True).start()
+
+    # Called on the event loop:
+
+    def add(self, sequence: Sequence) -> None:
+        """Queue a sequence for generation."""
+        self._commands.put(lambda: self._add(sequence))
+
+    def embed(self, job: EmbedJob) -> None:
+        """Queue texts for embedding."""
+        self._commands.put(lambda: self._embed(job))
+
+    def cancel(self, request_id: int) -> None:
+        """Drop a sequence or job, whichever has that id."""
+        self._commands.put(lambda: self._cancel(request_id))
+
+    def report(self, request_id: int) -> None:
+        """Ask for the engine's counters."""
+        self._commands.put(lambda: self._report(request_id))
+
+    # Called on the thread:
+
+    def _post(self, event: Event) -> None:
+        self._loop.call_soon_threadsafe(self._emit, event)
+
+    def _run(self) -> None:
+        try:
+            with ExitStack() as self._resources:
+                self._open()
+                while True:
+                    self._turn()
+        except OllapyError as exc:
+            self._post(Failed(None, type(exc).__name__, str(exc)))
+        except Exception:
+            logger.exception("engine thread failed")
+            self._post(
+                Failed(
+                    None,
+                    RunnerError.__name__,
+                    "the engine failed, see the daemon's log",
+                )
+            )
+
+    def _open(self) -> None:
+        opening = open_model(
+            Path(self._load.path),
+            num_gpu_layers=self._load.num_gpu_layers,
+            on_progress=lambda progress: self._post(Loading(progress)),
+        )
+        self.model = model = self._resources.enter_context(opening)
+        if model.is_embedding:
+            self._open_embedder(model)
+        else:
+            self._open_engine(model)
+        num_ctx = MAX_EMBED_TOKENS if model.is_embedding else self._load.num_cells
+        self._post(
+            Ready(
+                min(num_ctx, model.num_ctx_train),
+                self._load.max_sequences,
+                *log.memory(),
+            )
+        )
+
+    def _open_engine(self, model: Model) -> None:
+        load = self._load
+        context = self._open_context(
+            model, load.num_cells, load.max_sequences, load.num_batch
+        )
+        self._engine = Engine(model, context)
+
+    def _open_embedder(self, model: Model) -> Embedder:
+        longest = min(model.num_ctx_train, MAX_EMBED_TOKENS)
+        context = self._open_context(
+            model, longest, _MAX_EMBED_SEQUENCES, longest, pooled=True
+        )
+        self._embedder = Embedder(context)
+        return self._embedder
+
+    def _open_context(
+        self,
+        model: Model,
+        num_cells: int,
+        max_sequences: int,
+        num_batch: int,
+        *,
+        pooled: bool = False,
+    ) -> Context:
+        opening = open_context(
+            model,
+            num_cells=num_cells,
+            max_sequences=max_sequences,
+            num_batch=num_batch,
+            num_threads=self._load.num_threads,
+            pooled=pooled,
+        )
+        return self._resources.enter_context(opening)
+
+    def _turn(self) -> None:
+        """Obey every command, waiting for one where there is nothing else to do; then take a step."""
+        parts = [part for part in (self._engine, self._embedder) if part is not None]
+        while not self._commands.empty() or not any(part.has_work for part in parts):
+            self._commands.get()()
+            parts = [
+                part for part in (self._engine, self._embedder) if part is not None
+            ]
+        for part in parts:
+            if part.has_work and (events := part.step()):
+                self._post(events)
+
+    def _add(self, sequence: Sequence) -> None:
+        assert self._engine is not None, (
+            "the daemon sends no prompt to an embedding model"
+        )
+        self._engine.add(sequence)
+
+    def _embed(self, job: EmbedJob) -> None:
+        assert self.model is not None
+        try:  # a generating model gets its embedding context on first use
+            embedder = self._embedder or self._open_embedder(self.model)
+        except OllapyError as exc:
+            job.error = exc
+            self._post([job])
+        else:
+            embedder.add(job)
+
+    def _cancel(self, request_id: int) -> None:
+        for part in (self._engine, self._embedder):
+            if part is not None:
+                part.cancel(request_id)
+
+    def _report(self, request_id: int) -> None:
+        counters = asdict(self._engine.counters) if self._engine else {}
+        self._post(Stats(request_id, counters))

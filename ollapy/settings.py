@@ -1,0 +1,176 @@
+"""Settings: what the environment says, read once. The only reader of os.environ.
+
+`OLLAPY_X` wins over `OLLAMA_X`. Values lose surrounding blanks and quotes; a value that cannot be
+read falls back to its default and is named in `warnings`, which the daemon logs at start.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self, TypeVar
+
+from ollapy.errors import InvalidRequest
+from ollapy.units import parse_duration
+
+DEFAULT_PORT = 11434
+_ADDRESS = re.compile(
+    r"(?:(https?)://)?(\[[0-9a-fA-F:]*\]|[^:/\[\]]*)(?::([0-9]{1,5}))?/?"
+)
+_FALSE = {"0", "f", "false"}
+T = TypeVar("T")
+
+# What a runner inherits: what its libraries need to find devices and threads, and no secrets.
+_RUNNER_VARIABLES = re.compile(
+    r"PATH|LANG|LC_[A-Z]+|HOME|TMPDIR|TEMP|TMP|SYSTEMROOT|VIRTUAL_ENV|LD_LIBRARY_PATH|DYLD_LIBRARY_PATH"
+    r"|OMP_[A-Z_]+|GOMP_[A-Z_]+|KMP_[A-Z_]+|GGML_[A-Z_]+|CUDA_[A-Z_]+|NVIDIA_[A-Z_]+|HIP_[A-Z_]+|ROCR_[A-Z_]+"
+    r"|HSA_[A-Z_]+|GPU_DEVICE_ORDINAL|VK_[A-Z_]+|LLAMA_CPP_LIB_PATH"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where the daemon listens and its clients connect."""
+
+    host: str
+    port: int
+    scheme: str = "http"
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """`host`, `:port`, `host:port`, `[v6]:port` or such a URL; ValueError for anything else."""
+        match = _ADDRESS.fullmatch(text)
+        port = int(match[3] or 0) if match else -1
+        if match is None or not 0 <= port <= 65535:
+            raise ValueError(text)
+        scheme = match[1] or ""
+        default = {"http": 80, "https": 443}.get(scheme, DEFAULT_PORT)
+        port = port if match[3] else default
+        return cls(
+            match[2].strip("[]") or ("0.0.0.0" if match[3] else "127.0.0.1"),
+            port,
+            scheme or "http",
+        )
+
+    @property
+    def url(self) -> str:
+        """The base URL a client uses; a wildcard bind is reached over loopback."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)
+        return f"{self.scheme}://{f'[{host}]' if ':' in host else host}:{self.port}"
+
+    @property
+    def is_local(self) -> bool:
+        """Whether a daemon started on this machine would answer there."""
+        return self.scheme == "http" and self.host in (
+            "localhost",
+            "127.0.0.1",
+            "::1",
+            "0.0.0.0",
+            "::",
+        )
+
+    def __str__(self) -> str:
+        return f"{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
+
+
+class _Environment:
+    """Typed reads that remember what they could not understand."""
+
+    def __init__(self, env: Mapping[str, str]) -> None:
+        self._env = env
+        self.warnings: list[str] = []
+
+    def text(self, name: str) -> str:
+        for variable in (f"OLLAPY_{name}", f"OLLAMA_{name}"):
+            if value := self._env.get(variable, "").strip().strip("\"'").strip():
+                return value
+        return ""
+
+    def flag(self, name: str) -> bool:
+        """As Go reads booleans, and any other text is true."""
+        value = self.text(name).lower()
+        return bool(value) and value not in _FALSE
+
+    def number(self, name: str, default: int, *, least: int = 0) -> int:
+        text = self.text(name)
+        if not text:
+            return default
+        if re.fullmatch(r"[0-9]{1,12}", text) and int(text) >= least:
+            return int(text)
+        return self._warn(name, text, default)
+
+    def duration(self, name: str, default: float) -> float:
+        text = self.text(name)
+        if not text:
+            return default
+        try:
+            return parse_duration(text if re.search(r"[a-zµμ]$", text) else f"{text}s")
+        except InvalidRequest:
+            return self._warn(name, text, default)
+
+    def address(self, name: str) -> Address:
+        text = self.text(name)
+        try:
+            return Address.parse(text)
+        except ValueError:
+            return self._warn(name, text, Address("127.0.0.1", DEFAULT_PORT))
+
+    def _warn(self, name: str, text: str, default: T) -> T:
+        self.warnings.append(f"{name}={text!r} is not usable, using {default}")
+        return default
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The whole configuration of a daemon or a client."""
+
+    address: Address
+    models: Path
+    logs: Path
+    keep_alive: float
+    load_timeout: float
+    max_queue: int
+    context_length: int
+    num_threads: int
+    debug: bool
+    runner_env: Mapping[str, str]
+    warnings: tuple[str, ...] = ()
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str] | None = None) -> Self:
+        """The settings of this process, or of the environment given."""
+        given = os.environ if env is None else env
+        read = _Environment(given)
+        # platformdirs is imported here: `ollapy --help` needs no folder
+        import platformdirs
+
+        models = read.text("MODELS") or platformdirs.user_data_path("ollapy") / "models"
+        return cls(
+            address=read.address("HOST"),
+            models=Path(models).expanduser(),
+            logs=Path(
+                read.text("LOGS") or platformdirs.user_log_path("ollapy")
+            ).expanduser(),
+            keep_alive=read.duration("KEEP_ALIVE", 300.0),
+            load_timeout=read.duration("LOAD_TIMEOUT", 300.0),
+            max_queue=read.number("MAX_QUEUE", 512),
+            context_length=read.number("CONTEXT_LENGTH", 0),
+            num_threads=read.number("NUM_THREADS", 0),
+            debug=read.flag("DEBUG"),
+            runner_env=_runner_env(given),
+            warnings=tuple(read.warnings),
+        )
+
+
+def _runner_env(env: Mapping[str, str]) -> dict[str, str]:
+    """The allow-listed environment of a runner process.
+
+    GOMP_SPINCOUNT: OpenMP workers spin at barriers, which with one busy neighbour process made a
+    token take 1208 ms instead of 160 ms; it must be set before libgomp loads.
+    GGML_NO_BACKTRACE: an abort would otherwise fork a debugger over the user's data.
+    """
+    inherited = {k: v for k, v in env.items() if _RUNNER_VARIABLES.fullmatch(k)}
+    return {"GOMP_SPINCOUNT": "100", "GGML_NO_BACKTRACE": "1", **inherited}
