@@ -10,7 +10,9 @@ from ollapy.text import clean
 _MAX_LINE = 8192
 
 
-class _LineFormatter(logging.Formatter):
+class LineFormatter(logging.Formatter):
+    """One line a record, whatever is in it; only a traceback of our own has more."""
+
     def format(self, record: logging.LogRecord) -> str:
         line = (
             clean(super().format(record))
@@ -24,7 +26,7 @@ def configure(*, debug: bool = False) -> None:
     """Send every log record of this process to stderr."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
-        _LineFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
+        LineFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
     )
     logging.basicConfig(
         level=logging.DEBUG if debug else logging.INFO, handlers=[handler], force=True

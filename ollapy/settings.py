@@ -18,7 +18,7 @@ from ollapy.units import parse_duration
 
 DEFAULT_PORT = 11434
 _ADDRESS = re.compile(
-    r"(?:(https?)://)?(\[[0-9a-fA-F:]*\]|[^:/\[\]]*)(?::([0-9]{1,5}))?/?"
+    r"(?:(https?)://)?(\[[0-9a-fA-F:]*\]|[A-Za-z0-9_.-]*)(?::([0-9]{1,5}))?/?"
 )
 _FALSE = {"0", "f", "false"}
 T = TypeVar("T")

@@ -30,7 +30,7 @@ logging.getLogger("llama-cpp-python").setLevel(logging.ERROR)
 SCRIPTS = {
     "word": "Hello!",
     "repetition": "ha ha ha ha",
-    "emoji": "Llamas 🦙🦙 and 😀; 你好，世界！\n\ttabs, too.",  # noqa: RUF001
+    "emoji": "Llamas 🦙🦙 and 😀; 你好，世界！\n\ttabs, too.",
     "long": " ".join(f"{n} 羊驼 llamas jump, {n % 7} fall;" for n in range(100)),
     "one letter": "a" * 500,
     "two bytes": "ab",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import socket
 from contextlib import closing
@@ -58,7 +59,7 @@ def listen(address: Address) -> socket.socket:
 
 
 def _port_trouble(address: Address, exc: OSError) -> str:
-    if not isinstance(exc, OSError) or exc.errno not in (98, 48, 10048):
+    if exc.errno != errno.EADDRINUSE:
         return f"could not listen on {address}: {exc.strerror or exc}"
     advice = "stop it, or set OLLAPY_HOST to another address such as 127.0.0.1:11435"
     match _who_listens(address):

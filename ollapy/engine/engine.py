@@ -88,6 +88,11 @@ class Engine:
         """Whether a step would do something."""
         return bool(self._answers)
 
+    @property
+    def num_preemptions(self) -> int:
+        """How often a sequence had to give its cells back."""
+        return self._scheduler.num_preemptions
+
     def add(self, sequence: Sequence) -> None:
         """Queue a sequence; its prompt is neither empty nor as long as its limit."""
         sampler = Sampler(sequence.params, self._candidates)
@@ -114,6 +119,12 @@ class Engine:
             self.counters.native_seconds - native
         )
         return outputs
+
+    def check(self) -> None:
+        """The scheduler's invariants, and that every sequence it knows has an answer."""
+        self._scheduler.check()
+        known = self._scheduler.num_running + self._scheduler.num_waiting
+        assert known == len(self._answers), self
 
     def close(self) -> None:
         """Drop every sequence."""

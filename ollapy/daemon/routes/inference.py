@@ -64,7 +64,7 @@ async def _answer(
     """A stream whose first record is there already, so that what fails before it has a status; or one object."""
     if not stream:
         return responses.json(join(await unless_gone(request, _collect(records))))
-    first = await unless_gone(request, anext(records))  # type: ignore[arg-type]  # an awaitable, not a coroutine
+    first = await unless_gone(request, anext(records))
     if first.done:
         await records.aclose()
         return responses.json(first)

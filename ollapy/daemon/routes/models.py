@@ -21,7 +21,13 @@ from ollapy.api.ollama import (
 )
 from ollapy.daemon import responses
 from ollapy.daemon.body import read
-from ollapy.daemon.describe import details, model_info, parameter_lines, tensor_rows
+from ollapy.daemon.describe import (
+    details,
+    model_info,
+    modelfile,
+    parameter_lines,
+    tensor_rows,
+)
 from ollapy.daemon.pool import Runner, RunnerPool
 from ollapy.errors import InvalidName, InvalidRequest, ModelNotFound
 from ollapy.names import ModelName
@@ -112,7 +118,7 @@ def _summaries(store: Store) -> list[ModelSummary]:
             details=details(model, lengths=True),
             capabilities=model.capabilities,
         )
-        for model in store.list()
+        for model in store.models()
     ]
 
 
@@ -134,7 +140,7 @@ def _shown(store: Store, name: ModelName, verbose: bool) -> ShowResponse:
     model: Model = store.get(name)
     return ShowResponse(
         license="\n".join(model.licenses),
-        modelfile=store.modelfile(model),
+        modelfile=modelfile(model),
         parameters=parameter_lines(model.parameters),
         template=model.template or model.chat_template or "",
         system=model.system or "",

@@ -1,0 +1,12 @@
+"""A model file's header, read and checked without llama.cpp.
+
+    bytes ──reader──▶ Header(metadata, tensors) ──checks, vocabulary──▶ proof that llama.cpp will not abort on it
+
+Every malformed file is InvalidModel, whatever is wrong with it; the sentence names the key or tensor.
+"""
+
+from .arrays import Array
+from .header import Header, Tensor, Value
+from .reader import read_header
+
+__all__ = ["Array", "Header", "Tensor", "Value", "read_header"]

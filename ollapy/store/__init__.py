@@ -1,0 +1,8 @@
+"""What is on disk: blobs by digest, manifests by name, and the models they make up."""
+
+from .blobs import Blobs
+from .manifests import Layer, Manifest, Manifests
+from .model import Model
+from .store import Store
+
+__all__ = ["Blobs", "Layer", "Manifest", "Manifests", "Model", "Store"]

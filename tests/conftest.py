@@ -1,0 +1,42 @@
+"""What every test gets: a tiny model loaded once, and a look at what it leaves behind."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from importlib.resources import files
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.support.waiting import eventually
+
+TINY = Path(str(files("ollapy") / "store" / "tiny.gguf"))
+
+
+@pytest.fixture
+def tiny() -> Path:
+    """The file of the model that ships with ollapy."""
+    return TINY
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_behind() -> Iterator[None]:
+    """No test leaves a child process or a thread."""
+    threads, children = set(threading.enumerate()), set(psutil.Process().children())
+    yield
+    eventually(
+        lambda: (
+            {
+                c
+                for c in psutil.Process().children()
+                if c.status() != psutil.STATUS_ZOMBIE
+            }
+            <= children
+        ),
+        "child processes were left behind",
+    )
+    eventually(
+        lambda: set(threading.enumerate()) <= threads, "threads were left behind"
+    )
