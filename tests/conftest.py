@@ -10,9 +10,17 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.support.daemon import Daemon, running_daemon
 from tests.support.waiting import eventually
 
 TINY = Path(str(files("ollapy") / "store" / "tiny.gguf"))
+
+
+@pytest.fixture(scope="session")
+def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    """One daemon for all tests that leave it as they found it."""
+    with running_daemon(tmp_path_factory.mktemp("daemon")) as daemon:
+        yield daemon
 
 
 @pytest.fixture

@@ -28,6 +28,7 @@ logger = logging.getLogger(__name__)
 _ROUTES = [
     Route("/", status.root, methods=["GET", "HEAD"]),
     Route("/api/version", status.version, methods=["GET", "HEAD"]),
+    Route("/api/stats", status.stats, methods=["GET"]),
     Route("/api/shutdown", status.shutdown, methods=["POST"]),
     Route("/api/tags", models.tags, methods=["GET", "HEAD"]),
     Route("/api/ps", models.ps, methods=["GET", "HEAD"]),

@@ -9,7 +9,6 @@ import msgspec
 
 from ollapy.api.ollama import Details, TensorRow
 from ollapy.gguf import Array, Header
-from ollapy.modelfile import Instruction
 from ollapy.store import Model
 from ollapy.units import format_parameters
 
@@ -89,6 +88,14 @@ def _parameters(parameters: Mapping[str, object]) -> Iterator[tuple[str, object]
     for name, value in parameters.items():
         for item in value if isinstance(value, list | tuple) else (value,):
             yield name, item
+
+
+class Instruction:
+    def __init__(self, *a):
+        self.a = a
+
+    def __str__(self):
+        return " ".join(self.a)
 
 
 def tensor_rows(header: Header) -> list[TensorRow]:

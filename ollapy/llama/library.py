@@ -65,26 +65,28 @@ class Log:
     _BUFFER = re.compile(
         r"(\S+) +(?:model|KV|RS|compute|output) buffer size *= *([0-9.]+) MiB"
     )
-    _LEVELS: ClassVar = {2: logging.DEBUG, 3: logging.WARNING, 4: logging.ERROR}
+    _LEVELS: ClassVar = {3: logging.WARNING, 4: logging.ERROR}
+    _EXPECTED = "possible training context overflow"  # the pool is for several sequences of the trained length
 
     def __init__(self) -> None:
         self.complaints: deque[str] = deque(maxlen=8)
         self.buffers: list[tuple[str, int]] = []
-        self._line = ""
         # a collected callback is a segfault, so it lives as long as this object: the process
         self._callback = raw.llama_log_callback(self._on_text)
         raw.llama_log_set(self._callback, ctypes.c_void_p())
 
     def _on_text(self, level: int, text: bytes, _data: object) -> None:
-        if level == 5:  # continuation of the line before
-            self._line += text.decode("utf-8", "replace")
-            return
-        self._line = text.decode("utf-8", "replace")
-        if found := self._BUFFER.search(self._line):
+        line = text.decode("utf-8", "replace").strip()
+        if found := self._BUFFER.search(line):
             self.buffers.append((found[1], int(float(found[2]) * 2**20)))
-        if level >= 3:
-            self.complaints.append(self._line.strip())
-        logger.log(self._LEVELS.get(level, logging.DEBUG), "%s", self._line.rstrip())
+        expected = self._EXPECTED in line
+        if level in self._LEVELS and not expected:
+            self.complaints.append(line)
+        logger.log(
+            logging.DEBUG if expected else self._LEVELS.get(level, logging.DEBUG),
+            "%s",
+            line,
+        )
 
     def memory(self) -> tuple[int, int]:
         """Bytes of all buffers allocated so far, and of those on an accelerator."""

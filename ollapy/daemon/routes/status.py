@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import aclosing
+
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from ollapy import __version__
 from ollapy.api.ollama import API_VERSION, VersionResponse
 from ollapy.daemon import responses
+from ollapy.daemon.pool import RunnerPool
+from ollapy.daemon.process import RunnerProcess
+from ollapy.runner.protocol import GetStats, Stats
 
 
 async def root(_request: Request) -> Response:
@@ -18,6 +23,22 @@ async def root(_request: Request) -> Response:
 async def version(_request: Request) -> Response:
     """`GET /api/version`."""
     return responses.json(VersionResponse(API_VERSION, __version__))
+
+
+async def stats(request: Request) -> Response:
+    """`GET /api/stats`, ollapy's own: the engine's counters of every loaded model, by its name."""
+    pool: RunnerPool = request.app.state.pool
+    loaded = [(runner.model.name, runner.process) for runner in pool.runners]
+    return responses.json(
+        {str(name): await _counters(process) for name, process in loaded if process}
+    )
+
+
+async def _counters(process: RunnerProcess) -> dict[str, float]:
+    async with aclosing(process.ask(GetStats())) as events:
+        answer = await anext(events)
+    assert isinstance(answer, Stats)
+    return answer.counters
 
 
 async def shutdown(request: Request) -> Response:
