@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -24,17 +23,17 @@ _ENCODINGS = (
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 _COMMANDS = (
-    "from",
-    "license",
-    "template",
-    "system",
-    "adapter",
-    "draft",
-    "renderer",
-    "parser",
-    "parameter",
-    "message",
-    "requires",
+    "FROM",
+    "LICENSE",
+    "TEMPLATE",
+    "SYSTEM",
+    "ADAPTER",
+    "DRAFT",
+    "RENDERER",
+    "PARSER",
+    "PARAMETER",
+    "MESSAGE",
+    "REQUIRES",
 )
 _ROLES = ("system", "user", "assistant")
 _CONTROL = re.compile(r"[\0-\x08\x0b-\x1f\x7f-\x9f]")
@@ -51,6 +50,19 @@ _VALUE = re.compile(
 _SEMVER = re.compile(
     r"v?\d+(\.\d+(\.\d+(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?)?)?", re.ASCII
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Instruction:
+    """One instruction; `name` is a PARAMETER's option or a MESSAGE's role. `str()` is its line."""
+
+    command: str
+    value: str
+    name: str = ""
+
+    def __str__(self) -> str:
+        value = self.value if self.command == "FROM" else _quoted(self.value)
+        return " ".join(part for part in (self.command, self.name, value) if part)
 
 
 class Parameter(NamedTuple):
@@ -84,21 +96,29 @@ class Modelfile:
     messages: tuple[Message, ...] = ()
 
     def __str__(self) -> str:
-        return "".join(f"{line}\n" for line in self._lines())
+        return "".join(f"{instruction}\n" for instruction in self.instructions())
 
-    def _lines(self) -> Iterator[str]:
-        yield from (f"FROM {source}" for source in self.sources[:1])
-        yield from (f"ADAPTER {_quoted(path)}" for path in self.adapters)
-        yield from (f"DRAFT {_quoted(path)}" for path in self.drafts)
-        yield from (f"FROM {source}" for source in self.sources[1:])
-        for name in ("template", "system", "renderer", "parser", "requires"):
-            value: str | None = getattr(self, name)
+    def instructions(self) -> Iterator[Instruction]:
+        """In the order in which Ollama shows them."""
+        yield Instruction("FROM", self.sources[0])
+        yield from (Instruction("ADAPTER", path) for path in self.adapters)
+        yield from (Instruction("DRAFT", path) for path in self.drafts)
+        yield from (Instruction("FROM", source) for source in self.sources[1:])
+        once = {
+            "TEMPLATE": self.template,
+            "SYSTEM": self.system,
+            "RENDERER": self.renderer,
+            "PARSER": self.parser,
+            "REQUIRES": self.requires,
+        }
+        for command, value in once.items():
             if value is not None:
-                yield f"{name.upper()} {_quoted(value)}"
-        for parameter in self.parameters:
-            yield f"PARAMETER {parameter.name} {_quoted(parameter.value)}"
-        yield from (f"LICENSE {_quoted(text)}" for text in self.licenses)
-        yield from (f"MESSAGE {role} {_quoted(text)}" for role, text in self.messages)
+                yield Instruction(command, value)
+        yield from (
+            Instruction("PARAMETER", value, name) for name, value in self.parameters
+        )
+        yield from (Instruction("LICENSE", text) for text in self.licenses)
+        yield from (Instruction("MESSAGE", text, role) for role, text in self.messages)
 
 
 def _quoted(value: str) -> str:
@@ -120,49 +140,42 @@ def decode(data: bytes) -> str:
 
 def parse(text: str) -> Modelfile:
     """The Modelfile that `text` spells; control characters in it are dropped."""
-    values: dict[str, list[str]] = defaultdict(list)
-    parameters: list[Parameter] = []
-    messages: list[Message] = []
-    for command, word, value in _instructions(_CONTROL.sub("", text)):
-        if command == "parameter":
-            parameters.append(Parameter(word, value))
-        elif command == "message":
-            messages.append(Message(word, value))
-        else:
-            values[command].append(value)
-    if not values["from"]:
+    found: dict[str, list[Instruction]] = {command: [] for command in _COMMANDS}
+    for instruction in _instructions(_CONTROL.sub("", text)):
+        found[instruction.command].append(instruction)
+    values = {key: tuple(one.value for one in found[key]) for key in found}
+    if not values["FROM"]:
         raise InvalidRequest("no FROM line")
-    last = {command: found[-1] for command, found in values.items()}
-    if not _SEMVER.fullmatch(last.get("requires", "0")):
+    last = {command: each[-1] for command, each in values.items() if each}
+    if not _SEMVER.fullmatch(last.get("REQUIRES", "0")):
         raise InvalidRequest("requires must be a valid semver (e.g. 0.14.0)")
     return Modelfile(
-        sources=tuple(values["from"]),
-        adapters=tuple(values["adapter"]),
-        drafts=tuple(values["draft"]),
-        template=last.get("template"),
-        system=last.get("system"),
-        renderer=last.get("renderer"),
-        parser=last.get("parser"),
-        requires=last.get("requires"),
-        parameters=tuple(parameters),
-        licenses=tuple(values["license"]),
-        messages=tuple(messages),
+        sources=values["FROM"],
+        adapters=values["ADAPTER"],
+        drafts=values["DRAFT"],
+        template=last.get("TEMPLATE"),
+        system=last.get("SYSTEM"),
+        renderer=last.get("RENDERER"),
+        parser=last.get("PARSER"),
+        requires=last.get("REQUIRES"),
+        parameters=tuple(Parameter(one.name, one.value) for one in found["PARAMETER"]),
+        licenses=values["LICENSE"],
+        messages=tuple(Message(one.name, one.value) for one in found["MESSAGE"]),
     )
 
 
-def _instructions(text: str) -> Iterator[tuple[str, str, str]]:
-    """Command, the word between it and the value if it has one, and value."""
+def _instructions(text: str) -> Iterator[Instruction]:
     scanner = _Scanner(text)
     while scanner.has_more():
-        command = scanner.word().lower()
+        command = scanner.word().upper()
         if command not in _COMMANDS:
             raise scanner.error("command", _COMMANDS)
-        word = scanner.word() if command in ("parameter", "message") else ""
-        if command == "message" and word not in _ROLES:
+        name = scanner.word() if command in ("PARAMETER", "MESSAGE") else ""
+        if command == "MESSAGE" and name not in _ROLES:
             raise scanner.error("message role", _ROLES)
-        if command == "parameter" and not word:
+        if command == "PARAMETER" and not name:
             raise InvalidRequest("unexpected EOF")
-        yield command, word, scanner.value()
+        yield Instruction(command, scanner.value(), name)
 
 
 class _Scanner:
@@ -192,7 +205,7 @@ class _Scanner:
     def error(self, what: str, choices: tuple[str, ...]) -> InvalidRequest:
         """Ollama's words for a word that is none of the choices."""
         line = 1 + self._text.count("\n", 0, self._at)
-        *names, last = (f'"{choice}"' for choice in choices)
+        *names, last = (f'"{choice.lower()}"' for choice in choices)
         return InvalidRequest(
             f"(line {line}): {what} must be one of {', '.join(names)}, or {last}"
         )
