@@ -52,7 +52,7 @@ def create_app(settings: Settings, *, stop: Callable[[], None]) -> Starlette:
         try:
             yield
         finally:
-            await pool.close()
+            await pool.close(0)
 
     app = Starlette(
         routes=_ROUTES,

@@ -10,7 +10,7 @@ import logging
 import math
 import time
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
 import psutil
@@ -84,6 +84,8 @@ class RunnerPool:
         self._settings = settings
         self._runners: dict[Digest, Runner] = {}
         self._stopping: set[asyncio.Task[None]] = set()
+        self._all_idle = asyncio.Event()
+        self._all_idle.set()
 
     @property
     def runners(self) -> list[Runner]:
@@ -110,6 +112,7 @@ class RunnerPool:
         if keep_alive is not None:
             runner.keep_alive = keep_alive
         runner.num_requests += 1
+        self._all_idle.clear()
         try:
             yield await asyncio.shield(runner.start)
         finally:
@@ -122,10 +125,13 @@ class RunnerPool:
             runner.keep_alive = 0.0
             self._became_idle(runner)
 
-    async def close(self) -> None:
-        """Stop every runner and wait for their ends."""
+    async def close(self, grace: float) -> None:
+        """Stop every runner, once it is idle or after `grace` seconds, and wait for their ends."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(grace):
+                await self._all_idle.wait()
         for digest in list(self._runners):
-            self._remove(digest)
+            self._remove(digest, "ollapy is shutting down")
         await asyncio.gather(*self._stopping, return_exceptions=True)
 
     def _find(self, model: Model, options: Options) -> Runner:
@@ -150,7 +156,7 @@ class RunnerPool:
         try:
             await self._until_ready(process)
         except BaseException:
-            await process.stop()
+            await process.stop("the load was given up")
             raise
         elapsed = time.monotonic() - started
         logger.info(
@@ -179,6 +185,8 @@ class RunnerPool:
     def _became_idle(self, runner: Runner) -> None:
         if runner.num_requests:
             return
+        if not any(other.num_requests for other in self._runners.values()):
+            self._all_idle.set()
         runner.idle_since = time.monotonic()
         if runner.ready is None or runner.is_dead:
             runner.keep_alive = 0.0  # nobody waits for this load, or it is gone
@@ -194,9 +202,9 @@ class RunnerPool:
             logger.info("unloading model=%s", runner.model.name)
             self._remove(digest)
 
-    def _remove(self, digest: Digest) -> None:
+    def _remove(self, digest: Digest, why: str = "the model is being unloaded") -> None:
         runner = self._runners.pop(digest)
-        task = asyncio.create_task(_stop(runner))
+        task = asyncio.create_task(_stop(runner, why))
         self._stopping.add(task)
         task.add_done_callback(self._stopping.discard)
 
@@ -205,11 +213,11 @@ class RunnerPool:
         return f"<RunnerPool {len(self.runners)} ready of {len(self._runners)}, {waiting} waiting>"
 
 
-async def _stop(runner: Runner) -> None:
+async def _stop(runner: Runner, why: str) -> None:
     runner.start.cancel()
     await asyncio.wait({runner.start})
     if process := runner.process:
-        await process.stop()
+        await process.stop(why)
 
 
 def _load(header: Header, path: str, options: Options, settings: Settings) -> Load:

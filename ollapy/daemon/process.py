@@ -54,7 +54,7 @@ class RunnerProcess(asyncio.SubprocessProtocol):
         self._frames = FrameReader(FromRunner)
         self._log = logging.getLogger(f"ollapy.runner.{label}")
         self._line = b""
-        self._stopping = False
+        self._stopping = ""
 
     @classmethod
     async def start(cls, label: str, load: Load, env: Mapping[str, str]) -> Self:
@@ -89,9 +89,9 @@ class RunnerProcess(asyncio.SubprocessProtocol):
             if self._inboxes.pop(request.id, None) and not self.exited.done():
                 self._send(Cancel(request.id))
 
-    async def stop(self) -> None:
-        """Have the child end, and wait until it has."""
-        self._stopping = True
+    async def stop(self, why: str) -> None:
+        """Have the child end, and wait until it has; requests it still owes an answer end with `why`."""
+        self._stopping = why
         if not self.exited.done():
             self._transport.kill()
         await asyncio.shield(self.exited)
@@ -121,7 +121,9 @@ class RunnerProcess(asyncio.SubprocessProtocol):
             self._transport.kill()
 
     def process_exited(self) -> None:
-        sentence = _how_it_ended(self._transport.get_returncode() or 0)
+        sentence = self._stopping or _how_it_ended(
+            self._transport.get_returncode() or 0
+        )
         self._log.log(
             logging.DEBUG if self._stopping else logging.ERROR,
             "%s pid=%d",

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import logging
+import signal
 import socket
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from http.client import HTTPConnection, HTTPException
 
 import msgspec
 import uvicorn
+from starlette.applications import Starlette
 
 from ollapy import __version__
 from ollapy.api.ollama import API_VERSION
@@ -20,7 +24,31 @@ from .app import create_app
 
 logger = logging.getLogger(__name__)
 
-_SHUTDOWN_SECONDS = 5
+# Answers under way get the first of these to finish; then they end with an error record, and what
+# still hangs on a connection is cut at the second.
+_FINISH_SECONDS, _SHUTDOWN_SECONDS = 3, 5
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, with an end that leaves no stream without its last record and exits with status 0."""
+
+    def __init__(self, config: uvicorn.Config, app: Starlette) -> None:
+        super().__init__(config)
+        self._app = app
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Take no more connections and let those there are come to an end."""
+        logger.info("shutting down")
+        ending = asyncio.create_task(self._app.state.pool.close(_FINISH_SECONDS))
+        await super().shutdown(sockets)
+        await ending
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Signals end the server, a second one at once; unlike uvicorn's, they do not kill it afterwards."""
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self.handle_exit)
+        yield
 
 
 def serve(settings: Settings) -> None:
@@ -38,7 +66,7 @@ def serve(settings: Settings) -> None:
             timeout_keep_alive=60,
             timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
         )
-        server = uvicorn.Server(config)
+        server = _Server(config, app)
         port = sock.getsockname()[1]
         logger.info(
             "listening on %s:%d (ollapy %s, api %s) models=%s",

@@ -20,17 +20,17 @@ from .stopping import StopStrings
 
 @dataclass(slots=True)
 class Output:
-    """What a step made of one sequence: a piece of text, perhaps empty, and perhaps its end."""
+    """What a step made of one sequence: a piece of text, perhaps empty, and perhaps its end.
+
+    It goes to another thread while the engine works on, so the end is told here and not read from the
+    sequence, which may have ended since.
+    """
 
     sequence: Sequence
     text: str = ""
     logprob: Logprob | None = None
     error: OllapyError | None = None
-
-    @property
-    def is_last(self) -> bool:
-        """Whether the sequence has ended."""
-        return self.error is not None or self.sequence.finish_reason is not None
+    is_last: bool = False
 
 
 @dataclass(slots=True)
@@ -171,7 +171,7 @@ class Engine:
     def _fail(self, batch: Batch, error: OllapyError) -> list[Output]:
         for sequence, _ in batch.parts:
             self._drop(self._answers[sequence.id])
-        return [Output(sequence, error=error) for sequence, _ in batch.parts]
+        return [Output(sequence, error=error, is_last=True) for sequence, _ in batch.parts]
 
     def _advance(self, answer: _Answer, row: Row) -> Output:
         """One more token of an answer."""
@@ -185,7 +185,7 @@ class Engine:
             token = answer.sampler.sample(row, sequence.tokens)
         except OllapyError as exc:
             self._drop(answer)
-            return Output(sequence, error=exc)
+            return Output(sequence, error=exc, is_last=True)
         self.counters.sample_seconds += time.perf_counter() - started
         sequence.tokens.append(token)
         return self._accept(
@@ -210,6 +210,7 @@ class Engine:
 
     def _finish(self, answer: _Answer, output: Output, reason: FinishReason) -> Output:
         output.text += answer.finish()
+        output.is_last = True
         answer.sequence.finish_reason = reason
         self._drop(answer)
         return output

@@ -166,7 +166,8 @@ class Service:
     def _limit(self, num_ctx: int | None) -> int:
         """Tokens that prompt and answer may have: what was asked, within what model and pool allow."""
         most = min(self._num_cells, self._model.num_ctx_train)
-        return min(max(num_ctx or most, 4), most)
+        wanted = num_ctx if num_ctx and num_ctx > 0 else most
+        return min(max(wanted, 4), most)
 
     def _parser(self, prompt: Prompt, *, tools: bool) -> Parser:
         return Parser(

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ollapy.engine.engine import Engine
+from ollapy.engine.engine import Engine, Output
 from ollapy.engine.sequence import FinishReason, Sequence
 from ollapy.llama.context import open_context
 from ollapy.llama.model import Model
@@ -244,3 +244,13 @@ def test_damaged_weights_are_an_error_of_their_sequence(
 
     assert "invalid numbers" in str(outputs[0].error)
     assert not engine.has_work
+
+
+def test_an_output_says_by_itself_whether_it_is_the_last(engine: Engine, ask: Ask) -> None:
+    """Outputs are read on another thread, later than the engine wrote them."""
+    engine.add(ask("What is the capital of Japan?", think=False))
+    outputs: list[Output] = []
+    while engine.has_work:
+        outputs += engine.step()
+
+    assert [output.is_last for output in outputs] == [False] * 7 + [True]

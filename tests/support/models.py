@@ -1,0 +1,34 @@
+"""Models for a daemon's store, made by the test."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ollapy.names import ModelName
+from ollapy.store import Blobs, Layer, Manifest, Store
+from ollapy.store.manifests import CONFIG_TYPE, LAYER_TYPE, MANIFEST_TYPE
+from scripts.make_gguf import write_scripted
+
+
+def add_model(models: Path, name: str, weights: Path, **layers: bytes) -> None:
+    """Store a model file under a name, with further layers by their kind: system, params, messages, …"""
+    blobs = Blobs(models / "blobs")
+
+    def layer(media_type: str, data: bytes) -> Layer:
+        return Layer(media_type, blobs.add([data]), len(data))
+
+    kinds = {"model": weights.read_bytes(), **layers}
+    manifest = Manifest(
+        schema_version=2,
+        media_type=MANIFEST_TYPE,
+        config=layer(CONFIG_TYPE, b'{"model_format":"gguf"}'),
+        layers=[layer(LAYER_TYPE + kind, data) for kind, data in kinds.items()],
+    )
+    Store(models).put(ModelName.parse(name), manifest)
+
+
+def add_endless(models: Path, name: str = "endless") -> None:
+    """Store a model that never stops by itself."""
+    weights = models.parent / f"{name}.gguf"
+    write_scripted(weights, "round and round and ", endless=True, context_length=65536)
+    add_model(models, name, weights)
