@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
 from importlib.resources import files
@@ -12,6 +13,9 @@ import pytest
 
 from tests.support.daemon import Daemon, running_daemon
 from tests.support.waiting import eventually
+
+# As in a runner: OpenMP threads that spin at barriers ruin each other where cores are few.
+os.environ.setdefault("GOMP_SPINCOUNT", "100")
 
 TINY = Path(str(files("ollapy") / "store" / "tiny.gguf"))
 

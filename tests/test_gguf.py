@@ -267,6 +267,8 @@ def test_a_part_of_a_split_model_is_read_on_demand(read: Callable[..., Header]) 
     assert len(read(write(keys, model_rows()), part=True).tensors) == len(model_rows())
     with pytest.raises(InvalidModel, match="part 2 of 3 of a split model"):
         read(model(keys))
+    with pytest.raises(InvalidModel, match=r"split.no is 1"):
+        read(model({"split.no": scalar(U16, 1)}), part=True)
 
 
 # ---- bad files
@@ -484,12 +486,14 @@ def test_b127_a_damaged_header_is_read_or_refused(tmp_path: Path) -> None:
     assert 200 < refused < 900
 
 
-LOADER = """
+QUIET = """
 import sys, llama_cpp
 silent = llama_cpp.llama_log_callback(lambda *_: None)
 llama_cpp.llama_log_set(silent, None)
 llama_cpp.llama_backend_init()
 params = llama_cpp.llama_model_default_params()
+"""
+LOADER = """
 params.use_extra_bufts = False  # no AMX: its kernels crash where the system forbids them
 params.vocab_only = sys.argv[1] == "vocabulary"
 for path in sys.argv[2:]:
@@ -517,7 +521,7 @@ for path in sys.argv[2:]:
 def load_in_llama_cpp(mode: str, paths: list[Path]) -> None:
     """Loads the files one after the other in one process, which must live to the end."""
     done = subprocess.run(
-        [sys.executable, "-c", LOADER, mode, *map(str, paths)],
+        [sys.executable, "-c", QUIET + LOADER, mode, *map(str, paths)],
         capture_output=True,
         text=True,
         env={"GGML_NO_BACKTRACE": "1"},
@@ -556,40 +560,31 @@ def test_llama_cpp_survives_what_the_reader_accepts(
     load_in_llama_cpp(mode, accepted)
 
 
+NAMES_LOADED = """
+from tests.support.raw_gguf import model, text
+params.vocab_only = True
+for name in sys.stdin.read().split():
+    with open(sys.argv[1], "wb") as file:
+        file.write(model({"tokenizer.ggml.pre": text(name)}))
+    loaded = llama_cpp.llama_model_load_from_file(sys.argv[1].encode(), params)
+    if loaded:
+        print(name)
+        llama_cpp.llama_model_free(loaded)
+"""
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_the_pre_tokenizers_are_those_of_the_library(tmp_path: Path) -> None:
     """Every text in the library is tried as a name; llama.cpp refuses the wrong ones cleanly."""
-    library = (Path(llama_cpp.__file__).parent / "lib" / "libllama.so").read_bytes()
-    words = {
-        word.decode()
-        for word in re.findall(rb"(?<=\0)[A-Za-z0-9._-]{3,64}(?=\0)", library)
-    }
-    names = {
-        word[start:]
-        for word in words
-        if not word.startswith("_Z")
-        for start in range(len(word) - 2)
-    }
-    path = tmp_path / "model.gguf"
-    program = f"""
-import sys, llama_cpp
-from pathlib import Path
-silent = llama_cpp.llama_log_callback(lambda *_: None)
-llama_cpp.llama_log_set(silent, None)
-params = llama_cpp.llama_model_default_params()
-params.vocab_only = True
-path, before, after = Path({str(path)!r}), *{tuple(model({GGML + "pre": text("?" * 40)}).split(text("?" * 40)))!r}
-for name in sys.stdin.read().split():
-    path.write_bytes(before + bytes([8, 0, 0, 0]) + len(name).to_bytes(8, "little") + name.encode() + after)
-    model = llama_cpp.llama_model_load_from_file(bytes(path), params)
-    if model:
-        print(name)
-        llama_cpp.llama_model_free(model)
-"""
+    library = next(Path(llama_cpp.__file__).parent.glob("lib/libllama.*")).read_bytes()
+    words = re.findall(rb"(?<=\0)(?!_Z)[A-Za-z0-9._-]{3,32}(?=\0)", library)
+    ends = {word[start:].decode() for word in words for start in range(len(word) - 2)}
+
     done = subprocess.run(
-        [sys.executable, "-c", program],
-        input="\n".join(names | PRE_TOKENIZERS),
+        [sys.executable, "-c", QUIET + NAMES_LOADED, str(tmp_path / "model.gguf")],
+        input="\n".join(ends | PRE_TOKENIZERS),
+        cwd=TINY.parents[2],
         capture_output=True,
         text=True,
         check=True,

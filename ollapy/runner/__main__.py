@@ -24,9 +24,9 @@ logger = logging.getLogger(__name__)
 
 def main() -> None:
     """Set the process up and serve until the daemon closes the pipe."""
-    frames_in, frames_out = _take_pipes()
     _die_with_parent()
     _forbid_core_files()
+    frames_in, frames_out = _take_pipes()
     logs.configure()
     sys.setswitchinterval(
         0.0005
