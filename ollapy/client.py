@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -17,6 +18,7 @@ from ollapy.api.ollama import (
     EmbedResponse,
     GenerateRequest,
     GenerateResponse,
+    InferenceResponse,
     ModelRequest,
     ModelSummary,
     PsResponse,
@@ -25,12 +27,18 @@ from ollapy.api.ollama import (
     TagsResponse,
     VersionResponse,
 )
-from ollapy.errors import DaemonUnreachable, ModelNotFound, OllapyError
+from ollapy.errors import DaemonUnreachable, InvalidRequest, ModelNotFound, OllapyError
 from ollapy.http import httpx
 from ollapy.settings import Address
 
 T = TypeVar("T")
-_encode = msgspec.json.Encoder().encode
+R = TypeVar("R", bound=InferenceResponse)
+_PATIENCE = 5.0  # seconds that a daemon may take to say that it is one
+
+
+class _Version(msgspec.Struct):
+    version: str
+    ollapy: str = ""
 
 
 class Client:
@@ -41,13 +49,17 @@ class Client:
     """
 
     def __init__(self, address: Address) -> None:
-        self._address = address
-        # An answer takes as long as it takes, and loopback never goes through a proxy.
-        self._http = httpx.Client(
-            base_url=address.url,
-            timeout=httpx.Timeout(None, connect=5.0),
-            trust_env=False,
-        )
+        self.address = address
+        try:
+            self._http = httpx.Client(
+                base_url=address.url,
+                # an answer takes as long as it takes
+                timeout=httpx.Timeout(None, connect=_PATIENCE),
+                trust_env=False,  # loopback never goes through a proxy
+                verify=address.scheme == "https",  # certificates take 50 ms to load
+            )
+        except httpx.InvalidURL as exc:
+            raise OllapyError(f"{address} is not an address: {exc}") from exc
 
     def __enter__(self) -> Self:
         return self
@@ -61,8 +73,10 @@ class Client:
         self._http.close()
 
     def version(self) -> VersionResponse:
-        """What answers at the address."""
-        return self._call("GET", "/api/version", VersionResponse)
+        """What answers at the address; `ollapy` is empty where it is Ollama."""
+        data = self._send("GET", "/api/version", seconds=_PATIENCE)
+        found = _decode(data, _Version)
+        return VersionResponse(found.version, found.ollapy)
 
     def models(self) -> list[ModelSummary]:
         """The models in the store, newest first."""
@@ -98,50 +112,100 @@ class Client:
         """Vectors for texts."""
         return self._call("POST", "/api/embed", EmbedResponse, request)
 
-    def generate(self, request: GenerateRequest) -> Iterator[GenerateResponse]:
+    def generate(
+        self, request: GenerateRequest
+    ) -> Generator[GenerateResponse, None, None]:
         """The records of an answer as they come; closing the iterator stops the model."""
         return self._stream("/api/generate", request, GenerateResponse)
 
-    def chat(self, request: ChatRequest) -> Iterator[ChatResponse]:
+    def chat(self, request: ChatRequest) -> Generator[ChatResponse, None, None]:
         """The records of an answer as they come; closing the iterator stops the model."""
         return self._stream("/api/chat", request, ChatResponse)
 
-    def _send(self, method: str, path: str, body: object = None) -> bytes:
+    def _send(
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        *,
+        seconds: float | None = None,
+    ) -> bytes:
+        content = None if body is None else _encode(body)
+        timeout = httpx.Timeout(seconds, connect=_PATIENCE)
         with self._reached():
             response = self._http.request(
-                method, path, content=None if body is None else _encode(body)
+                method, path, content=content, timeout=timeout
             )
-        _check(response)
+        self._check(response)
         return response.content
 
     def _call(self, method: str, path: str, kind: type[T], body: object = None) -> T:
         return _decode(self._send(method, path, body), kind)
 
-    def _stream(self, path: str, body: object, kind: type[T]) -> Iterator[T]:
+    def _stream(
+        self, path: str, body: object, kind: type[R]
+    ) -> Generator[R, None, None]:
+        is_done = False
         with (
             self._reached(),
             self._http.stream("POST", path, content=_encode(body)) as response,
         ):
             if response.is_error:
                 response.read()
-                _check(response)
+                self._check(response)
             for line in response.iter_lines():
                 if line.startswith('{"error"'):
                     raise OllapyError(_decode(line.encode(), dict[str, Any])["error"])
-                yield _decode(line.encode(), kind)
+                record = _decode(line.encode(), kind)
+                is_done = record.done
+                yield record
+        if not is_done:
+            raise OllapyError("the answer ended before its last record")
+
+    def _check(self, response: httpx.Response) -> None:
+        """Raise what an error status means."""
+        if not response.is_error:
+            return
+        try:
+            body = msgspec.json.decode(response.content, type=dict[str, Any])
+            sentence = str(body["error"])
+        except (msgspec.DecodeError, KeyError):
+            status = f"{response.status_code} {response.reason_phrase}"
+            raise OllapyError(
+                f"{self.address} answers '{status}', which ollapy would not"
+            ) from None
+        raise (ModelNotFound if response.status_code == 404 else OllapyError)(sentence)
 
     @contextmanager
     def _reached(self) -> Iterator[None]:
         try:
             yield
-        except (httpx.ConnectError, httpx.ConnectTimeout) as exc:
-            raise DaemonUnreachable(
-                f"could not connect to ollapy at {self._address}, run 'ollapy serve' to start it"
+        except (httpx.ConnectError, httpx.ConnectTimeout, UnicodeError) as exc:
+            raise DaemonUnreachable(self._unreachable(exc)) from exc
+        except httpx.TimeoutException as exc:
+            raise OllapyError(
+                f"{self.address} is taken by a program that does not answer: stop it, "
+                "or set OLLAPY_HOST to another address such as 127.0.0.1:11435"
             ) from exc
         except httpx.TransportError as exc:
             raise DaemonUnreachable(
-                f"lost the connection to ollapy at {self._address}, it may have ended"
+                f"lost the connection to ollapy at {self.address}, it may have ended"
             ) from exc
+
+    def _unreachable(self, exc: Exception) -> str:
+        if self.address.is_local:
+            return f"could not connect to ollapy at {self.address}, run 'ollapy serve' to start it"
+        reason = re.sub(r"^\[.*?\] ", "", str(exc))
+        return f"could not connect to ollapy at {self.address}: {reason}"
+
+
+def _encode(body: object) -> bytes:
+    try:
+        return msgspec.json.encode(body)
+    except (
+        UnicodeEncodeError
+    ) as exc:  # an argument that is not in the terminal's encoding
+        raise InvalidRequest("the text of the request is not valid UTF-8") from exc
 
 
 def _decode(data: bytes, kind: type[T]) -> T:
@@ -151,13 +215,3 @@ def _decode(data: bytes, kind: type[T]) -> T:
         raise OllapyError(
             f"the server's answer is not one ollapy understands: {exc}"
         ) from exc
-
-
-def _check(response: httpx.Response) -> None:
-    if not response.is_error:
-        return
-    try:
-        text = str(msgspec.json.decode(response.content, type=dict[str, Any])["error"])
-    except (msgspec.DecodeError, KeyError):
-        text = f"{response.status_code} {response.text[:200]}"
-    raise (ModelNotFound if response.status_code == 404 else OllapyError)(text)

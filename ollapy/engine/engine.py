@@ -171,7 +171,9 @@ class Engine:
     def _fail(self, batch: Batch, error: OllapyError) -> list[Output]:
         for sequence, _ in batch.parts:
             self._drop(self._answers[sequence.id])
-        return [Output(sequence, error=error, is_last=True) for sequence, _ in batch.parts]
+        return [
+            Output(sequence, error=error, is_last=True) for sequence, _ in batch.parts
+        ]
 
     def _advance(self, answer: _Answer, row: Row) -> Output:
         """One more token of an answer."""

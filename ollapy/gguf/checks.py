@@ -19,13 +19,13 @@ MAX_WIDTH = 1 << 20
 _ROPE_SCALINGS = ("none", "linear", "yarn", "longrope")
 
 
-def check_whole(header: Header) -> None:
-    """Refuses one part of a model that was split into several files."""
+def check_split(header: Header, *, part: bool) -> None:
+    """Refuses one part of a model that was split into several files, unless a `part` is wanted."""
     count = header.metadata.get("split.count", 1)
     number = header.metadata.get("split.no", 0)
     if type(count) is not int or type(number) is not int or number >= max(count, 1):
         raise InvalidModel(f"split.no is {number} and split.count is {count}")
-    if count > 1:
+    if count > 1 and not part:
         raise InvalidModel(
             f"the file is part {number + 1} of {count} of a split model, which is not supported"
         )

@@ -46,7 +46,8 @@ class Header:
 
     @property
     def architecture(self) -> str:
-        return str(self.metadata["general.architecture"])
+        """Empty only in a later part of a split model."""
+        return str(self.metadata.get("general.architecture", ""))
 
     @property
     def is_model(self) -> bool:

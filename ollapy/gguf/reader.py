@@ -16,7 +16,7 @@ from typing import BinaryIO
 from ollapy.errors import InvalidModel, StoreError
 
 from .arrays import MAX_STRING, Array, HeaderEndsEarly, decode, measure
-from .checks import check_model, check_whole
+from .checks import check_model, check_split
 from .header import Header, Tensor, Value
 from .tables import ARRAY, ENCODINGS, SCALARS, STRING
 from .vocabulary import check_vocabulary
@@ -43,9 +43,8 @@ def read_header(path: Path, *, arrays: bool = False, part: bool = False) -> Head
     """
     try:
         stat = path.stat()
-        if not S_ISREG(
-            stat.st_mode
-        ):  # before it is opened: a pipe would wait for its writer
+        # Before it is opened: a pipe would wait for its writer.
+        if not S_ISREG(stat.st_mode):
             raise InvalidModel("not a regular file")
         with path.open("rb") as file:
             return _read(file, stat.st_size, arrays=arrays, part=part)
@@ -79,8 +78,8 @@ def _parse(data: bytes, size: int, *, arrays: bool, part: bool) -> Header:
     limit = MAX_HEADER if arrays else _KEPT
     metadata = {key: _kept(data, value, limit) for key, value in raw.items()}
     header = Header(version, metadata, tensors, data_offset, size)
+    check_split(header, part=part)
     if not part:
-        check_whole(header)
         check_model(header)
         check_vocabulary(header, raw, data)
     return header

@@ -2,7 +2,7 @@
 
 from .blobs import Blobs
 from .manifests import Layer, Manifest, Manifests
-from .model import Model
+from .model import Model, ModelConfig
 from .store import Store
 
-__all__ = ["Blobs", "Layer", "Manifest", "Manifests", "Model", "Store"]
+__all__ = ["Blobs", "Layer", "Manifest", "Manifests", "Model", "ModelConfig", "Store"]

@@ -12,7 +12,6 @@ from ollapy.names import Digest, ModelName
 from .manifests import (
     CONFIG_TYPE,
     LAYER_TYPE,
-    MANIFEST_TYPE,
     Entry,
     Layer,
     Manifest,
@@ -23,7 +22,7 @@ from .manifests import (
 NAME = ModelName.parse("tiny")
 WEIGHTS = Path(str(files("ollapy.store") / "tiny.gguf"))
 CONFIG = (
-    b'{"model_format":"gguf","model_family":"llama","model_families":["llama"],"model_type":"3.77M",'
+    b'{"model_format":"gguf","model_family":"llama","model_families":["llama"],"model_type":"3.54M",'
     b'"file_type":"Q8_0","architecture":"amd64","os":"linux","rootfs":{"type":"layers","diff_ids":[]}}'
 )
 
@@ -34,9 +33,7 @@ def entry() -> Entry:
     with WEIGHTS.open("rb") as file:
         weights = Digest(hashlib.file_digest(file, "sha256").hexdigest())
     manifest = Manifest(
-        schema_version=2,
-        media_type=MANIFEST_TYPE,
-        config=Layer(CONFIG_TYPE, digest_of(CONFIG), len(CONFIG)),
-        layers=[Layer(f"{LAYER_TYPE}model", weights, WEIGHTS.stat().st_size)],
+        config=Layer(CONFIG_TYPE, str(digest_of(CONFIG)), len(CONFIG)),
+        layers=[Layer(f"{LAYER_TYPE}model", str(weights), WEIGHTS.stat().st_size)],
     )
-    return Entry(NAME, manifest, digest_of(encode(manifest)), WEIGHTS.stat().st_mtime)
+    return Entry(NAME, encode(manifest), WEIGHTS.stat().st_mtime, manifest)

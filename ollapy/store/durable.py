@@ -1,6 +1,6 @@
 """Files that are whole or absent, at every instant and after a power cut.
 
-The order of containerd's content store: write beside the target, flush to the disk, rename, flush the
+The order of containerd's content store: write under another name, flush to the disk, rename, flush the
 folder. A reader sees the old file or the new one.
 """
 
@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Self
 
 from ollapy.errors import StoreError
 
@@ -22,41 +22,51 @@ def translated(what: str) -> Iterator[None]:
     try:
         yield
     except OSError as exc:
-        raise StoreError(
-            f"could not {what}: {exc.strerror or type(exc).__name__}"
-        ) from exc
+        reason = exc.strerror or type(exc).__name__
+        raise StoreError(f"could not {what}: {reason}") from exc
 
 
 class NewFile:
-    """A file being written beside where it will be; it takes its name by `commit` or vanishes."""
+    """A file being written in `folder`; `commit` gives it its name, otherwise it vanishes."""
 
     def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(dir=folder, prefix=".new-")
+        with translated("write to the model store"):
+            _make_folder(folder)
+            descriptor, name = tempfile.mkstemp(dir=folder, prefix=".new-")
         self._path = Path(name)
         self._file: BinaryIO = os.fdopen(descriptor, "wb")
 
-    def __enter__(self) -> NewFile:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._file.close()
-        with suppress(FileNotFoundError):
-            self._path.unlink()
+        with suppress(OSError):  # what could not be flushed goes away with the file
+            self._file.close()
+        self._path.unlink(missing_ok=True)
 
     def write(self, data: bytes) -> None:
         """Append to the file."""
-        self._file.write(data)
+        with translated("write to the model store"):
+            self._file.write(data)
 
     def commit(self, target: Path) -> None:
         """Make the file durable and give it its name, in place of a file of that name."""
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        self._path.chmod(
-            0o644
-        )  # as Ollama's, which may share the store under another user
-        self._path.replace(target)
-        sync_folder(target.parent)
+        with translated("write to the model store"):
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            # as Ollama's, which may share the store under another user
+            self._path.chmod(0o644)
+            _make_folder(target.parent)
+            self._path.replace(target)
+            sync_folder(target.parent)
+
+
+def _make_folder(folder: Path) -> None:
+    """Make a folder and those above it; their names are durable too."""
+    if not folder.is_dir():
+        _make_folder(folder.parent)
+        folder.mkdir(exist_ok=True)
+        sync_folder(folder.parent)
 
 
 def sync_folder(folder: Path) -> None:

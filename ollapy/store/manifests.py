@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 
-from ollapy.errors import CorruptManifest, InvalidName, OllapyError
+from ollapy.errors import CorruptManifest, InvalidName, InvalidRequest, OllapyError
 from ollapy.names import Digest, ModelName
 
 from .durable import NewFile, sync_folder, translated
@@ -30,21 +31,36 @@ class Layer(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
     """One blob of a model and what it is for."""
 
     media_type: str
-    digest: Digest
+    digest_text: str = msgspec.field(name="digest")
     size: Annotated[int, msgspec.Meta(ge=0)]
     from_: str = msgspec.field(default="", name="from")
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        """Checks the digest, by the error that msgspec reports with its place in the JSON."""
+        try:
+            Digest.parse(self.digest_text)
+        except InvalidRequest as exc:
+            raise ValueError(str(exc)) from None
+
+    @property
+    def digest(self) -> Digest:
+        """The blob's digest."""
+        return Digest.parse(self.digest_text)
 
     @property
     def kind(self) -> str:
-        """The last part of Ollama's media type: model, template, system, params, …"""
+        """The last part of Ollama's media type: model, template, system, params, …; or config."""
+        if self.media_type == CONFIG_TYPE:
+            return "config"
         return self.media_type.removeprefix(LAYER_TYPE)
 
 
-class Manifest(msgspec.Struct, frozen=True, rename="camel"):
+class Manifest(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     """A model's configuration and layers."""
 
-    schema_version: int
-    media_type: str
+    schema_version: int = 2
+    media_type: str = MANIFEST_TYPE
     config: Layer
     layers: Annotated[list[Layer], msgspec.Meta(max_length=MAX_LAYERS)]
 
@@ -65,12 +81,16 @@ class Manifest(msgspec.Struct, frozen=True, rename="camel"):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A manifest as it is stored: its name as spelled there, its bytes' digest, and when it was written."""
+    """A manifest as it is stored: its name as spelled there, its very bytes, and when they were written."""
 
     name: ModelName
-    manifest: Manifest
-    digest: Digest
+    data: bytes
     modified_at: float
+    manifest: Manifest
+
+    @property
+    def digest(self) -> Digest:
+        return digest_of(self.data)
 
 
 class Manifests:
@@ -92,14 +112,19 @@ class Manifests:
                 entries.append(self._read(name))
             except OllapyError as exc:
                 logger.warning("manifest skipped model=%s: %s", name, exc)
-        return entries
+        return [entry for entry in entries if entry]
 
-    def write(self, name: ModelName, manifest: Manifest) -> None:
-        """Publish the manifest; until that instant the name means what it meant before."""
-        path = self._path(self._spelled(name) or name)
-        with translated("write to the model store"), NewFile(path.parent) as file:
-            file.write(encode(manifest))
-            file.commit(path)
+    def digests(self) -> set[Digest]:
+        """Every blob that some name needs; StoreError if one manifest cannot say which."""
+        entries = [self._read(name) for name in self._names()]
+        return {d for entry in entries if entry for d in entry.manifest.digests}
+
+    def write(self, name: ModelName, data: bytes) -> None:
+        """Publish a manifest's bytes; until that instant the name means what it meant before."""
+        # Not beside its target, where every file is a tag to Ollama.
+        with NewFile(self._root) as file:
+            file.write(data)
+            file.commit(self._path(self._spelled(name) or name))
 
     def remove(self, name: ModelName) -> bool:
         """Delete the name and the folders that only it was in; False where there is no such name."""
@@ -119,34 +144,49 @@ class Manifests:
         return self._root / name.path
 
     def _spelled(self, name: ModelName) -> ModelName | None:
-        """The name as it is stored, if it is; the exact spelling needs no look around."""
-        if self._path(name).is_file():
-            return name
-        return next(
-            (stored for stored in self._names() if stored.key == name.key), None
-        )
+        """The name as it is stored, if it is; of two that differ in case only, the one asked for."""
+        alike = [stored for stored in self._names() if stored.key == name.key]
+        return name if name in alike else next(iter(alike), None)
 
     def _names(self) -> Iterator[ModelName]:
         """The names whose files are there; files that are no name's are not ours."""
-        for path in sorted(self._root.glob("*/*/*/*")):
+        for path in _descendants(self._root, depth=4):
             with suppress(InvalidName):
                 host, namespace, model, tag = path.relative_to(self._root).parts
                 name = ModelName.parse(f"{host}/{namespace}/{model}:{tag}")
                 if path.is_file():
                     yield name
 
-    def _read(self, name: ModelName) -> Entry:
+    def _read(self, name: ModelName) -> Entry | None:
+        """The entry; None where it has just been removed."""
         path = self._path(name)
         with translated("read from the model store"):
-            with path.open("rb") as file:
-                data = file.read(MAX_MANIFEST + 1)
-            modified_at = path.stat().st_mtime
-        return Entry(name, decode(data, name), digest_of(data), modified_at)
+            try:
+                with path.open("rb") as file:
+                    data = file.read(MAX_MANIFEST + 1)
+                    modified_at = os.fstat(file.fileno()).st_mtime
+            except FileNotFoundError:
+                return None
+        return Entry(name, data, modified_at, decode(data, name))
+
+
+def _descendants(folder: Path, depth: int) -> Iterator[Path]:
+    """What is that deep under a folder. Unlike a glob it bears folders that vanish meanwhile."""
+    with translated("read from the model store"):
+        try:
+            children = sorted(folder.iterdir())
+        except (FileNotFoundError, NotADirectoryError):
+            return
+    if depth == 1:
+        yield from children
+    else:
+        for child in children:
+            yield from _descendants(child, depth - 1)
 
 
 def encode(manifest: Manifest) -> bytes:
     """The manifest's bytes as Ollama writes them."""
-    return msgspec.json.encode(manifest, enc_hook=str) + b"\n"
+    return msgspec.json.encode(manifest) + b"\n"
 
 
 def decode(data: bytes, name: ModelName) -> Manifest:
@@ -155,19 +195,11 @@ def decode(data: bytes, name: ModelName) -> Manifest:
     if len(data) > MAX_MANIFEST:
         raise CorruptManifest(f"{cure}: it is larger than {MAX_MANIFEST} bytes")
     try:
-        return msgspec.json.decode(data, type=Manifest, dec_hook=_parse_digest)
-    except (msgspec.DecodeError, RecursionError) as exc:
+        return msgspec.json.decode(data, type=Manifest)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
         raise CorruptManifest(f"{cure}: {exc}") from exc
 
 
 def digest_of(data: bytes) -> Digest:
     """The digest of some bytes."""
     return Digest(hashlib.sha256(data).hexdigest())
-
-
-def _parse_digest(kind: type, value: Any) -> Digest:
-    assert kind is Digest
-    try:
-        return Digest.parse(value)
-    except (OllapyError, TypeError):
-        raise ValueError("invalid digest format") from None

@@ -7,9 +7,30 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+import msgspec
+
 from ollapy.api.ollama import Message
 from ollapy.gguf import Header
 from ollapy.names import Digest, ModelName
+
+
+class ModelConfig(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The config blob: what the one who made the model wrote down about it."""
+
+    model_format: str = ""
+    model_family: str = ""
+    model_families: list[str] | None = None
+    model_type: str = ""
+    file_type: str = ""
+    renderer: str = ""
+    parser: str = ""
+    requires: str = ""
+    capabilities: list[str] | None = None
+    context_length: int = 0
+    embedding_length: int = 0
+    base_name: str = ""
+    architecture: str = ""
+    os: str = ""
 
 
 @dataclass(frozen=True)
@@ -23,6 +44,7 @@ class Model:
     digest: Digest
     size: int
     modified_at: float
+    config: ModelConfig
     weights: Path
     weights_digest: Digest
     projectors: list[Path]
@@ -33,7 +55,7 @@ class Model:
     messages: list[Message]
     licenses: list[str]
     parent: str
-    read_header: Callable[[], Header] = field(repr=False)
+    read_header: Callable[[], Header] = field(repr=False, compare=False)
 
     @cached_property
     def header(self) -> Header:
@@ -48,14 +70,17 @@ class Model:
     @property
     def capabilities(self) -> list[str]:
         """What the model can do, in Ollama's words."""
-        jinja, go = self.chat_template or "", self.template or ""
+        header, jinja, go = self.header, self.chat_template or "", self.template or ""
         found = {
-            "embedding": self.header.is_embedding,
-            "completion": not self.header.is_embedding,
+            "completion": not header.is_embedding,
+            "embedding": header.is_embedding,
             "tools": "tools" in jinja or "tool_call" in jinja or ".Tools" in go,
-            "thinking": "<think>" in jinja and "</think>" in jinja,
-            "insert": ".Suffix" in go or self.header.can_infill,
-            "vision": bool(self.projectors)
-            or bool(self.header.count("vision.block_count")),
+            "thinking": ("<think>" in jinja and "</think>" in jinja)
+            or ".Thinking" in go
+            or header.architecture in ("gptoss", "gpt-oss"),
+            "insert": ".Suffix" in go or header.can_infill,
+            "vision": bool(self.projectors) or header.count("vision.block_count") > 0,
+            "audio": header.count("audio.block_count") > 0,
         }
-        return [name for name, present in found.items() if present]
+        names = [name for name, present in found.items() if present]
+        return list(dict.fromkeys([*(self.config.capabilities or []), *names]))

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
+from threading import Lock
 from typing import TypeVar
 
 import msgspec
@@ -17,30 +18,34 @@ from ollapy.errors import (
     InvalidRequest,
     ModelNotFound,
     OllapyError,
+    StoreError,
 )
 from ollapy.gguf import Header, read_header
 from ollapy.names import Digest, ModelName
 
 from . import builtin
 from .blobs import Blobs
-from .durable import translated
-from .manifests import Entry, Layer, Manifest, Manifests
-from .model import Model
+from .manifests import Entry, Layer, Manifest, Manifests, decode, encode
+from .model import Model, ModelConfig
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
-_MAX_SMALL_LAYER = 4 * 1024 * 1024
 _CHUNK = 1 << 20
 
 
 class Store:
-    """The folder of models in Ollama's layout, and the built-in model, which a stored namesake hides."""
+    """The folder of models in Ollama's layout, and the built-in model, which a stored namesake hides.
+
+    Safe to use from several threads: one changes at a time, so that no blob goes between the look at
+    it and the manifest that names it.
+    """
 
     def __init__(self, root: Path) -> None:
-        self._blobs = Blobs(root / "blobs")
+        self.blobs = Blobs(root / "blobs")
         self._manifests = Manifests(root / "manifests")
-        self._read_header = lru_cache(maxsize=64)(_checked_header)
+        self._changing = Lock()
+        self._cached_header = lru_cache(maxsize=256)(read_header)
 
     def models(self) -> list[Model]:
         """Every model, newest first; one that is damaged is logged and hides no other."""
@@ -63,19 +68,14 @@ class Store:
             raise ModelNotFound(f"model '{name}' not found")
         return model
 
-    def put(self, name: ModelName, manifest: Manifest) -> None:
-        """Give a name to a model whose blobs are here, and delete what only its old meaning needed."""
-        missing = [
-            digest for digest in manifest.digests if not self._blobs.exists(digest)
-        ]
-        if missing:
-            raise CorruptManifest(
-                f"blob {missing[0]} of '{name}' is not in the store, pull the model again"
-            )
-        old = self._manifests.find(name)
-        self._manifests.write(name, manifest)
-        if old is not None:
-            self._prune(old.manifest.digests)
+    def put(self, name: ModelName, manifest: Manifest | bytes) -> None:
+        """Give a name to a model whose blobs are here, and delete what only its old meaning needed.
+
+        The bytes of a manifest that came from elsewhere are kept as they are: they are its digest.
+        """
+        data = manifest if isinstance(manifest, bytes) else encode(manifest)
+        with self._changing:
+            self._put(name, data)
 
     def copy(self, source: ModelName, destination: ModelName) -> None:
         """Give a model a second name; its blobs are shared."""
@@ -84,19 +84,34 @@ class Store:
             raise ModelNotFound(f"model '{source}' not found")
         if source.key == destination.key:
             return
-        if entry is builtin.entry():
-            self._store_builtin()
-        self.put(destination, entry.manifest)
+        with self._changing:
+            if entry is builtin.entry():
+                self._store_builtin()
+            self._put(destination, entry.data)
 
     def delete(self, name: ModelName) -> None:
         """Remove a name, and the blobs that no other name needs."""
-        entry = self._entry(name)
-        if entry is None:
-            raise ModelNotFound(f"model '{name}' not found")
-        if entry is builtin.entry():
-            raise InvalidRequest(f"model '{name}' is built in and cannot be removed")
-        self._manifests.remove(name)
-        self._prune(entry.manifest.digests)
+        with self._changing:
+            digests = self._digests(name)
+            if self._manifests.remove(name):
+                self._prune(digests)
+            elif name.key == builtin.NAME.key:
+                raise InvalidRequest(
+                    f"model '{builtin.NAME}' is built in and cannot be removed"
+                )
+            else:
+                raise ModelNotFound(f"model '{name}' not found")
+
+    def _put(self, name: ModelName, data: bytes) -> None:
+        manifest = decode(data, name)
+        for layer in (manifest.config, *manifest.layers):
+            if self.blobs.size(layer.digest) != layer.size:
+                raise CorruptManifest(
+                    f"blob {layer.digest} of '{name}' is not in the store, pull the model again"
+                )
+        old = self._digests(name)
+        self._manifests.write(name, data)
+        self._prune(old)
 
     def _entry(self, name: ModelName) -> Entry | None:
         return self._manifests.find(name) or (
@@ -104,19 +119,27 @@ class Store:
         )
 
     def _store_builtin(self) -> None:
-        self._blobs.add([builtin.CONFIG])
+        self.blobs.add([builtin.CONFIG])
         with builtin.WEIGHTS.open("rb") as file:
-            self._blobs.add(iter(lambda: file.read(_CHUNK), b""))
+            self.blobs.add(iter(lambda: file.read(_CHUNK), b""))
+
+    def _digests(self, name: ModelName) -> set[Digest]:
+        """The blobs of a name; none where the manifest is absent, or too damaged to tell."""
+        try:
+            entry = self._manifests.find(name)
+        except CorruptManifest:
+            return set()
+        return entry.manifest.digests if entry else set()
 
     def _prune(self, digests: set[Digest]) -> None:
         """Delete those of the blobs that nobody needs any more."""
-        needed = {
-            digest
-            for entry in self._manifests.entries()
-            for digest in entry.manifest.digests
-        }
-        for digest in digests - needed:
-            self._blobs.remove(digest)
+        try:
+            unneeded = digests - self._manifests.digests()
+        except StoreError as exc:  # a damaged manifest may need any of them
+            logger.warning("blobs kept: %s", exc)
+            return
+        for digest in unneeded:
+            self.blobs.remove(digest)
 
     def _sound(self, entries: list[Entry]) -> Iterator[Model]:
         for entry in entries:
@@ -135,70 +158,78 @@ class Store:
             raise CorruptManifest(
                 f"the manifest of '{entry.name}' names no weights, pull the model again"
             )
-        path, digest = self._path(entry, weights[0]), weights[0].digest
+        path = self._path(entry, weights[0])
+        config = self._json(entry, [manifest.config], ModelConfig)
+        params = self._json(entry, manifest.layers_of("params"), dict[str, object])
+        messages = self._json(entry, manifest.layers_of("messages"), list[Message])
         return Model(
             name=entry.name,
             digest=entry.digest,
             size=manifest.size,
             modified_at=entry.modified_at,
+            config=config or ModelConfig(),
             weights=path,
-            weights_digest=digest,
-            projectors=[
-                self._path(entry, layer) for layer in manifest.layers_of("projector")
-            ],
-            adapters=[
-                self._path(entry, layer) for layer in manifest.layers_of("adapter")
-            ],
-            template=self._last_text(entry, "template"),
+            weights_digest=weights[0].digest,
+            projectors=self._paths(entry, "projector"),
+            adapters=self._paths(entry, "adapter"),
+            template=self._last_text(entry, "template", "prompt"),
             system=self._last_text(entry, "system"),
-            parameters=self._json(entry, "params", dict[str, object]) or {},
-            messages=self._json(entry, "messages", list[Message]) or [],
+            parameters=params or {},
+            messages=messages or [],
             licenses=self._texts(entry, "license"),
             parent=weights[0].from_,
-            read_header=lambda: self._read_header(digest, path, str(entry.name)),
+            read_header=lambda: self._header(entry.name, path),
         )
+
+    def _header(self, name: ModelName, weights: Path) -> Header:
+        """Cached by path, as what is under a digest never changes."""
+        try:
+            header = self._cached_header(weights)
+            if not header.is_model:
+                raise InvalidModel("it is a part of a model or an addition to one")
+        except InvalidModel as exc:
+            raise InvalidModel(f"the file of '{name}' cannot be run: {exc}") from exc
+        return header
+
+    def _paths(self, entry: Entry, kind: str) -> list[Path]:
+        return [self._path(entry, layer) for layer in entry.manifest.layers_of(kind)]
 
     def _path(self, entry: Entry, layer: Layer) -> Path:
-        stored = self._blobs.path(layer.digest)
-        return (
-            builtin.WEIGHTS
-            if entry is builtin.entry() and not stored.exists()
-            else stored
-        )
+        if entry is builtin.entry():
+            return builtin.WEIGHTS
+        if not self.blobs.exists(layer.digest):
+            raise CorruptManifest(
+                f"the {layer.kind} of '{entry.name}' is missing, pull the model again"
+            )
+        return self.blobs.path(layer.digest)
 
-    def _texts(self, entry: Entry, kind: str) -> list[str]:
+    def _texts(self, entry: Entry, *kinds: str) -> list[str]:
         return [
             self._bytes(entry, layer).decode("utf-8", "replace")
+            for kind in kinds
             for layer in entry.manifest.layers_of(kind)
         ]
 
-    def _last_text(self, entry: Entry, kind: str) -> str | None:
-        return next(reversed(self._texts(entry, kind)), None)
+    def _last_text(self, entry: Entry, *kinds: str) -> str | None:
+        return next(reversed(self._texts(entry, *kinds)), None)
 
-    def _json(self, entry: Entry, kind: str, type_: type[T]) -> T | None:
-        layer = next(reversed(entry.manifest.layers_of(kind)), None)
-        if layer is None:
+    def _json(self, entry: Entry, layers: list[Layer], type_: type[T]) -> T | None:
+        """What the last of the layers holds."""
+        if not layers:
             return None
         try:
-            return msgspec.json.decode(self._bytes(entry, layer), type=type_)
-        except msgspec.DecodeError as exc:
+            return msgspec.json.decode(self._bytes(entry, layers[-1]), type=type_)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
             raise CorruptManifest(
-                f"the {kind} of '{entry.name}' are damaged, pull the model again: {exc}"
+                f"the {layers[-1].kind} of '{entry.name}' is damaged, pull the model again: {exc}"
             ) from exc
 
     def _bytes(self, entry: Entry, layer: Layer) -> bytes:
-        if layer.size > _MAX_SMALL_LAYER:
+        if entry is builtin.entry():
+            return builtin.CONFIG
+        try:
+            return self.blobs.read(layer.digest)
+        except CorruptManifest as exc:
             raise CorruptManifest(
-                f"the {layer.kind} of '{entry.name}' is larger than {_MAX_SMALL_LAYER} bytes"
-            )
-        with translated(f"read the {layer.kind} of '{entry.name}'"):
-            return self._blobs.path(layer.digest).read_bytes()
-
-
-def _checked_header(digest: Digest, path: Path, name: str) -> Header:
-    """The header of a blob; cached, as the content of a digest never changes."""
-    try:
-        with translated(f"read the weights of '{name}'"):
-            return read_header(path)
-    except InvalidModel as exc:
-        raise InvalidModel(f"the file of '{name}' cannot be run: {exc}") from exc
+                f"the {layer.kind} of '{entry.name}' is damaged, pull the model again: {exc}"
+            ) from exc

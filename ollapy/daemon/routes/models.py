@@ -80,18 +80,19 @@ async def copy(request: Request) -> Response:
 
 
 async def delete(request: Request) -> Response:
-    """`DELETE /api/delete`; a copy that is loaded is let go first."""
+    """`DELETE /api/delete`; one that is loaded leaves memory when nobody uses it any more."""
     body = await read(request, ModelRequest)
     if not body.given:
         raise InvalidRequest("model is required")
     name = _parse(body.given, f'name "{body.given}" is invalid')
-    store, pool = _store(request), request.app.state.pool
+    pool: RunnerPool = request.app.state.pool
     try:
-        model = await asyncio.to_thread(store.get, name)
-        await asyncio.to_thread(store.delete, name)
+        await asyncio.to_thread(_store(request).delete, name)
     except ModelNotFound:
         raise ModelNotFound(f"model '{body.given}' not found") from None
-    pool.unload(model)
+    for runner in pool.runners:
+        if runner.model.name.key == name.key:
+            pool.unload(runner.model)
     return Response(status_code=HTTPStatus.OK)
 
 

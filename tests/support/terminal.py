@@ -1,0 +1,140 @@
+"""The command line as its user has it: as a process with pipes, or on a real terminal."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import re
+import select
+import signal
+import subprocess
+import sys
+import termios
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from tests.support.waiting import eventually
+
+# What readline says to the terminal: bracketed paste on and off, erase to the end of the line, a bell.
+_READLINE = re.compile(r"\x1b\[\?2004[hl]|\x1b\[K|\r|\x07")
+CTRL_C, CTRL_D, UP = "\x03", "\x04", "\x1b[A"
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How a command ended and what it wrote."""
+
+    status: int
+    out: str
+    err: str
+
+
+def environment(host: str, **env: str) -> dict[str, str]:
+    """This process's without its settings, and with these; an empty value takes a variable away."""
+    kept = {
+        k: v for k, v in os.environ.items() if not k.startswith(("OLLAPY_", "OLLAMA_"))
+    }
+    changed = {"OLLAPY_HOST": host, "TERM": "xterm", "NO_COLOR": "", **env}
+    return {k: v for k, v in {**kept, **changed}.items() if v}
+
+
+def command(*words: str) -> list[str]:
+    """The command line of `ollapy` with these words."""
+    return [sys.executable, "-m", "ollapy", *words]
+
+
+def ollapy(
+    *words: str,
+    host: str,
+    given: str | bytes = "",
+    env: Mapping[str, str] | None = None,
+) -> Result:
+    """Run `ollapy` with pipes to its end. `given` is its standard input."""
+    done = subprocess.run(
+        command(*words),
+        input=given.encode() if isinstance(given, str) else given,
+        capture_output=True,
+        env=environment(host, **(env or {})),
+        timeout=60,
+        check=False,
+    )
+    return Result(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
+class Terminal:
+    """A process on a pseudo-terminal that is its own: Ctrl-C and Ctrl-D are keys."""
+
+    def __init__(self, process: subprocess.Popen[bytes], master: int) -> None:
+        self.process = process
+        self.raw = ""  # everything the terminal was sent
+        self._master = master
+        self._bytes = b""
+        self._seen = 0
+
+    @property
+    def text(self) -> str:
+        """What was sent, without what readline adds and with plain line ends."""
+        return _READLINE.sub("", self.raw)
+
+    def type(self, keys: str) -> None:
+        """Press keys; `\\r` is Enter."""
+        os.write(self._master, keys.encode())
+
+    def expect(self, text: str) -> str:
+        """Wait for a text that comes after what was expected before; what was sent up to its end."""
+        eventually(
+            lambda: self._find(text), f"no {text!r} in {self.text[self._seen :]!r}"
+        )
+        begin = self._seen
+        self._seen = self.text.index(text, begin) + len(text)
+        return self.text[begin : self._seen]
+
+    def wait(self) -> int:
+        """The exit status, once everything has been read."""
+        eventually(self._has_ended, f"still running: {self.text!r}")
+        return self.process.returncode
+
+    def _find(self, text: str) -> bool:
+        self._read()
+        return text in self.text[self._seen :]
+
+    def _has_ended(self) -> bool:
+        has_ended = self.process.poll() is not None
+        self._read()
+        return has_ended
+
+    def _read(self) -> None:
+        while select.select([self._master], [], [], 0)[0]:
+            try:
+                data = os.read(self._master, 65536)
+            except OSError:  # how Linux says that the other end is closed
+                return
+            if not data:
+                return
+            self._bytes += data
+            self.raw = self._bytes.decode(errors="replace")
+
+
+@contextmanager
+def terminal(*words: str, host: str, **env: str) -> Iterator[Terminal]:
+    """`ollapy` on a terminal, killed at the end if it has not ended."""
+    master, slave = pty.openpty()
+    process = subprocess.Popen(
+        command(*words),
+        stdin=slave,
+        stdout=slave,
+        stderr=slave,
+        env=environment(host, **env),
+        start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(slave, termios.TIOCSCTTY, 0),  # noqa: PLW1509
+    )
+    os.close(slave)
+    try:
+        yield Terminal(process, master)
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGKILL)
+        process.wait()
+        os.close(master)
