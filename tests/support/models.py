@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ollapy.names import ModelName
 from ollapy.store import Blobs, Layer, Manifest, Store
-from ollapy.store.manifests import CONFIG_TYPE, LAYER_TYPE, MANIFEST_TYPE
+from ollapy.store.manifests import CONFIG_TYPE, LAYER_TYPE
 from scripts.make_gguf import write_scripted
 
 
@@ -15,12 +15,10 @@ def add_model(models: Path, name: str, weights: Path, **layers: bytes) -> None:
     blobs = Blobs(models / "blobs")
 
     def layer(media_type: str, data: bytes) -> Layer:
-        return Layer(media_type, blobs.add([data]), len(data))
+        return Layer(media_type, str(blobs.add([data])), len(data))
 
     kinds = {"model": weights.read_bytes(), **layers}
     manifest = Manifest(
-        schema_version=2,
-        media_type=MANIFEST_TYPE,
         config=layer(CONFIG_TYPE, b'{"model_format":"gguf"}'),
         layers=[layer(LAYER_TYPE + kind, data) for kind, data in kinds.items()],
     )
