@@ -6,7 +6,7 @@ from ollapy.errors import LoadFailed
 from ollapy.gguf import Header
 from ollapy.units import format_bytes
 
-MAX_SEQUENCES = 32
+MAX_SEQUENCES = 64  # that run together, or whose tokens are kept for later
 _MAX_BATCH = 512
 _POOL_CONTEXTS = 8  # full contexts that the pool may hold at most
 _POOL_SHARE = 4  # the pool takes at most this part of what is free beside the weights

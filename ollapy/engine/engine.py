@@ -8,11 +8,13 @@ from typing import Any
 
 from ollapy.api.ollama import Logprob, TokenLogprob
 from ollapy.errors import OllapyError, RunnerError
-from ollapy.llama.context import Context, NoCells
+from ollapy.llama.context import Aborted, Context, NoCells
 from ollapy.llama.model import Model
 from ollapy.llama.sampling import Candidates, Row, Sampler, logprobs
 
 from .detokenizer import Detokenizer
+from .pace import Pace
+from .prefix_tree import Action, PrefixTree, Remove, Share
 from .scheduler import Batch, Scheduler
 from .sequence import FinishReason, Sequence
 from .stopping import StopStrings
@@ -71,16 +73,23 @@ class _Answer:
 class Engine:
     """Sequences join and leave at any step; every step computes one batch for all of them."""
 
-    def __init__(self, model: Model, context: Context) -> None:
+    def __init__(
+        self, model: Model, context: Context, *, step_seconds: float = 0.15
+    ) -> None:
         self._model = model
         self._context = context
-        self._scheduler = Scheduler(
+        self._pace = Pace(step_seconds)
+        tree = PrefixTree(
             num_cells=context.num_cells,
-            max_sequences=context.max_sequences,
-            max_batch=context.max_batch,
+            num_slots=context.max_sequences,
+            can_share=model.can_share,
         )
+        self._scheduler = Scheduler(tree, max_batch=context.max_batch)
         self._candidates = Candidates(model.num_vocab)
         self._answers: dict[int, _Answer] = {}
+        self._computing: set[int] = (
+            set()
+        )  # whom the decode under way is for; replaced, never changed
         self.counters = Counters()
 
     @property
@@ -105,6 +114,11 @@ class Engine:
         """Drop a sequence; one that has ended is fine."""
         if answer := self._answers.get(sequence_id):
             self._drop(answer)
+
+    def interrupt(self, sequence_id: int) -> None:
+        """From any thread, before `cancel`: stop the decode under way if it is for that sequence alone."""
+        if self._computing == {sequence_id}:
+            self._context.abort()
 
     def step(self) -> list[Output]:
         """Compute one batch and say what came of each sequence that yielded a token or failed."""
@@ -134,15 +148,26 @@ class Engine:
     def _compute(self) -> tuple[Batch, OllapyError | None]:
         """Schedule and decode; when the pool turns out to be full, with one sequence fewer each time."""
         while True:
-            batch = self._scheduler.schedule()
-            for slot in batch.released:
-                self._context.remove(slot)
+            max_prompt = self._pace.chunk(self._scheduler.num_generating)
+            batch = self._scheduler.schedule(
+                now=time.monotonic(), max_prompt=max_prompt
+            )
+            self._act(batch.actions)
             try:
                 self._decode(batch)
             except NoCells:
                 if len(batch.parts) == 1:
                     return batch, RunnerError("the context memory is full")
-                self._scheduler.preempt()
+                self._scheduler.preempt(time.monotonic())
+            except Aborted:
+                self._act(
+                    [
+                        Remove(s.slot, s.num_computed)
+                        for s, _ in batch.parts
+                        if s.slot is not None
+                    ]
+                )
+                return Batch(), None
             except OllapyError as exc:
                 return batch, exc
             else:
@@ -154,10 +179,26 @@ class Engine:
         now = time.monotonic()
         for sequence, _ in batch.parts:
             sequence.started_at = sequence.started_at or now
+        self._computing = {sequence.id for sequence, _ in batch.parts}
         started = time.perf_counter()
-        self._context.decode(batch.tokens, batch.positions, batch.slots, batch.outputs)
-        self.counters.decode_seconds += time.perf_counter() - started
+        try:
+            self._context.decode(
+                batch.tokens, batch.positions, batch.slots, batch.outputs
+            )
+        finally:
+            self._computing = set()
+        seconds = time.perf_counter() - started
+        self.counters.decode_seconds += seconds
+        self._pace.record(len(batch.tokens), seconds)
         self._scheduler.commit(batch)
+
+    def _act(self, actions: list[Action]) -> None:
+        for action in actions:
+            match action:
+                case Remove(slot, start):
+                    self._context.remove(slot, start)
+                case Share(source, target, end):
+                    self._context.share(source, target, end)
 
     def _sample(self, batch: Batch) -> list[Output]:
         if not batch.outputs:
@@ -218,7 +259,7 @@ class Engine:
         return output
 
     def _drop(self, answer: _Answer) -> None:
-        self._scheduler.remove(answer.sequence)
+        self._scheduler.remove(answer.sequence, time.monotonic())
         answer.sampler.close()
         del self._answers[answer.sequence.id]
 

@@ -5,22 +5,24 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 
+from .prefix_tree import Action, PrefixTree, common
 from .sequence import Sequence
 
-# While somebody is generating, prompts are read in pieces of this share of a batch, so that a long
-# prompt does not stop the answers that are under way.
-_PREFILL_SHARE = 8
+# A prompt waits for another that is being read if they begin with this many tokens in common.
+_WORTH_WAITING = 16
+# The shortest prompt goes first, but each second of waiting counts as this many tokens less.
+_AGING = 256.0
 
 
 @dataclass(slots=True)
 class Batch:
     """What one decode gets: parallel lists, and whose tokens they are.
 
-    `released` slots are to be emptied before the decode. `outputs` are the indices of the tokens whose
-    logits are wanted; `sampled` the sequences they belong to, in the same order.
+    `actions` come before the decode. `outputs` are the indices of the tokens whose logits are wanted;
+    `sampled` the sequences they belong to, in the same order.
     """
 
-    released: list[int] = field(default_factory=list)
+    actions: list[Action] = field(default_factory=list)
     tokens: list[int] = field(default_factory=list)
     positions: list[int] = field(default_factory=list)
     slots: list[int] = field(default_factory=list)
@@ -42,19 +44,19 @@ class Batch:
 
 
 class Scheduler:
-    """Hands out a pool of cells and slots to sequences, first come first served.
+    """Hands out a pool of cells and slots to sequences.
 
-    A running sequence holds one slot and `num_computed` cells. When the pool is full the youngest gives
-    its cells back and waits to compute them again; its tokens, and so its answer, stay as they are.
+    What a sequence has computed stays in the prefix tree when it ends, until the room is needed. When
+    even that is not enough the youngest gives up its slot and waits; its tokens, and so its answer, stay
+    as they are, and so does what it computed, as long as there is room.
     """
 
-    def __init__(self, *, num_cells: int, max_sequences: int, max_batch: int) -> None:
-        self._num_cells = num_cells
+    def __init__(self, tree: PrefixTree, *, max_batch: int) -> None:
+        self._tree = tree
         self._max_batch = max_batch
-        self._free_slots = list(range(max_sequences - 1, -1, -1))
-        self._released: list[int] = []
         self._waiting: deque[Sequence] = deque()
         self._running: list[Sequence] = []  # in order of admission
+        self._actions: list[Action] = []  # to be done before the next decode
         self.num_preemptions = 0
 
     @property
@@ -68,39 +70,45 @@ class Scheduler:
         return len(self._running)
 
     @property
-    def num_free_cells(self) -> int:
-        """Cells that nobody holds."""
-        return self._num_cells - sum(s.num_computed for s in self._running)
+    def num_generating(self) -> int:
+        """Sequences whose next token comes with the next batch."""
+        return sum(s.num_pending == 1 for s in self._running)
 
     def add(self, sequence: Sequence) -> None:
         """Queue a sequence whose limit does not pass the pool."""
-        assert 0 < sequence.num_prompt < sequence.limit <= self._num_cells
+        assert 0 < sequence.num_prompt < sequence.limit <= self._tree.num_cells
         self._waiting.append(sequence)
 
-    def remove(self, sequence: Sequence) -> None:
+    def remove(self, sequence: Sequence, now: float) -> None:
         """Take out a sequence that has finished or is no longer wanted."""
         if sequence.slot is None:
             self._waiting.remove(sequence)
         else:
             self._running.remove(sequence)
-            self._release(sequence)
+            self._actions += self._tree.detach(sequence, now)
 
-    def schedule(self) -> Batch:
-        """The next batch: every sequence that generates, then prompts in order, then newcomers.
+    def schedule(self, *, now: float, max_prompt: int) -> Batch:
+        """The next batch: one token of everyone who generates, then prompts, then newcomers.
 
-        Changes nothing about what is computed; call `commit` once the batch has been.
+        Of prompts it takes `max_prompt` tokens while anybody generates, and all that fits while nobody
+        does. Nothing counts as computed before `commit`.
         """
-        while len(self._running) > 1 and self.num_free_cells < len(self._running):
-            self.preempt()
-        released, self._released = self._released, []
-        batch = Batch(released)
+        while (
+            self._make_room(self.num_generating) < self.num_generating
+            and self.num_running > 1
+        ):
+            self.preempt(now)
+        batch = Batch()
         for sequence in self._running:
             if sequence.num_pending == 1:
                 batch.add(sequence, 1)
-        room = min(self.num_free_cells, self._max_batch) - len(batch.tokens)
-        if batch.tokens:
-            room = min(room, max(1, self._max_batch // _PREFILL_SHARE))
-        self._add_prompts(batch, room)
+        room = (
+            min(max_prompt, self._max_batch - len(batch.tokens))
+            if batch.tokens
+            else self._max_batch
+        )
+        self._add_prompts(batch, room, now)
+        batch.actions, self._actions = self._actions, []
         return batch
 
     def commit(self, batch: Batch) -> None:
@@ -108,53 +116,77 @@ class Scheduler:
         for sequence, count in batch.parts:
             sequence.num_computed += count
 
-    def preempt(self) -> Sequence:
-        """Send the youngest running sequence back to the head of the queue, its cells given up."""
+    def preempt(self, now: float) -> None:
+        """Send the youngest running sequence back to the head of the queue."""
         sequence = self._running.pop()
-        self._release(sequence)
+        self._actions += self._tree.detach(sequence, now)
         self._waiting.appendleft(sequence)
         self.num_preemptions += 1
-        return sequence
 
-    def _add_prompts(self, batch: Batch, room: int) -> None:
-        for sequence in self._running:
-            if sequence.num_pending > 1 and room > 0:
-                count = min(sequence.num_pending, room)
-                batch.add(sequence, count)
-                room -= count
-        while room > 0 and (newcomer := self._admit()):
-            count = min(newcomer.num_pending, room)
-            batch.add(newcomer, count)
-            room -= count
+    def _make_room(self, count: int) -> int:
+        """Evict until `count` cells are free; how many of them are."""
+        free = self._tree.num_cells - self._tree.num_used
+        if free < count:
+            self._actions += self._tree.evict(count - free)
+            free = self._tree.num_cells - self._tree.num_used
+        return min(free, count)
 
-    def _admit(self) -> Sequence | None:
-        """Give the first in the queue a slot, if all its tokens fit beside what is running."""
-        if not self._waiting or not self._free_slots:
-            return None
-        promised = sum(s.num_pending for s in self._running)
-        if self._running and self.num_free_cells < promised + self._waiting[
-            0
-        ].num_pending + len(self._running):
-            return None
-        sequence = self._waiting.popleft()
-        sequence.slot = self._free_slots.pop()
+    def _add_prompts(self, batch: Batch, room: int, now: float) -> None:
+        reading = [s for s in self._running if s.num_pending > 1]
+        reading.sort(key=lambda s: s.num_pending - _AGING * (now - s.arrived_at))
+        for sequence in reading:
+            room -= self._add_prompt(batch, sequence, room)
+        for sequence in list(self._waiting):
+            if room <= 0 or not self._tree.can_attach:
+                return
+            if self._follows(sequence):
+                continue
+            if not self._fits(sequence):
+                return
+            self._admit(sequence)
+            room -= self._add_prompt(batch, sequence, room)
+
+    def _add_prompt(self, batch: Batch, sequence: Sequence, room: int) -> int:
+        taken = len(batch.tokens)  # not computed yet, but their cells are spoken for
+        count = self._make_room(taken + min(sequence.num_pending, room)) - taken
+        if count > 0:
+            batch.add(sequence, count)
+        return max(count, 0)
+
+    def _admit(self, sequence: Sequence) -> None:
+        self._waiting.remove(sequence)
+        self._actions += self._tree.attach(sequence)
         self._running.append(sequence)
-        return sequence
+        if sequence.num_cached is None:
+            sequence.num_cached = sequence.num_computed
 
-    def _release(self, sequence: Sequence) -> None:
-        assert sequence.slot is not None
-        self._released.append(sequence.slot)
-        self._free_slots.append(sequence.slot)
-        sequence.slot, sequence.num_computed = None, 0
+    def _follows(self, sequence: Sequence) -> bool:
+        """Whether somebody is reading a prompt that begins as this one does: it is read once."""
+        for other in self._running:
+            if other.num_pending > 1:
+                end = min(other.num_prompt, len(sequence.tokens) - 1)
+                shared = common(sequence.tokens, other.tokens, 0, end)
+                if shared >= _WORTH_WAITING and shared > other.num_computed:
+                    return True
+        return False
+
+    def _fits(self, sequence: Sequence) -> bool:
+        """Whether all its tokens fit beside what those who run still have to compute."""
+        if not self._running:
+            return True
+        promised = sum(s.num_pending for s in self._running) + len(self._running) + 1
+        return (
+            self._tree.num_pinned + promised + self._tree.num_unpinned(sequence.tokens)
+            <= self._tree.num_cells
+        )
 
     def check(self) -> None:
-        """The invariants: cells held fit the pool, and every slot is either free or one sequence's."""
+        """The invariants: of the tree, and that those who wait hold nothing."""
+        self._tree.check()
         held = [s.slot for s in self._running]
-        assert len({*held, *self._free_slots}) == len(held) + len(self._free_slots), (
-            self
-        )
+        assert None not in held, self
+        assert len(set(held)) == len(held), self
         assert all(s.slot is None and s.num_computed == 0 for s in self._waiting), self
-        assert self.num_free_cells >= 0, self
 
     def __repr__(self) -> str:
-        return f"<Scheduler {self.num_running} running, {self.num_waiting} waiting, {self.num_free_cells} cells free>"
+        return f"<Scheduler {self.num_running} running, {self.num_waiting} waiting, {self._tree!r}>"

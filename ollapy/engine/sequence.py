@@ -31,6 +31,9 @@ class Sequence:
     limit: int  # tokens that prompt and answer may have together
     num_prompt: int = field(init=False)
     num_computed: int = 0
+    num_cached: int | None = (
+        None  # tokens that were resident when it was first admitted
+    )
     slot: int | None = None  # llama.cpp's sequence id while its cells are held
     finish_reason: FinishReason | None = None
     arrived_at: float = field(default_factory=time.monotonic)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -15,8 +16,10 @@ from ollapy.errors import LoadFailed, RunnerError
 from .library import held, log, raw
 from .model import Model
 
+_C = ctypes.CDLL("ucrtbase" if sys.platform == "win32" else None)
 _get_logits = held("llama_get_logits")
 _seq_rm = held("llama_memory_seq_rm")
+_seq_cp = held("llama_memory_seq_cp")
 _get_embeddings = held("llama_get_embeddings_seq")
 
 Floats = npt.NDArray[np.float32]
@@ -24,6 +27,10 @@ Floats = npt.NDArray[np.float32]
 
 class NoCells(Exception):
     """The batch found no room in the KV pool; nothing was computed."""
+
+
+class Aborted(Exception):
+    """The batch was given up half-way; what of it was computed is undefined, remove it."""
 
 
 class Context:
@@ -38,6 +45,11 @@ class Context:
         self.max_batch: int = raw.llama_n_batch(handle)
         self.max_sequences: int = raw.llama_n_seq_max(handle)
         self._arrays = _BatchArrays(self.max_batch)
+        # llama.cpp asks before each node of the graph whether to go on. A Python callback would take the
+        # GIL thousands of times a batch; strlen of this buffer answers 0 until somebody writes into it.
+        self._abort = ctypes.create_string_buffer(2)
+        callback = ctypes.cast(_C.strlen, raw.ggml_abort_callback)
+        raw.llama_set_abort_callback(handle, callback, ctypes.addressof(self._abort))
 
     def decode(
         self,
@@ -54,12 +66,19 @@ class Context:
         code = raw.llama_decode(
             self.handle, self._arrays.fill(tokens, positions, sequences, outputs)
         )
+        self._abort[0] = b"\0"
         if code == 1:
             raise NoCells
+        if code == 2:
+            raise Aborted
         if code != 0:
             raise RunnerError(
                 f"llama.cpp could not compute a batch of {len(tokens)} tokens (code {code})"
             )
+
+    def abort(self) -> None:
+        """From any thread: give up the batch under way. The CPU obeys within milliseconds, a GPU not at all."""
+        self._abort[0] = b"\1"
 
     def logits(self, rows: int) -> Floats:
         """The logits of the last batch's outputs, shape (rows, vocabulary).
@@ -81,6 +100,11 @@ class Context:
         """Forget what a sequence holds from position `start` on."""
         if self._memory:
             _seq_rm(self._memory, sequence, start, -1)
+
+    def share(self, source: int, target: int, end: int) -> None:
+        """Let `target` hold the cells of `source` at the positions before `end`, without copying them."""
+        if self._memory:
+            _seq_cp(self._memory, source, target, 0, end)
 
     def clear(self) -> None:
         """Forget every sequence."""

@@ -51,6 +51,14 @@ class Model:
         )
 
     @property
+    def can_share(self) -> bool:
+        """Whether sequences may share a prefix's cells: not where a state stands for all tokens before."""
+        return not (
+            raw.llama_model_is_recurrent(self.handle)
+            or raw.llama_model_is_hybrid(self.handle)
+        )
+
+    @property
     def chat_template(self) -> str | None:
         """The Jinja source that the file carries."""
         source = raw.llama_model_chat_template(self.handle, None)

@@ -287,6 +287,9 @@ def _done(answer: _Answer) -> Done:
         prefill_seconds=first - started,
         decode_seconds=now - first,
     )
+    report = msgspec.structs.replace(
+        answer.report, cached_tokens=sequence.num_cached or 0
+    )
     return Done(
-        sequence.id, str(sequence.finish_reason), usage, answer.report, sequence.tokens
+        sequence.id, str(sequence.finish_reason), usage, report, sequence.tokens
     )

@@ -58,7 +58,9 @@ class EngineThread:
         self._commands.put(lambda: self._embed(job))
 
     def cancel(self, request_id: int) -> None:
-        """Drop a sequence or job, whichever has that id."""
+        """Drop a sequence or job, whichever has that id, even in the middle of its prompt."""
+        if self._engine is not None:
+            self._engine.interrupt(request_id)
         self._commands.put(lambda: self._cancel(request_id))
 
     def report(self, request_id: int) -> None:

@@ -110,6 +110,20 @@ def test_a_conversation_is_remembered(daemon: Daemon) -> None:
     )
 
 
+def test_the_next_turn_computes_only_what_is_new(daemon: Daemon) -> None:
+    history = [
+        user("Why is the sky blue? Tell me in the words of number 4711."),
+        {"role": "assistant", "content": "Light."},
+    ]
+    first = chat(daemon, history[0])
+    second = chat(daemon, *history, user(CAPITAL))
+
+    assert (
+        second["ollapy"]["context"]["cached_tokens"] >= first["prompt_eval_count"] - 5
+    )
+    assert second["message"]["content"] == "The capital of Japan is Tokyo."
+
+
 def test_a_system_message_is_obeyed(daemon: Daemon) -> None:
     pirate = chat(
         daemon, {"role": "system", "content": "You are a pirate."}, user(CAPITAL)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -246,7 +247,9 @@ def test_damaged_weights_are_an_error_of_their_sequence(
     assert not engine.has_work
 
 
-def test_an_output_says_by_itself_whether_it_is_the_last(engine: Engine, ask: Ask) -> None:
+def test_an_output_says_by_itself_whether_it_is_the_last(
+    engine: Engine, ask: Ask
+) -> None:
     """Outputs are read on another thread, later than the engine wrote them."""
     engine.add(ask("What is the capital of Japan?", think=False))
     outputs: list[Output] = []
@@ -254,3 +257,33 @@ def test_an_output_says_by_itself_whether_it_is_the_last(engine: Engine, ask: As
         outputs += engine.step()
 
     assert [output.is_last for output in outputs] == [False] * 7 + [True]
+
+
+def test_a_prompt_is_given_up_half_way_and_what_was_read_of_it_stays(
+    engine: Engine, ask: Ask
+) -> None:
+    """The interrupt comes from another thread while the decode is under way."""
+    words = "apple river stone cloud tiger piano window garden silver rocket " * 180
+    long = ask(f"Repeat after me: {words}", limit=16000)
+    engine.add(long)
+    engine.step()
+    read = long.num_computed
+    interrupting = threading.Thread(
+        target=lambda: [engine.interrupt(long.id) for _ in range(20_000)]
+    )
+    interrupting.start()
+    while interrupting.is_alive():
+        engine.step()
+    interrupting.join()
+    given_up = long.num_computed
+    engine.cancel(long.id)
+    again = ask(f"Repeat after me: {words}", limit=16000)
+    engine.add(again)
+    engine.step()
+
+    assert 0 < read <= given_up < long.num_prompt - 1, "it was stopped before its end"
+    assert again.num_cached == given_up
+    engine.cancel(again.id)
+    assert run(engine, ask("Draw a llama.", think=False)) == ["🦙"], (
+        "and nothing is the worse for it"
+    )

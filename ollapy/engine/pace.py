@@ -1,0 +1,44 @@
+"""Pace: how long a batch takes on this machine with this model, learned from the batches there were."""
+
+from __future__ import annotations
+
+# Few sizes, so that llama.cpp finds the graph of an earlier batch again.
+CHUNKS = (16, 32, 64, 128, 256, 512, 1024, 2048)
+_WEIGHT = 0.3  # of the newest batch in the average of its size
+
+
+class Pace:
+    """The prompt tokens a step may take while others wait for their next token."""
+
+    def __init__(self, step_seconds: float) -> None:
+        self._step_seconds = step_seconds
+        self._seconds: dict[int, float] = {}  # by the size's power of two
+
+    def record(self, num_tokens: int, seconds: float) -> None:
+        """A batch of that size took that long."""
+        size = num_tokens.bit_length()
+        known = self._seconds.get(size, seconds)
+        self._seconds[size] = known + _WEIGHT * (seconds - known)
+
+    def predict(self, num_tokens: int) -> float:
+        """Seconds that a batch would take: never too few by what was seen, none where nothing was.
+
+        Cost grows with size, at most in proportion: a size not seen yet is taken from the next smaller
+        one in proportion, else from the next larger one as it is.
+        """
+        size = num_tokens.bit_length()
+        smaller = [known for known in self._seconds if known <= size]
+        if smaller:
+            return self._seconds[max(smaller)] * 2.0 ** (size - max(smaller))
+        return self._seconds[min(self._seconds)] if self._seconds else 0.0
+
+    def chunk(self, num_rows: int) -> int:
+        """Prompt tokens to add to a step that has `num_rows` already, so that it stays short."""
+        if not self._seconds:
+            return CHUNKS[0]
+        fitting = [
+            chunk
+            for chunk in CHUNKS
+            if self.predict(num_rows + chunk) <= self._step_seconds
+        ]
+        return max(fitting, default=CHUNKS[0])
