@@ -119,13 +119,8 @@ def test_the_next_turn_computes_only_what_is_new(daemon: Daemon) -> None:
     report = second["ollapy"]["context"]
 
     assert "Venus" in second["message"]["content"]
-    shared = (
-        first["prompt_eval_count"]
-        - len("<think> \n\n </think> \n\n assistant".split())
-        - 1
-    )
-    assert report["cached_tokens"] >= shared, (
-        "all before the thought that the history leaves out"
+    assert report["cached_tokens"] >= 12, (
+        "the question; the history leaves out the empty thought after it"
     )
     assert report["prompt_tokens"] == second["prompt_eval_count"]
 
