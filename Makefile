@@ -6,8 +6,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 JOBS := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 
-# llama-cpp-python is compiled by pip: all cores, and its progress shown.
-INSTALL := CMAKE_BUILD_PARALLEL_LEVEL=$(JOBS) $(BIN)/python -m pip install --disable-pip-version-check -q
+SHELL := /bin/bash -o pipefail
+PIP := $(BIN)/python -m pip install --disable-pip-version-check
 
 .PHONY: run install test check format bench soak clean
 
@@ -41,16 +41,18 @@ clean:
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
+# pip compiles llama.cpp and keeps the wheel; only the steps of the build are shown, and errors.
 $(VENV)/.engine: pyproject.toml | $(BIN)/python
-	@if ! $(BIN)/python -c 'import llama_cpp' 2>/dev/null; then \
-	  echo "Compiling llama.cpp, about ten minutes on two cores the first time; pip keeps the result."; fi
-	$(INSTALL) -v "$$($(BIN)/python -c 'import tomllib; print(next(d for d in tomllib.load(open("pyproject.toml", "rb"))["project"]["dependencies"] if d.startswith("llama-cpp-python")))')"
+	@echo "Installing llama.cpp. The first time it is compiled, about ten minutes on two cores."
+	@CMAKE_BUILD_PARALLEL_LEVEL=$(JOBS) $(PIP) -v \
+	  $$(sed -n 's/^ *"\(llama-cpp-python==[^"]*\)".*/\1/p' pyproject.toml) \
+	  | sed -un -e 's/^ *\(\[[0-9]*\/[0-9]*\]\) Building [A-Z]* object .*\/\([^/]*\)\.o$$/\1 \2/p' -e '/^Successfully/p' -e '/[Ee]rror:/p'
 	@touch $@
 
 $(VENV)/.installed: $(VENV)/.engine
-	$(INSTALL) -e .
+	@$(PIP) -q -e .
 	@touch $@
 
 $(VENV)/.installed-test: $(VENV)/.engine
-	$(INSTALL) -e '.[test]'
+	@$(PIP) -q -e '.[test]'
 	@touch $@ $(VENV)/.installed
