@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from typing import Annotated
 
 import typer
 
 from ollapy.errors import OllapyError
 
+from . import streams
 from .commands import copy, list, ps, remove, run, serve, show, stop
+from .output import complain
+
+_INTERRUPTED = 130
 
 app = typer.Typer(
     name="ollapy",
@@ -48,9 +53,44 @@ def root(
 
 
 def main() -> None:
-    """Run a command; every expected failure is one line on stderr and exit status 1."""
+    """Run a command: what goes wrong is one line on stderr.
+
+    Exit status: 0 done, 1 an error, 2 a mistake in the command line, 130 Ctrl-C.
+    """
+    streams.prepare()
     try:
-        app()
+        try:
+            app(_arguments(sys.argv[1:]))
+        finally:
+            sys.stdout.flush()
     except OllapyError as exc:
-        sys.stderr.write(f"Error: {exc}\n")
+        _fail(exc)
+    except BrokenPipeError:  # the reader of the pipe has seen enough
+        streams.discard_output()
         sys.exit(1)
+    except OSError as exc:
+        streams.discard_output()
+        _fail(OllapyError(exc.strerror or str(exc)))
+    except SystemExit as exc:
+        if exc.code == _INTERRUPTED and sys.stderr.isatty():
+            sys.stderr.write("\n")  # the terminal has shown ^C
+        raise
+    except Exception as exc:
+        from ollapy.settings import Settings
+
+        if Settings.from_env().debug:
+            raise
+        _fail(OllapyError(f"a bug in ollapy, OLLAPY_DEBUG=1 shows it: {exc!r}"))
+
+
+def _arguments(words: Iterable[str]) -> Iterable[str]:
+    """`--think` alone means true, as in Ollama; the parser would take the next word for its value."""
+    words = [*words]
+    end = words.index("--") if "--" in words else len(words)
+    options = ("--think=true" if word == "--think" else word for word in words[:end])
+    return [*options, *words[end:]]
+
+
+def _fail(error: Exception) -> None:
+    complain(error)
+    sys.exit(1)

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
+
+import msgspec
 
 from ollapy.api.ollama import ChatRequest, Message
 from ollapy.client import Client
 from ollapy.errors import DaemonUnreachable, OllapyError
 
-from .output import AnswerPrinter, statistics, talk
+from .answer import AnswerPrinter, print_answer
+from .output import complain, talk
 
 _HELP = """\
   /clear        Clear session context
   /bye          Exit
-  /?, /help     Help for a command
+  /?, /help     Show this help
 
-Use \"\"\" to begin a multi-line message."""
+Use \"\"\" to begin and to end a multi-line message.
+Ctrl-C stops an answer, Ctrl-D exits."""
 _FENCE = '"""'
 
 
@@ -32,67 +36,70 @@ class Session:
 
     def run(self) -> None:
         """Read, answer, repeat, until Ctrl-D or /bye."""
+        _edit_lines()
         talk("Send a message (/? for help)")
-        with suppress(EOFError):
-            while True:
-                try:
-                    if not self._handle(_read_message()):
-                        return
-                except KeyboardInterrupt:
-                    talk("\nUse Ctrl + d or /bye to exit.")
-        print()
-
-    def _handle(self, text: str) -> bool:
-        """Act on one entry; False ends the session."""
-        match text.strip():
-            case "":
+        try:
+            while self._turn():
                 pass
-            case "/bye" | "/exit":
+        except EOFError:
+            print()  # the shell's prompt gets a line of its own
+
+    def _turn(self) -> bool:
+        """One entry; False ends the session."""
+        try:
+            entry = input(">>> ")
+            if entry.startswith(_FENCE):
+                self._answer(_read_rest(entry.removeprefix(_FENCE)))
+                return True
+        except KeyboardInterrupt:
+            talk("\nUse Ctrl + d or /bye to exit.")
+            return True
+        return self._obey(entry)
+
+    def _obey(self, entry: str) -> bool:
+        match entry.split():
+            case []:
+                pass
+            case ["/bye" | "/exit"]:
                 return False
-            case "/?" | "/help":
+            case ["/?" | "/help", *_]:
                 talk(_HELP)
-            case "/clear":
+            case ["/clear"]:
                 self.messages.clear()
                 talk("Cleared session context")
-            case command if command.startswith("/"):
-                talk(f"Unknown command '{command}'. Type /? for help")
+            case [word, *_] if word.startswith("/"):
+                talk(f"Unknown command '{word}'. Type /? for help")
             case _:
-                self._answer(Message("user", text))
+                self._answer(entry)
         return True
 
-    def _answer(self, message: Message) -> None:
+    def _answer(self, text: str) -> None:
         """One exchange. Ctrl-C stops it and keeps what came; an error leaves the conversation as it was."""
+        asked = [*self.messages, Message("user", text)]
         printer = AnswerPrinter(show_thinking=self.show_thinking)
-        request = ChatRequest(
-            model=self.template.model,
-            think=self.template.think,
-            keep_alive=self.template.keep_alive,
-            messages=[*self.messages, message],
-        )
-        answer = ""
+        request = msgspec.structs.replace(self.template, messages=asked)
         try:
-            for record in self.client.chat(request):
-                printer.thinking(record.message.thinking or "")
-                printer.content(record.message.content or "")
-                answer += record.message.content or ""
-                if record.done and self.verbose:
-                    talk("\n" + statistics(record))
+            with closing(self.client.chat(request)) as records:
+                print_answer(records, printer, verbose=self.verbose)
         except DaemonUnreachable:
             raise
         except OllapyError as exc:
-            talk(f"Error: {exc}")
+            complain(exc)
             return
         except KeyboardInterrupt:
-            pass
-        printer.finish()
-        self.messages += [message, Message("assistant", answer)]
+            print("\n")
+        if printer.text:
+            self.messages = [*asked, Message("assistant", printer.text)]
 
 
-def _read_message() -> str:
-    text = input(">>> ")
-    if not text.startswith(_FENCE):
-        return text
-    text = text.removeprefix(_FENCE)
+def _edit_lines() -> None:
+    """Importing readline gives `input` the arrow keys, a history and pasting of several lines."""
+    with suppress(ImportError):
+        import readline  # noqa: F401
+
+
+def _read_rest(text: str) -> str:
+    """A multi-line message, from after its opening quotes to before its closing ones."""
     while not text.rstrip().endswith(_FENCE):
         text += "\n" + input("... ")
-    return text.rstrip().removesuffix(_FENCE)
+    return text.rstrip().removesuffix(_FENCE).strip("\n")

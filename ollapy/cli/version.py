@@ -6,7 +6,7 @@ from ollapy import __version__
 from ollapy.errors import DaemonUnreachable, OllapyError
 
 from .output import talk
-from .session import connect
+from .session import check, connect
 
 
 def print_version() -> None:
@@ -14,10 +14,14 @@ def print_version() -> None:
     print(f"ollapy {__version__}")
     try:
         with connect() as client:
+            check(client)
             daemon = client.version().ollapy
     except DaemonUnreachable:
         return
-    except OllapyError:
-        daemon = "unknown"
+    except OllapyError as exc:
+        talk(f"Warning: {exc}")
+        return
     if daemon != __version__:
-        talk(f"Warning: the daemon's version is {daemon}")
+        talk(
+            f"Warning: the daemon is ollapy {daemon}, 'ollapy serve --stop' makes way for this one"
+        )

@@ -50,10 +50,11 @@ def ollapy(
     host: str,
     given: str | bytes = "",
     env: Mapping[str, str] | None = None,
+    python: str = sys.executable,
 ) -> Result:
     """Run `ollapy` with pipes to its end. `given` is its standard input."""
     done = subprocess.run(
-        command(*words),
+        [python, *command(*words)[1:]],
         input=given.encode() if isinstance(given, str) else given,
         capture_output=True,
         env=environment(host, **(env or {})),
@@ -128,7 +129,7 @@ def terminal(*words: str, host: str, **env: str) -> Iterator[Terminal]:
         stderr=slave,
         env=environment(host, **env),
         start_new_session=True,
-        preexec_fn=lambda: fcntl.ioctl(slave, termios.TIOCSCTTY, 0),  # noqa: PLW1509
+        preexec_fn=lambda: fcntl.ioctl(slave, termios.TIOCSCTTY, 0),
     )
     os.close(slave)
     try:

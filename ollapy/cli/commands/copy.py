@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Annotated
 
-def copy(source: str, destination: str) -> None:
+import typer
+
+
+def copy(
+    source: Annotated[str, typer.Argument(metavar="SOURCE")],
+    destination: Annotated[str, typer.Argument(metavar="DESTINATION")],
+) -> None:
     """Give a model a second name."""
-    from ollapy.cli.session import connect
+    from ollapy.cli.session import connected
 
-    with connect() as client:
+    with connected() as client:
         client.copy(source, destination)
     print(f"copied '{source}' to '{destination}'")

@@ -3,33 +3,37 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:  # the wire types cost half of what `ollapy --help` takes
+    from ollapy.api.ollama import ModelSummary
 
 
 def list_models(
     prefix: Annotated[
-        str, typer.Argument(help="Only names that begin with this.", show_default=False)
+        str,
+        typer.Argument(
+            metavar="[PREFIX]",
+            help="Only names that begin with this.",
+            show_default=False,
+        ),
     ] = "",
 ) -> None:
     """List the models on this machine."""
-    from ollapy.cli.output import table
-    from ollapy.cli.session import connect
+    from ollapy.cli.output import print_table
+    from ollapy.cli.session import connected
+
+    with connected() as client:
+        models = client.models()
+    shown = [m for m in models if m.name.lower().startswith(prefix.lower())]
+    now = datetime.now(UTC)
+    print_table(("NAME", "ID", "SIZE", "MODIFIED"), (_row(m, now) for m in shown))
+
+
+def _row(model: ModelSummary, now: datetime) -> tuple[str, ...]:
     from ollapy.units import format_bytes, format_relative, parse_time
 
-    with connect() as client:
-        models = [
-            m for m in client.models() if m.name.lower().startswith(prefix.lower())
-        ]
-    now = datetime.now(UTC)
-    rows = [
-        (
-            m.name,
-            m.digest[:12],
-            format_bytes(m.size),
-            format_relative(parse_time(m.modified_at), now),
-        )
-        for m in models
-    ]
-    print(table(("NAME", "ID", "SIZE", "MODIFIED"), rows))
+    modified = format_relative(parse_time(model.modified_at), now)
+    return model.name, model.digest[:12], format_bytes(model.size), modified

@@ -3,37 +3,49 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:  # the wire types cost half of what `ollapy --help` takes
+    from ollapy.api.ollama import RunningModel
+
+_HEADER = ("NAME", "ID", "SIZE", "PROCESSOR", "CONTEXT", "UNTIL")
 
 
 def ps(
     prefix: Annotated[
-        str, typer.Argument(help="Only names that begin with this.", show_default=False)
+        str,
+        typer.Argument(
+            metavar="[PREFIX]",
+            help="Only names that begin with this.",
+            show_default=False,
+        ),
     ] = "",
 ) -> None:
     """List the models that are loaded."""
-    from ollapy.cli.output import table
-    from ollapy.cli.session import connect
+    from ollapy.cli.output import print_table
+    from ollapy.cli.session import connected
+
+    with connected() as client:
+        models = client.running()
+    shown = [m for m in models if m.name.lower().startswith(prefix.lower())]
+    now = datetime.now(UTC)
+    print_table(_HEADER, (_row(m, now) for m in shown))
+
+
+def _row(model: RunningModel, now: datetime) -> tuple[str, ...]:
     from ollapy.units import format_bytes, format_relative, parse_time
 
-    with connect() as client:
-        models = [m for m in client.running() if m.name.startswith(prefix)]
-    now = datetime.now(UTC)
-    rows = [
-        (
-            *(
-                m.name,
-                m.digest[:12],
-                format_bytes(m.size),
-                _processor(m.size, m.size_vram),
-            ),
-            *(str(m.context_length), format_relative(parse_time(m.expires_at), now)),
-        )
-        for m in models
-    ]
-    print(table(("NAME", "ID", "SIZE", "PROCESSOR", "CONTEXT", "UNTIL"), rows))
+    expires = parse_time(model.expires_at)
+    return (
+        model.name,
+        model.digest[:12],
+        format_bytes(model.size),
+        _processor(model.size, model.size_vram),
+        str(model.context_length),
+        format_relative(expires, now) if expires > now else "Stopping...",
+    )
 
 
 def _processor(size: int, size_vram: int) -> str:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:  # these cost more than all of `ollapy --help`
-    from ollapy.api.ollama import ChatRequest, GenerateRequest
+    from ollapy.api.ollama import ChatRequest, GenerateRequest, ShowResponse
     from ollapy.client import Client
 
 _LEVELS = {
@@ -22,16 +23,18 @@ _LEVELS = {
 
 
 def run(
-    model: str,
+    model: Annotated[str, typer.Argument(metavar="MODEL")],
     prompt: Annotated[
         list[str] | None,
-        typer.Argument(show_default=False, help="Answer this and exit."),
+        typer.Argument(
+            metavar="[PROMPT...]", show_default=False, help="Answer this and exit."
+        ),
     ] = None,
     think: Annotated[
         str | None,
         typer.Option(
             metavar="LEVEL",
-            help="true, false, low, medium, high or max.",
+            help="--think alone, or --think= true, false, low, medium, high or max.",
             show_default=False,
         ),
     ] = None,
@@ -56,61 +59,75 @@ def run(
 
     Examples: `ollapy run tiny`, `ollapy run tiny "Tell me a joke"`, `ollapy run tiny < question.txt`
     """
+    _check_usage(think, keepalive)
+    from ollapy.api.ollama import ChatRequest, GenerateRequest
+    from ollapy.cli.session import connected
+
+    level = None if think is None else _LEVELS[think]
+    text = _prompt(prompt or [])
+    with connected(start=True) as client:
+        shown = _show(client, model)
+        if "completion" not in shown.capabilities:
+            _embed(client, model, text)
+        elif text or prompt is not None or not _is_terminal():
+            asked = GenerateRequest(
+                model, think=level, keep_alive=keepalive, prompt=text
+            )
+            _answer(client, asked, show_thinking=not hidethinking, verbose=verbose)
+        else:
+            template = ChatRequest(model, think=level, keep_alive=keepalive)
+            _converse(client, template, show_thinking=not hidethinking, verbose=verbose)
+
+
+def _check_usage(think: str | None, keepalive: str | None) -> None:
+    from ollapy.errors import InvalidRequest
+    from ollapy.units import parse_duration
+
     if think is not None and think not in _LEVELS:
         raise typer.BadParameter(
             f"{think!r} is not true, false, high, medium, low or max",
             param_hint="--think",
         )
-    from ollapy.api.ollama import ChatRequest, GenerateRequest
-    from ollapy.cli.background import ensure_daemon
-    from ollapy.cli.session import connect
-    from ollapy.settings import Settings
-    from ollapy.units import parse_duration
-
-    if keepalive:
-        parse_duration(keepalive)
-    level = None if think is None else _LEVELS[think]
-    text = _prompt(prompt)
-    with connect() as client:
-        ensure_daemon(Settings.from_env(), client)
-        shown = client.show(model)
-        if "completion" not in shown.capabilities:
-            _embed(client, model, text)
-        elif (
-            text
-            or prompt is not None
-            or not (sys.stdin.isatty() and sys.stdout.isatty())
-        ):
-            request = GenerateRequest(
-                model=model, prompt=text, think=level, keep_alive=keepalive
-            )
-            _answer(client, request, show_thinking=not hidethinking, verbose=verbose)
-        else:
-            template = ChatRequest(model=model, think=level, keep_alive=keepalive)
-            _converse(client, template, show_thinking=not hidethinking, verbose=verbose)
+    try:
+        parse_duration(keepalive or "0")
+    except InvalidRequest as exc:
+        raise typer.BadParameter(str(exc), param_hint="--keepalive") from exc
 
 
-def _prompt(words: list[str] | None) -> str:
+def _is_terminal() -> bool:
+    return sys.stdin.isatty() and sys.stdout.isatty()
+
+
+def _prompt(words: Iterable[str]) -> str:
     """What was piped in, then the words of the command line."""
-    piped = (
-        "" if sys.stdin is None or sys.stdin.isatty() else sys.stdin.read().strip("\n")
-    )
-    return "\n".join(part for part in (piped, " ".join(words or [])) if part)
+    from ollapy.errors import InvalidRequest
+
+    try:
+        piped = "" if sys.stdin.isatty() else sys.stdin.read().strip("\n")
+    except UnicodeDecodeError as exc:
+        raise InvalidRequest(f"what was piped in is not {exc.encoding} text") from exc
+    return "\n".join(part for part in (piped, " ".join(words)) if part)
+
+
+def _show(client: Client, model: str) -> ShowResponse:
+    from ollapy.errors import ModelNotFound
+
+    try:
+        return client.show(model)
+    except ModelNotFound:
+        raise ModelNotFound(
+            f"model '{model}' is not on this machine: 'ollapy list' shows what is, "
+            "and 'ollapy run tiny' always works"
+        ) from None
 
 
 def _answer(
     client: Client, request: GenerateRequest, *, show_thinking: bool, verbose: bool
 ) -> None:
-    from ollapy.cli.output import AnswerPrinter, statistics, talk
+    from ollapy.cli.answer import AnswerPrinter, print_answer
 
     printer = AnswerPrinter(show_thinking=show_thinking)
-    for record in client.generate(request):
-        printer.thinking(record.thinking or "")
-        printer.content(record.response)
-        if record.done and record.done_reason != "load":
-            printer.finish()
-            if verbose:
-                talk(statistics(record))
+    print_answer(client.generate(request), printer, verbose=verbose)
 
 
 def _converse(
@@ -118,9 +135,7 @@ def _converse(
 ) -> None:
     from ollapy.cli.repl import Session
 
-    for _ in client.chat(
-        template
-    ):  # no messages: load the model, so that what is wrong shows now
+    for _ in client.chat(template):  # no messages: it loads, and what is wrong shows
         pass
     Session(client, template, show_thinking, verbose).run()
 
@@ -135,8 +150,5 @@ def _embed(client: Client, model: str, text: str) -> None:
         raise InvalidRequest(
             f'embedding models require input text. Usage: ollapy run {model} "your text here"'
         )
-    print(
-        msgspec.json.encode(
-            client.embed(EmbedRequest(model, text)).embeddings[0]
-        ).decode()
-    )
+    vectors = client.embed(EmbedRequest(model, text)).embeddings
+    print(msgspec.json.encode(vectors[0]).decode())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,10 +11,11 @@ if TYPE_CHECKING:  # the wire types cost half of what `ollapy --help` takes
     from ollapy.api.ollama import ShowResponse
 
 _TEXT_LINES = 2  # of the system text and the licence, unless asked for alone
+_LIST_ITEMS = 8
 
 
 def show(
-    model: str,
+    model: Annotated[str, typer.Argument(metavar="MODEL")],
     license_: Annotated[
         bool, typer.Option("--license", help="Only the licence.")
     ] = False,
@@ -39,10 +40,10 @@ def show(
         raise typer.BadParameter(
             "only one of '--license', '--modelfile', '--parameters', '--system', or '--template' can be specified"
         )
-    from ollapy.cli.session import connect
-    from ollapy.text import clean
+    from ollapy.cli.output import print_text
+    from ollapy.cli.session import connected
 
-    with connect() as client:
+    with connected() as client:
         shown = client.show(model, verbose=verbose)
     chosen = (
         (license_, shown.license),
@@ -52,34 +53,30 @@ def show(
         (system, shown.system),
         (True, _summary(shown, verbose=verbose)),
     )
-    print(clean(next(text for wanted, text in chosen if wanted), keep="\n\t"))
+    print_text(next(text for wanted, text in chosen if wanted))
 
 
 def _summary(shown: ShowResponse, *, verbose: bool) -> str:
     """Sections of rows, the headings indented by two columns and the rows by four."""
-    sections = _sections(shown, verbose=verbose)
     return "\n".join(
         f"  {heading}\n" + "".join(f"    {row}\n" for row in rows)
-        for heading, rows in sections
+        for heading, rows in _sections(shown, verbose=verbose)
         if rows
     ).rstrip("\n")
 
 
 def _sections(shown: ShowResponse, *, verbose: bool) -> Iterator[tuple[str, list[str]]]:
-    yield "Model", _columns(_facts(shown))
-    yield "Capabilities", shown.capabilities
-    yield (
-        "Parameters",
-        _columns(line.split(maxsplit=1) for line in shown.parameters.splitlines()),
-    )
+    from ollapy.cli.output import columns
+
+    yield "Model", columns(_facts(shown))
+    yield "Capabilities", columns([name] for name in shown.capabilities)
+    parameters = shown.parameters.splitlines()
+    yield "Parameters", columns(line.split(maxsplit=1) for line in parameters)
     if verbose:
-        yield (
-            "Metadata",
-            _columns(
-                (key, str(shown.model_info[key])) for key in sorted(shown.model_info)
-            ),
-        )
-        yield "Tensors", _columns((t.name, t.type, str(t.shape)) for t in shown.tensors)
+        info = sorted(shown.model_info.items())
+        yield "Metadata", columns((key, _short(value)) for key, value in info)
+        tensors = ((t.name, t.type, str(t.shape)) for t in shown.tensors)
+        yield "Tensors", columns(tensors)
     yield "System", _beginning(shown.system)
     yield "License", _beginning(shown.license)
 
@@ -88,24 +85,23 @@ def _facts(shown: ShowResponse) -> Iterator[tuple[str, str]]:
     details, info = shown.details, shown.model_info
     yield "architecture", details.family
     yield "parameters", details.parameter_size
-    for label, key in (
-        ("context length", "context_length"),
-        ("embedding length", "embedding_length"),
-    ):
-        if value := info.get(f"{details.family}.{key}"):
+    for label in ("context length", "embedding length"):
+        if value := info.get(f"{details.family}.{label.replace(' ', '_')}"):
             yield label, str(value)
     yield "quantization", details.quantization_level
 
 
-def _columns(rows: Iterable[Iterable[str]]) -> list[str]:
-    cells = [list(row) for row in rows]
-    widths = [max(map(len, column)) + 4 for column in zip(*cells, strict=False)]
-    return [
-        "".join(f"{c:<{w}}" for c, w in zip(row, widths, strict=False)).rstrip()
-        for row in cells
-    ]
+def _short(value: object) -> str:
+    """A metadata value; of a list, which may be a vocabulary, the beginning."""
+    if not isinstance(value, list) or len(value) <= _LIST_ITEMS:
+        return str(value)
+    beginning = ", ".join(map(str, value[:_LIST_ITEMS]))
+    return f"[{beginning}, ... +{len(value) - _LIST_ITEMS} more]"
 
 
 def _beginning(text: str) -> list[str]:
-    lines = [line for line in text.splitlines() if line.strip()]
+    """The first lines that are not blank."""
+    from ollapy.text import clean
+
+    lines = [clean(line, keep="\t") for line in text.splitlines() if line.strip()]
     return [*lines[:_TEXT_LINES], "..."] if len(lines) > _TEXT_LINES else lines
