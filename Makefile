@@ -46,7 +46,7 @@ $(VENV)/.engine: pyproject.toml | $(BIN)/python
 	@echo "Installing llama.cpp. The first time it is compiled, about ten minutes on two cores."
 	@CMAKE_BUILD_PARALLEL_LEVEL=$(JOBS) $(PIP) -v \
 	  $$(sed -n 's/^ *"\(llama-cpp-python==[^"]*\)".*/\1/p' pyproject.toml) 2>&1 \
-	  | sed -un -e 's/^ *\(\[[0-9]*\/[0-9]*\]\) Building [A-Z]* object .*\/\([^/]*\)\.o$$/\1 \2/p' -e '/^Successfully/p' -e '/[Ee]rror:/p'
+	  | sed -un -e 's/^ *\(\[[0-9]*\/[0-9]*\]\) .*\/\([^/ ]*\)$$/\1 \2/p' -e '/^Successfully/p' -e '/[Ee]rror:/p'
 	@touch $@
 
 $(VENV)/.installed: $(VENV)/.engine
