@@ -66,9 +66,11 @@ class Node:
 
     def below(self) -> Iterator[Node]:
         """This node and all below it."""
-        yield self
-        for child in self.children:
-            yield from child.below()
+        pending = [self]
+        while pending:
+            node = pending.pop()
+            yield node
+            pending += node.children
 
 
 class PrefixTree:
@@ -82,11 +84,19 @@ class PrefixTree:
         self._root = Node([], 0, 0)
         self._free_slots = list(range(num_slots - 1, -1, -1))
         self._leaves: dict[int, Node] = {}  # by slot
+        self._num_settled: int | None = (
+            0  # cells used but for what running leaves compute; None: count again
+        )
 
     @property
     def num_used(self) -> int:
-        """Cells that hold a token."""
-        return sum(node.end - node.start for node in self._root.below())
+        """Cells that hold a token. Asked in every step, so only what grows is counted each time."""
+        if self._num_settled is None:
+            nodes = self._root.below()
+            self._num_settled = sum(
+                (0 if node.owner else node.frozen_end) - node.start for node in nodes
+            )
+        return self._num_settled + sum(leaf.end for leaf in self._running())
 
     @property
     def num_pinned(self) -> int:
@@ -132,6 +142,7 @@ class PrefixTree:
 
     def attach(self, sequence: Sequence) -> list[Action]:
         """Give a sequence a slot, and as many computed tokens as are resident."""
+        self._num_settled = None
         actions = [] if self._free_slots else self._take_slot(sequence)
         node, length = self.match(sequence.tokens)
         if node.slot is not None and node.owner is None and length == node.end:
@@ -150,6 +161,7 @@ class PrefixTree:
     def detach(self, sequence: Sequence, now: float) -> list[Action]:
         """The sequence runs no more; what it computed stays as an idle leaf, unless another has it all."""
         assert sequence.slot is not None
+        self._num_settled = None
         leaf = self._leaves[sequence.slot]
         leaf.frozen_end, leaf.used_at, leaf.owner = leaf.end, now, None
         # a list of its own: the sequence may go on elsewhere
@@ -164,6 +176,7 @@ class PrefixTree:
     def evict(self, count: int) -> list[Action]:
         """Free at least `count` cells, or all that nobody runs on: from the ends of the oldest idle leaves."""
         actions: list[Action] = []
+        self._num_settled = None
         while count > 0 and (leaf := self._oldest()):
             freed = min(count, leaf.end - leaf.start)
             count -= freed
@@ -269,7 +282,11 @@ class PrefixTree:
                 for child in node.children
             ), self
             assert node is self._root or len(node.children) != 1, self
-        assert self.num_used <= self.num_cells, self
+        assert (
+            self.num_used
+            == sum(node.end - node.start for node in nodes)
+            <= self.num_cells
+        ), self
 
     def __repr__(self) -> str:
         running = sum(1 for _ in self._running())
