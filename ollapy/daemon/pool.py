@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 import psutil
 
 from ollapy.api.options import Options
-from ollapy.errors import Busy, LoadFailed
+from ollapy.errors import Busy, LoadFailed, RunnerStopped
 from ollapy.gguf import Header
 from ollapy.names import Digest
 from ollapy.runner.protocol import Load, Ready
@@ -96,6 +96,11 @@ class RunnerPool:
             if runner.ready and not runner.is_dead
         ]
 
+    @property
+    def num_waiting(self) -> int:
+        """Requests that are not being computed, of all models."""
+        return sum(runner.num_waiting for runner in self._runners.values())
+
     @asynccontextmanager
     async def runner(
         self, model: Model, options: Options, keep_alive: float | None
@@ -105,16 +110,16 @@ class RunnerPool:
         Busy when too many wait already. A load ends when nobody waits for it any more.
         """
         runner = self._find(model, options)
-        if runner.num_waiting >= self._settings.max_queue:
-            raise Busy(
-                "server busy, please try again.  maximum pending requests exceeded"
-            )
-        if keep_alive is not None:
-            runner.keep_alive = keep_alive
         runner.num_requests += 1
         self._all_idle.clear()
         try:
-            yield await asyncio.shield(runner.start)
+            if runner.num_waiting and self.num_waiting > self._settings.max_queue:
+                raise Busy(
+                    "server busy, please try again.  maximum pending requests exceeded"
+                )
+            if keep_alive is not None:
+                runner.keep_alive = keep_alive
+            yield await _started(runner)
         finally:
             runner.num_requests -= 1
             self._became_idle(runner)
@@ -209,8 +214,17 @@ class RunnerPool:
         task.add_done_callback(self._stopping.discard)
 
     def __repr__(self) -> str:
-        waiting = sum(r.num_waiting for r in self._runners.values())
-        return f"<RunnerPool {len(self.runners)} ready of {len(self._runners)}, {waiting} waiting>"
+        return f"<RunnerPool {len(self.runners)} ready of {len(self._runners)}, {self.num_waiting} waiting>"
+
+
+async def _started(runner: Runner) -> RunnerProcess:
+    """The runner's process, ready; a client that gives up waiting for it leaves it to the others."""
+    try:
+        return await asyncio.shield(runner.start)
+    except asyncio.CancelledError:
+        if runner.start.cancelled():  # not this request: the daemon is ending
+            raise RunnerStopped("ollapy is shutting down") from None
+        raise
 
 
 async def _stop(runner: Runner, why: str) -> None:
