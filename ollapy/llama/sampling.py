@@ -69,8 +69,11 @@ class Sampler:
         return token
 
     def _choose(self, row: Row) -> int:
-        k = self._params.top_k
-        ids = largest(row, k) if 0 < k < len(row) else None
+        k, ids = self._params.top_k, None
+        if 0 < k < len(row):
+            ids = largest(row, k)
+        elif _cuts_nucleus(self._params):
+            ids = nucleus(row, self._params.top_p)
         return self._candidates.choose(self._chain, row, ids)
 
     def _penalize(self, row: Row, history: list[int]) -> None:
@@ -113,6 +116,31 @@ def largest(row: Row, k: int) -> Ids:
     return np.flatnonzero(row >= threshold)
 
 
+def nucleus(row: Row, p: float) -> Ids:
+    """Indices of the likeliest entries that together have at least probability `p`: all of top-p.
+
+    Without a top-k before it llama.cpp sorts the whole vocabulary for that, 11 ms with 128k tokens.
+    """
+    weights = np.exp(row - row.max())
+    mass, count = p * float(weights.sum()), 64
+    while True:
+        ids = (
+            largest(row, min(count, len(row) - 1))
+            if count < len(row)
+            else np.arange(len(row))
+        )
+        ids = ids[np.argsort(-row[ids])]
+        reached = np.cumsum(weights[ids], dtype=np.float64)
+        if reached[-1] >= mass or len(ids) == len(row):
+            return ids[: int(np.searchsorted(reached, mass)) + 1]
+        count *= 8
+
+
+def _cuts_nucleus(params: SamplingParams) -> bool:
+    """Whether top-p comes first in the chain, so that it can be done before it."""
+    return params.top_k == 0 and params.top_p < 1 and params.typical_p >= 1
+
+
 def logprobs(row: Row, token: int, count: int) -> tuple[float, list[tuple[int, float]]]:
     """The natural log-probability of `token`, and of the `count` likeliest tokens, best first."""
     top = float(row.max())
@@ -133,7 +161,7 @@ def _chain(params: SamplingParams) -> Any:
     samplers = [raw.llama_sampler_init_top_k(params.top_k)] if params.top_k else []
     if params.typical_p < 1:
         samplers.append(raw.llama_sampler_init_typical(params.typical_p, 1))
-    if params.top_p < 1:
+    if params.top_p < 1 and not _cuts_nucleus(params):
         samplers.append(raw.llama_sampler_init_top_p(params.top_p, 1))
     if params.min_p > 0:
         samplers.append(raw.llama_sampler_init_min_p(params.min_p, 1))

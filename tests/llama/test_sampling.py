@@ -10,7 +10,7 @@ import pytest
 
 from ollapy.api.options import SamplingParams
 from ollapy.errors import RunnerError
-from ollapy.llama.sampling import Candidates, Sampler, largest, logprobs
+from ollapy.llama.sampling import Candidates, Sampler, largest, logprobs, nucleus
 
 VOCABULARY = 5000
 
@@ -112,6 +112,28 @@ def test_largest_is_a_superset_of_the_top_k(k: int) -> None:
     found = set(largest(values, k).tolist())
 
     assert found >= set(np.argsort(values)[-k:].tolist())
+
+
+@pytest.mark.parametrize("p", [0.0, 0.1, 0.5, 0.9, 0.999, 0.99999])
+@pytest.mark.parametrize("spread", [0.1, 2.0, 8.0])
+def test_a_nucleus_is_the_smallest_that_has_the_probability(
+    p: float, spread: float
+) -> None:
+    """From nearly flat, where it is most of the vocabulary, to one token that has it all."""
+    values = (
+        np.random.default_rng(9)
+        .normal(scale=spread, size=VOCABULARY)
+        .astype(np.float32)
+    )
+    chances = np.exp(values.astype(np.float64))
+    chances = np.sort(chances / chances.sum())[::-1]
+    needed = int(np.searchsorted(np.cumsum(chances), p)) + 1
+    found = nucleus(values, p)
+
+    assert len(found) == pytest.approx(needed, abs=2)
+    assert set(found[: needed - 2].tolist()) <= set(
+        np.argsort(-values)[:needed].tolist()
+    )
 
 
 def test_logprobs_are_a_log_softmax() -> None:
