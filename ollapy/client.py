@@ -33,7 +33,7 @@ from ollapy.settings import Address
 
 T = TypeVar("T")
 R = TypeVar("R", bound=InferenceResponse)
-_PATIENCE = 5.0  # seconds that a daemon may take to say that it is one
+_PATIENCE = 3.0  # seconds that a daemon may take to say that it is one
 
 
 class _Version(msgspec.Struct):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
 from ollapy.errors import OllapyError
+from ollapy.settings import Settings
 
 from . import streams
 from .commands import copy, list, ps, remove, run, serve, show, stop
@@ -59,28 +60,31 @@ def main() -> None:
     """
     streams.prepare()
     try:
-        try:
-            app(_arguments(sys.argv[1:]))
-        finally:
-            sys.stdout.flush()
+        _run()
     except OllapyError as exc:
-        _fail(exc)
+        complain(exc)
     except BrokenPipeError:  # the reader of the pipe has seen enough
         streams.discard_output()
-        sys.exit(1)
     except OSError as exc:
         streams.discard_output()
-        _fail(OllapyError(exc.strerror or str(exc)))
+        complain(OllapyError(exc.strerror or exc))
+    except Exception as exc:
+        if Settings.from_env().debug:
+            raise
+        complain(OllapyError(f"a bug in ollapy, OLLAPY_DEBUG=1 shows it: {exc!r}"))
+    sys.exit(1)
+
+
+def _run() -> NoReturn:
+    try:
+        app(_arguments(sys.argv[1:]))
+        sys.exit(0)
     except SystemExit as exc:
         if exc.code == _INTERRUPTED and sys.stderr.isatty():
             sys.stderr.write("\n")  # the terminal has shown ^C
         raise
-    except Exception as exc:
-        from ollapy.settings import Settings
-
-        if Settings.from_env().debug:
-            raise
-        _fail(OllapyError(f"a bug in ollapy, OLLAPY_DEBUG=1 shows it: {exc!r}"))
+    finally:
+        sys.stdout.flush()
 
 
 def _arguments(words: Iterable[str]) -> Iterable[str]:
@@ -89,8 +93,3 @@ def _arguments(words: Iterable[str]) -> Iterable[str]:
     end = words.index("--") if "--" in words else len(words)
     options = ("--think=true" if word == "--think" else word for word in words[:end])
     return [*options, *words[end:]]
-
-
-def _fail(error: Exception) -> None:
-    complain(error)
-    sys.exit(1)

@@ -1,0 +1,272 @@
+"""What the short commands print, and how they end."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+
+import pytest
+
+from ollapy import __version__
+from tests.support.daemon import Daemon
+from tests.support.strangers import free_address, http_server, mute_listener
+from tests.support.terminal import Result, command, environment, ollapy, terminal
+
+HEADER = "NAME           ID              SIZE      MODIFIED\n"
+ROW = r"tiny:latest    [0-9a-f]{12}    3\.8 MB    \S.* ago\n"
+SHOWN = """\
+  Model
+    architecture        llama
+    parameters          3.54M
+    context length      4096
+    embedding length    256
+    quantization        Q8_0
+
+  Capabilities
+    completion
+    tools
+    thinking
+    insert
+"""
+
+
+@pytest.mark.parametrize("words", [("list",), ("ls",), ("list", "TI")])
+def test_list_shows_the_models(daemon: Daemon, words: tuple[str, ...]) -> None:
+    result = ollapy(*words, host=daemon.address)
+
+    assert (result.status, result.err) == (0, "")
+    assert re.fullmatch(re.escape(HEADER) + ROW, result.out), result.out
+
+
+def test_list_shows_no_other_names(daemon: Daemon) -> None:
+    result = ollapy("list", "mistral", host=daemon.address)
+
+    assert result == Result(0, "NAME    ID    SIZE    MODIFIED\n", "")
+
+
+def test_show_says_what_a_model_is(daemon: Daemon) -> None:
+    assert ollapy("show", "tiny", host=daemon.address) == Result(0, SHOWN, "")
+
+
+def test_show_verbose_keeps_every_entry_on_its_line(daemon: Daemon) -> None:
+    shown = ollapy("show", "-v", "tiny", host=daemon.address).out
+
+    assert "    tokenizer.ggml.token_type                 [3, 3, 3" in shown
+    assert "    token_embd.weight           Q8_0    [256, 2048]\n" in shown
+    assert max(map(len, shown.splitlines())) < 120
+
+
+@pytest.mark.parametrize("part", ["template", "modelfile", "system"])
+def test_show_prints_one_part_as_it_is(daemon: Daemon, part: str) -> None:
+    expected = daemon.post("/api/show", model="tiny").json().get(part, "")
+
+    result = ollapy("show", f"--{part}", "tiny", host=daemon.address)
+
+    assert result == Result(0, f"{expected}\n", "")
+
+
+def test_copy_and_remove(daemon: Daemon) -> None:
+    copied = ollapy("cp", "tiny", "twin", host=daemon.address)
+    listed = ollapy("list", "twin", host=daemon.address).out
+    removed = ollapy("rm", "nobody", "twin", "tiny", host=daemon.address)
+
+    assert copied == Result(0, "copied 'tiny' to 'twin'\n", "")
+    assert "twin:latest" in listed
+    assert removed == Result(
+        1,
+        "deleted 'twin'\n",
+        "Error: model 'nobody' not found\n"
+        "Error: model 'tiny:latest' is built in and cannot be removed\n",
+    )
+
+
+def test_ps_and_stop(own: Daemon) -> None:
+    empty = Result(0, "NAME    ID    SIZE    PROCESSOR    CONTEXT    UNTIL\n", "")
+    assert ollapy("ps", host=own.address) == empty
+
+    own.generate("Hi")
+    loaded = ollapy("ps", "TINY", host=own.address)
+    assert re.search(
+        r"\ntiny:latest +[0-9a-f]{12} +[0-9]+ MB +\S.*\S +4096 +4 minutes from now\n",
+        loaded.out,
+    )
+
+    stopped = ollapy("stop", "nobody", "tiny", host=own.address)
+    assert stopped == Result(1, "", 'Error: couldn\'t find model "nobody" to stop\n')
+    assert ollapy("ps", host=own.address) == empty
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("show", "nobody"), "model 'nobody:latest' not found"),
+        (("cp", "nobody", "x"), 'model "nobody" not found'),
+        (("show", "a\x1b[31m\nb"), "invalid model name"),
+        (("show", "caf\udce9"), "the text of the request is not valid UTF-8"),
+        (("rm", "a\x1b[31m"), 'name "a\\x1b[31m" is invalid'),
+    ],
+)
+def test_an_error_is_one_sentence(
+    daemon: Daemon, words: tuple[str, ...], sentence: str
+) -> None:
+    assert ollapy(*words, host=daemon.address) == Result(1, "", f"Error: {sentence}\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("nope",), "No such command 'nope'."),
+        (("run", "tiny", "hi", "--think=x"), "Invalid value for --think: 'x' is not"),
+        (("run", "tiny", "hi", "--keepalive=5"), "missing unit in duration"),
+        (("show", "--system", "--license", "tiny"), "only one of"),
+        (("stop",), "name models or use --all"),
+        (("stop", "--all", "tiny"), "name models or use --all"),
+        (("cp", "tiny"), "Missing argument"),
+    ],
+)
+def test_a_mistake_in_the_command_line_is_status_2(
+    words: tuple[str, ...], sentence: str
+) -> None:
+    result = ollapy(*words, host=free_address())
+
+    assert (result.status, result.out) == (2, "")
+    assert sentence in result.err
+
+
+@pytest.mark.parametrize("words", [(), ("-h",)])
+def test_help_names_every_command(words: tuple[str, ...]) -> None:
+    result = ollapy(*words, host=free_address())
+
+    assert (result.status, result.err) == (0, "")
+    commands = re.findall(r"^  ([a-z]+)  ", result.out, re.MULTILINE)
+    assert commands == ["serve", "run", "list", "ps", "show", "stop", "cp", "rm"]
+
+
+def test_version_is_that_of_program_and_daemon(daemon: Daemon) -> None:
+    own = Result(0, f"ollapy {__version__}\n", "")
+
+    assert ollapy("--version", host=daemon.address) == own
+    assert ollapy("-v", host=free_address()) == own
+
+
+def test_version_says_when_ollama_answers() -> None:
+    with http_server(version="0.9.1") as address:
+        result = ollapy("--version", host=address)
+
+    assert (result.status, result.out) == (0, f"ollapy {__version__}\n")
+    assert result.err.startswith(f"Warning: Ollama 0.9.1 is running at {address}")
+
+
+@pytest.mark.parametrize("words", [("list",), ("rm", "x"), ("stop", "x")])
+def test_without_a_daemon_the_error_says_how_to_start_it(
+    words: tuple[str, ...],
+) -> None:
+    address = free_address()
+
+    assert ollapy(*words, host=address) == Result(
+        1,
+        "",
+        f"Error: could not connect to ollapy at {address}, run 'ollapy serve' to start it\n",
+    )
+
+
+@pytest.mark.parametrize("words", [("serve", "--stop"), ("stop", "--all")])
+def test_stopping_a_daemon_that_is_not_there_is_fine(words: tuple[str, ...]) -> None:
+    assert ollapy(*words, host=free_address()) == Result(0, "", "")
+
+
+@pytest.mark.parametrize(
+    "words", [("rm", "x"), ("run", "x", "hi"), ("serve", "--stop")]
+)
+def test_ollama_is_not_taken_for_ollapy(words: tuple[str, ...]) -> None:
+    """Its models are not ours to change, and nobody is to think that ollapy answered."""
+    with http_server(version="0.9.1") as address:
+        assert ollapy(*words, host=address) == Result(
+            1,
+            "",
+            f"Error: Ollama 0.9.1 is running at {address}: stop it, "
+            "or set OLLAPY_HOST to another address such as 127.0.0.1:11435\n",
+        )
+
+
+def test_another_server_is_named_as_such() -> None:
+    with http_server() as address:
+        assert ollapy("list", host=address) == Result(
+            1, "", f"Error: {address} answers '404 Not Found', which ollapy would not\n"
+        )
+
+
+def test_a_program_that_never_answers_is_not_waited_for() -> None:
+    with mute_listener() as address:
+        result = ollapy("run", "tiny", "hi", host=address)
+
+    assert (result.status, result.out) == (1, "")
+    assert result.err.startswith(
+        f"Error: {address} is taken by a program that does not answer: stop it"
+    )
+
+
+@pytest.mark.parametrize(
+    ("host", "beginning"),
+    [
+        ("nobody.invalid", "could not connect to ollapy at nobody.invalid:11434: "),
+        ("[::::]", "[::::]:11434 is not an address: "),
+        ("a..b", "could not connect to ollapy at a..b:11434: "),
+        ("127.0.0.1:0", "could not connect to ollapy at 127.0.0.1:0"),
+    ],
+)
+def test_an_address_that_leads_nowhere_is_an_error(host: str, beginning: str) -> None:
+    result = ollapy("run", "tiny", "hi", host=host)
+
+    assert (result.status, result.out) == (1, "")
+    assert result.err.startswith(f"Error: {beginning}")
+    assert result.err.count("\n") == 1
+
+
+def test_an_unusable_setting_is_named(daemon: Daemon) -> None:
+    result = ollapy("list", host=daemon.address, env={"OLLAPY_MAX_QUEUE": "plenty"})
+
+    assert result.status == 0
+    assert "MAX_QUEUE='plenty' is not usable, using 512" in result.err
+
+
+@pytest.mark.parametrize(
+    ("line", "err"),
+    [
+        ("{} list | true", ""),
+        ("{} run tiny Hi | true", ""),
+        ("{} -h | true", ""),
+        ("{} list >/dev/full", "Error: No space left on device\n"),
+        ("{} list >&-", ""),
+        ("{} nope 2>&-", ""),
+        ("{} run tiny <&-", ""),
+    ],
+)  # fmt: skip
+def test_a_stream_that_is_closed_or_full_is_no_crash(
+    daemon: Daemon, line: str, err: str
+) -> None:
+    result = _shell(line, daemon.address)
+
+    assert result.err == err
+
+
+def _shell(line: str, host: str) -> Result:
+    done = subprocess.run(
+        ["sh", "-c", line.format(shlex.join(command()))],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        env=environment(host),
+        timeout=60,
+        check=False,
+    )
+    return Result(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
+def test_a_text_of_the_model_cannot_drive_the_terminal(theatre: Daemon) -> None:
+    piped = ollapy("show", "rude", "--system", host=theatre.address)
+    with terminal("show", "rude", "--system", host=theatre.address) as shown:
+        shown.wait()
+
+    assert piped.out == "Be \x1b[2Jrude.\n"
+    assert shown.raw == "Be \\x1b[2Jrude.\r\n"

@@ -1,0 +1,223 @@
+"""`ollapy run` with a prompt: the answer, and every way in which it does not come to its end."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+
+import pytest
+
+from tests.support.cast import WILD, WILD_ON_A_TERMINAL, has_stopped
+from tests.support.daemon import Daemon
+from tests.support.terminal import (
+    CTRL_C,
+    Result,
+    command,
+    environment,
+    ollapy,
+    terminal,
+)
+from tests.support.waiting import eventually
+
+GREY, RESET = "\x1b[90m", "\x1b[0m"
+LOST = "Error: lost the connection to ollapy at {}, it may have ended\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "given"),
+    [
+        (("What is the capital of France?",), ""),
+        (("What", "is", "the", "capital", "of", "France?"), ""),
+        ((), "What is the capital of France?\n"),
+        (("What is the capital of France?", "--think"), ""),
+    ],
+    ids=["one word", "words", "piped", "thinking is not shown"],
+)
+def test_an_answer_is_all_that_a_pipe_gets(
+    daemon: Daemon, words: tuple[str, ...], given: str
+) -> None:
+    result = ollapy("run", "tiny", *words, host=daemon.address, given=given)
+
+    assert (result.status, result.err) == (0, "")
+    assert "Paris" in result.out
+    assert result.out.count("\n") == 1
+
+
+def test_what_is_piped_in_comes_before_the_prompt(daemon: Daemon) -> None:
+    """The counts show it: the same text, asked at once, has as many tokens."""
+    asked = daemon.generate("Roses are red\nsay that again")
+    words = ("run", "tiny", "say that again", "--think=false", "--verbose")
+
+    result = ollapy(*words, host=daemon.address, given="Roses are red\n")
+
+    assert f"prompt eval count:    {asked['prompt_eval_count']} token(s)" in result.err
+
+
+def test_an_empty_prompt_only_loads(theatre: Daemon) -> None:
+    words = ("run", "wild", "", "--keepalive", "72h")
+
+    assert ollapy(*words, host=theatre.address) == Result(0, "", "")
+    assert "2 days from now" in ollapy("ps", "wild", host=theatre.address).out
+
+
+def test_verbose_figures_go_to_stderr(theatre: Daemon) -> None:
+    result = ollapy("run", "thinker", "Why?", "--verbose", host=theatre.address)
+
+    assert result.out == "Because.\n"
+    labels = [line[:22].strip() for line in result.err.splitlines()]
+    assert labels[0] == "total duration:"
+    assert labels[-3:] == ["eval count:", "eval duration:", "eval rate:"]
+    assert re.search(r"eval rate: {12}[0-9]+\.[0-9]{2} tokens/s\n", result.err)
+
+
+def test_an_answer_that_is_cut_off_is_said_to_be(theatre: Daemon) -> None:
+    assert ollapy("run", "brief", "go", host=theatre.address) == Result(
+        0,
+        "round \n",
+        "Warning: the answer is cut off, it reached the limit of its length\n",
+    )
+
+
+def test_a_model_that_is_not_there_ends_with_advice(daemon: Daemon) -> None:
+    assert ollapy("run", "nope", "hi", host=daemon.address) == Result(
+        1,
+        "",
+        "Error: model 'nope' is not on this machine: 'ollapy list' shows what is, "
+        "and 'ollapy run tiny' always works\n",
+    )
+
+
+def test_a_pipe_gets_the_text_as_it_is(theatre: Daemon) -> None:
+    assert ollapy("run", "wild", "go", host=theatre.address).out == f"{WILD}\n"
+
+
+def test_a_terminal_gets_it_harmless(theatre: Daemon) -> None:
+    with terminal("run", "wild", "go", host=theatre.address) as shown:
+        assert shown.wait() == 0
+
+    assert shown.raw.replace("\r\n", "\n") == f"{WILD_ON_A_TERMINAL}\n\n"
+
+
+def test_an_encoding_without_the_character_gets_an_escape(theatre: Daemon) -> None:
+    env = {"PYTHONIOENCODING": "ascii", "LC_ALL": "C"}
+
+    result = ollapy("run", "wild", "go", host=theatre.address, env=env)
+
+    assert (result.status, result.err) == (0, "")
+    assert result.out.endswith("tab \\U0001f600\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "given", "sentence"),
+    [
+        (("caf\udce9",), b"", "the text of the request is not valid UTF-8"),
+        ((), b"caf\xe9", "what was piped in is not utf-8 text"),
+    ],
+)
+def test_bytes_that_are_no_text_are_an_error(
+    daemon: Daemon, words: tuple[str, ...], given: bytes, sentence: str
+) -> None:
+    result = ollapy("run", "tiny", *words, host=daemon.address, given=given)
+
+    assert result == Result(1, "", f"Error: {sentence}\n")
+
+
+@pytest.mark.parametrize(
+    ("env", "grey", "reset"),
+    [({}, GREY, RESET), ({"NO_COLOR": "1"}, "", ""), ({"TERM": "dumb"}, "", "")],
+    ids=["colour", "NO_COLOR", "dumb"],
+)
+def test_thinking_is_shown_on_a_terminal(
+    theatre: Daemon, env: dict[str, str], grey: str, reset: str
+) -> None:
+    with terminal("run", "thinker", "Why?", host=theatre.address, **env) as shown:
+        assert shown.wait() == 0
+
+    assert shown.raw.replace("\r\n", "\n") == (
+        f"{grey}Thinking...\nWhy would \\x1b[5mthat be?\n...done thinking.{reset}\n\n"
+        "Because.\n\n"
+    )
+
+
+def test_hidethinking_hides_it(theatre: Daemon) -> None:
+    words = ("run", "thinker", "Why?", "--hidethinking")
+    with terminal(*words, host=theatre.address) as shown:
+        assert shown.wait() == 0
+
+    assert shown.raw == "Because.\r\n\r\n"
+
+
+def test_ctrl_c_ends_an_answer_and_the_work_on_it(theatre: Daemon) -> None:
+    with terminal("run", "endless", "go", host=theatre.address) as shown:
+        shown.expect("round and round")
+        shown.type(CTRL_C)
+        assert shown.wait() == 130
+
+    assert shown.raw.endswith("^C\r\n")
+    eventually(lambda: has_stopped(theatre), "the daemon still generates")
+
+
+def test_a_reader_that_leaves_ends_the_work(theatre: Daemon) -> None:
+    with _piped("run", "endless", "go", host=theatre.address) as process:
+        assert process.stdout
+        assert process.stdout.read(20) == b"round and round and "
+        process.stdout.close()
+        assert process.wait(20) == 1
+        assert process.stderr
+        assert process.stderr.read() == b""
+
+    eventually(lambda: has_stopped(theatre), "the daemon still generates")
+
+
+def test_ctrl_c_while_the_prompt_is_read(daemon: Daemon) -> None:
+    """Nothing is said about it, least of all where in the program it happened."""
+    with _piped("run", "tiny", host=daemon.address, stdin=subprocess.PIPE) as process:
+        assert process.stdin
+        process.stdin.write(bytes(2**20))  # more than a pipe holds, so it has read some
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=20)
+
+    assert (process.returncode, out, err) == (130, b"", b"")
+
+
+def test_a_daemon_that_dies_is_one_line(own: Daemon) -> None:
+    """On a terminal it is a line of its own, after what had come of the answer."""
+    words = ("run", "endless", "go")
+    with (
+        _piped(*words, host=own.address) as process,
+        terminal(*words, host=own.address) as shown,
+    ):
+        shown.expect("round and round")
+        assert process.stdout
+        process.stdout.read(20)
+        own.process.send_signal(signal.SIGKILL)
+        _, err = process.communicate(timeout=20)
+
+        assert (process.returncode, shown.wait()) == (1, 1)
+
+    assert err.decode() == LOST.format(own.address)
+    assert shown.text.endswith("\n" + LOST.format(own.address))
+    assert shown.text.count("\n") == 2
+
+
+def test_a_runner_that_dies_is_one_line(own: Daemon) -> None:
+    with terminal("run", "endless", "go", host=own.address) as shown:
+        shown.expect("round and round")
+        own.runners[0].kill()
+        assert shown.wait() == 1
+
+    assert shown.text.count("\n") == 2
+    assert "\nError: model runner has unexpectedly stopped" in shown.text
+
+
+def _piped(
+    *words: str, host: str, stdin: int = subprocess.DEVNULL
+) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        command(*words),
+        stdin=stdin,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment(host),
+    )
