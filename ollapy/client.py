@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+import httpcore  # httpx brings cookies, forms and more, half the time that `ollapy list` takes
 import msgspec
 
 from ollapy.api.ollama import (
@@ -28,7 +29,6 @@ from ollapy.api.ollama import (
     VersionResponse,
 )
 from ollapy.errors import DaemonUnreachable, InvalidRequest, ModelNotFound, OllapyError
-from ollapy.http import httpx
 from ollapy.settings import Address
 
 T = TypeVar("T")
@@ -50,16 +50,7 @@ class Client:
 
     def __init__(self, address: Address) -> None:
         self.address = address
-        try:
-            self._http = httpx.Client(
-                base_url=address.url,
-                # an answer takes as long as it takes
-                timeout=httpx.Timeout(None, connect=_PATIENCE),
-                trust_env=False,  # loopback never goes through a proxy
-                verify=address.scheme == "https",  # certificates take 50 ms to load
-            )
-        except httpx.InvalidURL as exc:
-            raise OllapyError(f"{address} is not an address: {exc}") from exc
+        self._http = httpcore.ConnectionPool()
 
     def __enter__(self) -> Self:
         return self
@@ -130,14 +121,8 @@ class Client:
         *,
         seconds: float | None = None,
     ) -> bytes:
-        content = None if body is None else _encode(body)
-        timeout = httpx.Timeout(seconds, connect=_PATIENCE)
-        with self._reached():
-            response = self._http.request(
-                method, path, content=content, timeout=timeout
-            )
-        self._check(response)
-        return response.content
+        with self._open(method, path, body, seconds=seconds) as response:
+            return response.read()
 
     def _call(self, method: str, path: str, kind: type[T], body: object = None) -> T:
         return _decode(self._send(method, path, body), kind)
@@ -146,48 +131,73 @@ class Client:
         self, path: str, body: object, kind: type[R]
     ) -> Generator[R, None, None]:
         is_done = False
-        with (
-            self._reached(),
-            self._http.stream("POST", path, content=_encode(body)) as response,
-        ):
-            if response.is_error:
-                response.read()
-                self._check(response)
-            for line in response.iter_lines():
-                if line.startswith('{"error"'):
-                    raise OllapyError(_decode(line.encode(), dict[str, Any])["error"])
-                record = _decode(line.encode(), kind)
+        with self._open("POST", path, body) as response:
+            for line in _lines(response.iter_stream()):
+                if line.startswith(b'{"error"'):
+                    raise OllapyError(_decode(line, dict[str, Any])["error"])
+                record = _decode(line, kind)
                 is_done = record.done
                 yield record
         if not is_done:
             raise OllapyError("the answer ended before its last record")
 
-    def _check(self, response: httpx.Response) -> None:
+    @contextmanager
+    def _open(
+        self, method: str, path: str, body: object, *, seconds: float | None = None
+    ) -> Iterator[httpcore.Response]:
+        """A response with no error status; `seconds` are for each read, None waits as long as it takes."""
+        content = None if body is None else _encode(body)
+        timeout = {"connect": _PATIENCE, "read": seconds}
+        with (
+            self._reached(),
+            self._http.stream(
+                method,
+                self._url(path),
+                headers=self._headers,
+                content=content,
+                extensions={"timeout": timeout},
+            ) as response,
+        ):
+            self._check(response)
+            yield response
+
+    def _url(self, path: str) -> httpcore.URL:
+        address = self.address
+        return httpcore.URL(
+            scheme=address.scheme, host=address.target, port=address.port, target=path
+        )
+
+    @property
+    def _headers(self) -> list[tuple[str, str]]:
+        host = self.address.url.partition("//")[2]
+        return [("Host", host), ("Content-Type", "application/json")]
+
+    def _check(self, response: httpcore.Response) -> None:
         """Raise what an error status means."""
-        if not response.is_error:
+        if response.status < 400:
             return
         try:
-            body = msgspec.json.decode(response.content, type=dict[str, Any])
+            body = msgspec.json.decode(response.read(), type=dict[str, Any])
             sentence = str(body["error"])
         except (msgspec.DecodeError, KeyError):
-            status = f"{response.status_code} {response.reason_phrase}"
+            reason = response.extensions.get("reason_phrase", b"").decode("latin-1")
             raise OllapyError(
-                f"{self.address} answers '{status}', which ollapy would not"
+                f"{self.address} answers '{response.status} {reason}', which ollapy would not"
             ) from None
-        raise (ModelNotFound if response.status_code == 404 else OllapyError)(sentence)
+        raise (ModelNotFound if response.status == 404 else OllapyError)(sentence)
 
     @contextmanager
     def _reached(self) -> Iterator[None]:
         try:
             yield
-        except (httpx.ConnectError, httpx.ConnectTimeout, UnicodeError) as exc:
+        except (httpcore.ConnectError, httpcore.ConnectTimeout, UnicodeError) as exc:
             raise DaemonUnreachable(self._unreachable(exc)) from exc
-        except httpx.TimeoutException as exc:
+        except httpcore.TimeoutException as exc:
             raise OllapyError(
                 f"{self.address} is taken by a program that does not answer: stop it, "
                 "or set OLLAPY_HOST to another address such as 127.0.0.1:11435"
             ) from exc
-        except httpx.TransportError as exc:
+        except (httpcore.NetworkError, httpcore.ProtocolError) as exc:
             raise DaemonUnreachable(
                 f"lost the connection to ollapy at {self.address}, it may have ended"
             ) from exc
@@ -197,6 +207,16 @@ class Client:
             return f"could not connect to ollapy at {self.address}, run 'ollapy serve' to start it"
         reason = re.sub(r"^\[.*?\] ", "", str(exc))
         return f"could not connect to ollapy at {self.address}: {reason}"
+
+
+def _lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """The lines of a stream, without their ends and wherever its chunks do."""
+    rest = b""
+    for chunk in chunks:
+        *lines, rest = (rest + chunk).split(b"\n")
+        yield from lines
+    if rest:
+        yield rest
 
 
 def _encode(body: object) -> bytes:

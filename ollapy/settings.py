@@ -56,10 +56,15 @@ class Address:
         )
 
     @property
+    def target(self) -> str:
+        """The host to connect to; a wildcard bind is reached over loopback."""
+        return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)
+
+    @property
     def url(self) -> str:
-        """The base URL a client uses; a wildcard bind is reached over loopback."""
-        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)
-        return f"{self.scheme}://{f'[{host}]' if ':' in host else host}:{self.port}"
+        """The base URL a client uses."""
+        host = f"[{self.target}]" if ":" in self.target else self.target
+        return f"{self.scheme}://{host}:{self.port}"
 
     @property
     def is_local(self) -> bool:
@@ -119,7 +124,9 @@ class _Environment:
             return self._warn(name, text, Address("127.0.0.1", DEFAULT_PORT))
 
     def _warn(self, name: str, text: str, default: T) -> T:
-        self.warnings.append(f"{name}={text!r} is not usable, using {default}")
+        ours = self._env.get(f"OLLAPY_{name}")
+        variable = f"OLLAPY_{name}" if ours else f"OLLAMA_{name}"
+        self.warnings.append(f"{variable}={text!r} is not usable, using {default}")
         return default
 
 
@@ -163,6 +170,11 @@ class Settings:
             runner_env=_runner_env(given),
             warnings=tuple(read.warnings),
         )
+
+
+def has_colours() -> bool:
+    """Whether the person wants colours (https://no-color.org) and the terminal knows escapes."""
+    return not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def _runner_env(env: Mapping[str, str]) -> dict[str, str]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterable
 from types import TracebackType
 from typing import Self
 
 from ollapy.api.ollama import ChatResponse, GenerateResponse, InferenceResponse
+from ollapy.settings import has_colours
 from ollapy.text import clean
 from ollapy.units import format_duration
 
@@ -28,7 +28,7 @@ class AnswerPrinter:
         self.text = ""  # the content so far
         self._is_terminal = sys.stdout.isatty()
         self._show_thinking = show_thinking and self._is_terminal
-        self._grey, self._reset = (_GREY, _RESET) if _has_colours() else ("", "")
+        self._grey, self._reset = (_GREY, _RESET) if has_colours() else ("", "")
         self._is_thinking = False
         self._is_empty = True
 
@@ -146,9 +146,3 @@ def _rate(tokens: int, nanoseconds: int) -> str:
     if not tokens or not nanoseconds:
         return ""
     return f"{tokens / nanoseconds * 1e9:.2f} tokens/s"
-
-
-def _has_colours() -> bool:
-    """https://no-color.org, and terminals that know no escapes."""
-    env = os.environ  # noqa: TID251  # what every program of the terminal reads, no setting of ollapy's
-    return not env.get("NO_COLOR") and env.get("TERM") != "dumb"

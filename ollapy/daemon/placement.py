@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from ollapy.errors import LoadFailed
 from ollapy.gguf import Header
 from ollapy.units import format_bytes
@@ -14,10 +16,19 @@ _MIN_CONTEXT = 2048
 _OVERHEAD = 256 * 1024 * 1024  # the process, and llama.cpp's compute buffers
 
 
-def num_cells(header: Header, *, available: int, context_length: int) -> int:
-    """Tokens of KV memory to load a model with; LoadFailed when not even a short context fits.
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """The KV pool of a model, the context of a request that names none, and the largest batch; in tokens."""
 
-    `available` bytes are free now; `context_length` 0 leaves the size to the model and the memory.
+    num_cells: int
+    num_ctx: int
+    num_batch: int
+
+
+def place(header: Header, *, available: int, context_length: int) -> Memory:
+    """What to load a model with; LoadFailed when not even a short context fits.
+
+    `available` bytes are free now; `context_length` 0 leaves the context to the model and the memory.
     """
     trained = header.context_length or _MIN_CONTEXT
     wanted = min(context_length, trained) if context_length else trained
@@ -31,9 +42,7 @@ def num_cells(header: Header, *, available: int, context_length: int) -> int:
             "close other programs, unload other models with `ollapy stop`, or choose a smaller quantisation"
         )
     affordable = max(least, free // _POOL_SHARE // per_cell)
-    return min(wanted * _POOL_CONTEXTS, affordable)
-
-
-def num_batch(cells: int) -> int:
-    """Tokens that one decode may have."""
-    return min(_MAX_BATCH, cells)
+    cells = min(wanted * _POOL_CONTEXTS, affordable)
+    return Memory(
+        num_cells=cells, num_ctx=min(wanted, cells), num_batch=min(_MAX_BATCH, cells)
+    )

@@ -235,7 +235,7 @@ async def _stop(runner: Runner, why: str) -> None:
 
 
 def _load(header: Header, path: str, options: Options, settings: Settings) -> Load:
-    cells = placement.num_cells(
+    memory = placement.place(
         header,
         available=psutil.virtual_memory().available,
         context_length=settings.context_length,
@@ -248,9 +248,10 @@ def _load(header: Header, path: str, options: Options, settings: Settings) -> Lo
     )
     return Load(
         path=path,
-        num_cells=cells,
+        num_cells=memory.num_cells,
+        num_ctx=memory.num_ctx,
         max_sequences=placement.MAX_SEQUENCES,
-        num_batch=placement.num_batch(cells),
+        num_batch=memory.num_batch,
         num_threads=min(max(threads, 1), 512),  # an absurd number aborts llama.cpp
         num_gpu_layers=-1 if options.num_gpu is None else max(options.num_gpu, -1),
     )

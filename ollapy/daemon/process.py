@@ -58,8 +58,8 @@ class RunnerProcess(asyncio.SubprocessProtocol):
 
     @classmethod
     async def start(cls, label: str, load: Load, env: Mapping[str, str]) -> Self:
-        """Start a child on a model. `-I`: nothing in the working folder or the user's site is imported."""
-        command = (sys.executable, "-I", "-m", "ollapy.runner")
+        """Start a child on a model; nothing in the working folder or named by PYTHON… is imported."""
+        command = (sys.executable, "-E", "-P", "-m", "ollapy.runner")
         _, runner = await asyncio.get_running_loop().subprocess_exec(
             lambda: cls(label), *command, env=dict(env)
         )

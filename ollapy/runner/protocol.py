@@ -25,12 +25,13 @@ _LENGTH = struct.Struct(">I")
 class Load(msgspec.Struct, tag=True, frozen=True):
     """The first message: which model, and with what memory. Answered by Loading*, then Ready or Failed.
 
-    `num_cells` is the KV pool that all sequences share, in tokens; `num_threads` 0 and
-    `num_gpu_layers` -1 leave the choice to the runner and to llama.cpp.
+    `num_cells` is the KV pool that all sequences share, in tokens; `num_ctx` the context of a request
+    that does not name its own; `num_gpu_layers` -1 leaves the choice to llama.cpp.
     """
 
     path: str
     num_cells: int
+    num_ctx: int
     max_sequences: int
     num_batch: int
     num_threads: int

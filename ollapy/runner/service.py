@@ -67,7 +67,7 @@ class Service:
         """Act on one message of the daemon."""
         match message:
             case Load():
-                self._num_cells = message.num_cells
+                self._load = message
                 self._thread = EngineThread(message, self._on_event)
             case Cancel():
                 self._cancel(message.id)
@@ -165,8 +165,8 @@ class Service:
 
     def _limit(self, num_ctx: int | None) -> int:
         """Tokens that prompt and answer may have: what was asked, within what model and pool allow."""
-        most = min(self._num_cells, self._model.num_ctx_train)
-        wanted = num_ctx if num_ctx and num_ctx > 0 else most
+        most = min(self._load.num_cells, self._model.num_ctx_train)
+        wanted = num_ctx if num_ctx and num_ctx > 0 else self._load.num_ctx
         return min(max(wanted, 4), most)
 
     def _parser(self, prompt: Prompt, *, tools: bool) -> Parser:

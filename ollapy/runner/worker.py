@@ -101,7 +101,7 @@ class EngineThread:
             self._open_embedder(model)
         else:
             self._open_engine(model)
-        num_ctx = MAX_EMBED_TOKENS if model.is_embedding else self._load.num_cells
+        num_ctx = MAX_EMBED_TOKENS if model.is_embedding else self._load.num_ctx
         self._post(
             Ready(
                 min(num_ctx, model.num_ctx_train),

@@ -211,7 +211,7 @@ def test_a_program_that_never_answers_is_not_waited_for() -> None:
     ("host", "beginning"),
     [
         ("nobody.invalid", "could not connect to ollapy at nobody.invalid:11434: "),
-        ("[::::]", "[::::]:11434 is not an address: "),
+        ("[::::]", "could not connect to ollapy at [::::]:11434: "),
         ("a..b", "could not connect to ollapy at a..b:11434: "),
         ("127.0.0.1:0", "could not connect to ollapy at 127.0.0.1:0"),
     ],

@@ -13,7 +13,15 @@ from tests.support.terminal import environment
 HEAVY = {
     *("rich", "pygments", "click.rich_utils", "typer.rich_utils", "prompt_toolkit"),
     *("starlette", "uvicorn", "llama_cpp", "numpy", "jinja2", "huggingface_hub"),
-    *("asyncio", "ollapy.daemon", "ollapy.engine", "ollapy.runner", "ollapy.store"),
+    *(
+        "httpx",
+        "pydantic",
+        "asyncio",
+        "ollapy.daemon",
+        "ollapy.engine",
+        "ollapy.runner",
+        "ollapy.store",
+    ),
 }
 REPORT = """
 import sys
@@ -42,7 +50,7 @@ def imported(*words: str, host: str) -> set[str]:
 def test_help_imports_next_to_nothing(daemon: Daemon) -> None:
     modules = imported("--help", host=daemon.address)
 
-    assert not modules & (HEAVY | {"httpx", "msgspec", "platformdirs"})
+    assert not modules & (HEAVY | {"httpcore", "msgspec", "platformdirs"})
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,7 @@ class Child:
         env = {**Settings.from_env(os.environ).runner_env}
         pipe = subprocess.PIPE
         self.process = subprocess.Popen(
-            [sys.executable, "-I", "-m", "ollapy.runner"],
+            [sys.executable, "-E", "-P", "-m", "ollapy.runner"],
             stdin=pipe,
             stdout=pipe,
             stderr=pipe,
@@ -81,6 +81,7 @@ def load(path: Path = TINY) -> Load:
     return Load(
         str(path),
         num_cells=1024,
+        num_ctx=1024,
         max_sequences=4,
         num_batch=128,
         num_threads=1,
@@ -191,7 +192,7 @@ def test_it_dies_with_its_parent_even_when_the_pipe_stays_open(tmp_path: Path) -
     read, write = os.pipe()
     script = (
         "import os, subprocess, sys, time\n"
-        f"child = subprocess.Popen([sys.executable, '-I', '-m', 'ollapy.runner'], stdin={read}, stdout=subprocess.PIPE)\n"
+        f"child = subprocess.Popen([sys.executable, '-E', '-P', '-m', 'ollapy.runner'], stdin={read}, stdout=subprocess.PIPE)\n"
         "print(child.pid, flush=True)\n"
         "time.sleep(60)\n"
     )

@@ -9,7 +9,7 @@ import typer
 
 from ollapy.errors import DaemonUnreachable, ModelNotFound, OllapyError
 
-if TYPE_CHECKING:  # it brings httpx along
+if TYPE_CHECKING:  # it brings httpcore along
     from ollapy.client import Client
 
 _STOP_SECONDS = 10.0

@@ -133,7 +133,7 @@ def _running(runner: Runner, ready: Ready) -> RunningModel:
         details=msgspec.structs.replace(details(model), parent_model=""),
         expires_at=format_time(time.time() + runner.expires_at - time.monotonic()),
         size_vram=ready.size_vram,
-        context_length=min(ready.num_ctx, model.header.context_length or ready.num_ctx),
+        context_length=ready.num_ctx,
     )
 
 
