@@ -8,7 +8,7 @@ import logging
 import signal
 import sys
 from collections.abc import AsyncGenerator, Mapping
-from typing import Self
+from typing import Self, cast
 
 import msgspec
 
@@ -99,15 +99,14 @@ class RunnerProcess(asyncio.SubprocessProtocol):
     def _send(
         self, message: Load | Chat | Complete | Embed | Cancel | GetStats
     ) -> None:
-        pipe = self._transport.get_pipe_transport(0)
-        if isinstance(pipe, asyncio.WriteTransport) and not pipe.is_closing():
+        pipe = cast(asyncio.WriteTransport, self._transport.get_pipe_transport(0))
+        if not pipe.is_closing():
             pipe.write(frame(message))
 
     # asyncio.SubprocessProtocol:
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.SubprocessTransport)
-        self._transport = transport
+        self._transport = cast(asyncio.SubprocessTransport, transport)
 
     def pipe_data_received(self, fd: int, data: bytes) -> None:
         if fd == 2:

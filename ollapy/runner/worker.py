@@ -26,6 +26,8 @@ logger = logging.getLogger(__name__)
 # A text is pooled within one batch, whose buffers are reserved when the context is made.
 MAX_EMBED_TOKENS = 2048
 _MAX_EMBED_SEQUENCES = 32
+# How long a step may take while somebody waits for the next token.
+_CPU_STEP, _GPU_STEP = 0.15, 0.05
 
 Event = Loading | Ready | Failed | Stats | list[Output] | list[EmbedJob]
 
@@ -115,7 +117,10 @@ class EngineThread:
         context = self._open_context(
             model, load.num_cells, load.max_sequences, load.num_batch
         )
-        self._engine = Engine(model, context)
+        _, on_accelerator = log.memory()
+        self._engine = Engine(
+            model, context, step_seconds=_GPU_STEP if on_accelerator else _CPU_STEP
+        )
 
     def _open_embedder(self, model: Model) -> Embedder:
         longest = min(model.num_ctx_train, MAX_EMBED_TOKENS)
