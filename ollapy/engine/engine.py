@@ -84,7 +84,9 @@ class Engine:
             num_slots=context.max_sequences,
             can_share=model.can_share,
         )
-        self._scheduler = Scheduler(tree, max_batch=context.max_batch)
+        self._scheduler = Scheduler(
+            tree, max_batch=context.max_batch, max_idle=model.num_ctx_train
+        )
         self._candidates = Candidates(model.num_vocab)
         self._answers: dict[int, _Answer] = {}
         self._computing: set[int] = (

@@ -36,11 +36,12 @@ class Turns:
         num_slots: int = 4,
         max_batch: int = 16,
         can_share: bool = True,
+        max_idle: int = 1000,
     ) -> None:
         self.tree = PrefixTree(
             num_cells=num_cells, num_slots=num_slots, can_share=can_share
         )
-        self.scheduler = Scheduler(self.tree, max_batch=max_batch)
+        self.scheduler = Scheduler(self.tree, max_batch=max_batch, max_idle=max_idle)
         self.cells = Cells(num_cells)
         self.now = 0.0
 
@@ -204,6 +205,18 @@ def test_when_the_pool_is_full_the_oldest_idle_tokens_go_first() -> None:
     assert turns.tree.match([*old.tokens, 0])[1] == 4, (
         "of the old one only as much went as was needed"
     )
+
+
+def test_only_so_much_is_kept_of_what_nobody_runs_on() -> None:
+    turns = Turns(num_cells=200, max_idle=25)
+    for _ in range(6):
+        one = prompt(10)
+        turns.add(one)
+        turns.step()
+        turns.remove(one)
+
+    assert turns.tree.num_used == 25
+    assert turns.tree.match([*one.tokens, 0])[1] == 10, "the latest is whole"
 
 
 def test_when_the_pool_is_full_the_youngest_waits_and_keeps_its_answer() -> None:
