@@ -36,11 +36,6 @@ R = TypeVar("R", bound=InferenceResponse)
 _PATIENCE = 3.0  # seconds that a daemon may take to say that it is one
 
 
-class _Version(msgspec.Struct):
-    version: str
-    ollapy: str = ""
-
-
 class Client:
     """A connection to the daemon at an address. A context manager.
 
@@ -66,8 +61,7 @@ class Client:
     def version(self) -> VersionResponse:
         """What answers at the address; `ollapy` is empty where it is Ollama."""
         data = self._send("GET", "/api/version", seconds=_PATIENCE)
-        found = _decode(data, _Version)
-        return VersionResponse(found.version, found.ollapy)
+        return _decode(data, VersionResponse)
 
     def models(self) -> list[ModelSummary]:
         """The models in the store, newest first."""
@@ -180,6 +174,11 @@ class Client:
             body = msgspec.json.decode(response.read(), type=dict[str, Any])
             sentence = str(body["error"])
         except (msgspec.DecodeError, KeyError):
+            if response.status == 403:  # the gate's, which says nothing to a browser
+                raise OllapyError(
+                    f"ollapy at {self.address} answers only to this machine's own names and private addresses: "
+                    "set OLLAPY_HOST to one of those"
+                ) from None
             reason = response.extensions.get("reason_phrase", b"").decode("latin-1")
             raise OllapyError(
                 f"{self.address} answers '{response.status} {reason}', which ollapy would not"

@@ -18,7 +18,7 @@
     ├─ EngineMissing                 500
     └─ DaemonUnreachable             the command line's: nobody answers
 
-A class exists because a caller acts differently on it. `status` is the HTTP layer's hint; nothing
+A class exists because a caller, the wire or a test tells it apart. `status` is the HTTP layer's hint; nothing
 below the daemon reads it. Between runner and daemon an error travels as class name and sentence.
 """
 

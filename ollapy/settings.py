@@ -1,7 +1,7 @@
 """Settings: what the environment says, read once. The only reader of os.environ.
 
 `OLLAPY_X` wins over `OLLAMA_X`. Values lose surrounding blanks and quotes; a value that cannot be
-read falls back to its default and is named in `warnings`, which the daemon logs at start.
+read falls back to its default and is named in `warnings`, which the daemon logs and the command line says.
 """
 
 from __future__ import annotations
@@ -163,7 +163,7 @@ class Settings:
             ).expanduser(),
             keep_alive=read.duration("KEEP_ALIVE", 300.0),
             load_timeout=read.duration("LOAD_TIMEOUT", 300.0),
-            max_queue=read.number("MAX_QUEUE", 512),
+            max_queue=read.number("MAX_QUEUE", 512, least=1),
             context_length=read.number("CONTEXT_LENGTH", 0),
             num_threads=read.number("NUM_THREADS", 0),
             debug=read.flag("DEBUG"),

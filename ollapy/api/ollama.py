@@ -266,7 +266,7 @@ class ShowResponse(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True
 
 
 class VersionResponse(msgspec.Struct, frozen=True):
-    """`version` is Ollama's, which clients compare; `ollapy` is ours."""
+    """`version` is Ollama's, which clients compare; `ollapy` is ours, empty where Ollama itself answers."""
 
     version: str
-    ollapy: str
+    ollapy: str = ""

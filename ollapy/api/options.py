@@ -46,8 +46,8 @@ class SamplingParams(msgspec.Struct, frozen=True, omit_defaults=True):
 class Options(msgspec.Struct, frozen=True, omit_defaults=True):
     """Everything Ollama's `options` object knows; None is unset.
 
-    `num_batch`, `num_gpu`, `main_gpu`, `use_mmap` and `num_thread` act when a model is loaded; a
-    loaded model is not reloaded for them.
+    `num_gpu` and `num_thread` act when a model is loaded; a loaded one is not reloaded for them.
+    `num_batch`, `num_keep`, `main_gpu`, `use_mmap` and `draft_num_predict` are taken and have no effect.
     """
 
     num_ctx: int | None = None

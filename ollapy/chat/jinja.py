@@ -1,7 +1,8 @@
 """ChatTemplate: the Jinja template of a model file, rendered as its authors' library renders it.
 
 A template is a program in data from anywhere. The sandbox keeps it from the interpreter, a deadline
-from running for ever, and guarded operators from building huge values in a single operation.
+from running for ever, and guarded operators from building huge values in one go (methods are not
+guarded: `center` and the like still can).
 """
 
 from __future__ import annotations
@@ -116,10 +117,20 @@ def _environment() -> _Environment:
 
 
 def _tojson(
-    value: Any, ensure_ascii: bool = False, indent: int | None = None, **_: Any
+    value: Any,
+    ensure_ascii: bool = False,
+    indent: int | None = None,
+    separators: tuple[str, str] | None = None,
+    sort_keys: bool = False,
 ) -> str:
     """JSON as models were trained on it: no HTML escapes, unlike Jinja's own filter."""
-    return json.dumps(value, ensure_ascii=ensure_ascii, indent=indent)
+    return json.dumps(
+        value,
+        ensure_ascii=ensure_ascii,
+        indent=indent,
+        separators=separators,
+        sort_keys=sort_keys,
+    )
 
 
 def _strftime_now(pattern: str) -> str:

@@ -105,11 +105,6 @@ def talk_about(final: InferenceResponse, *, verbose: bool) -> None:
             f"Warning: the {report.dropped_messages} oldest messages were left out, "
             f"the context holds {report.limit} tokens"
         )
-    elif report and report.dropped_tokens:
-        talk(
-            f"Warning: {report.dropped_tokens} tokens of the prompt were left out, "
-            f"the context holds {report.limit}"
-        )
     if final.done_reason == "length":
         talk("Warning: the answer is cut off, it reached the limit of its length")
     if verbose:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import typer
 
+from ollapy.api.ollama import VersionResponse
 from ollapy.client import Client
 from ollapy.errors import DaemonUnreachable, OllapyError
 from ollapy.settings import Settings
@@ -38,14 +39,15 @@ def connected(*, start: bool = False) -> Iterator[Client]:
         yield client
 
 
-def check(client: Client) -> None:
-    """OllapyError unless it is ollapy that answers: Ollama's models are not ours to change."""
+def check(client: Client) -> VersionResponse:
+    """What answers, OllapyError unless it is ollapy: Ollama's models are not ours to change."""
     found = client.version()
     if not found.ollapy:
         raise OllapyError(
             f"Ollama {found.version} is running at {client.address}: stop it, "
             "or set OLLAPY_HOST to another address such as 127.0.0.1:11435"
         )
+    return found
 
 
 def for_each(models: Iterable[str], act: Callable[[str], None]) -> None:

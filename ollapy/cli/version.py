@@ -14,8 +14,7 @@ def print_version() -> None:
     print(f"ollapy {__version__}")
     try:
         with connect() as client:
-            check(client)
-            daemon = client.version().ollapy
+            daemon = check(client).ollapy
     except DaemonUnreachable:
         return
     except OllapyError as exc:

@@ -27,7 +27,9 @@ def options(request: InferenceRequest | EmbedRequest, model: Model) -> Options:
     return Options.parse(model.parameters, request.options or {})
 
 
-def generate(request: GenerateRequest, model: Model) -> Chat | Complete | None:
+def generate(
+    request: GenerateRequest, model: Model, chosen: Options
+) -> Chat | Complete | None:
     """What `/api/generate` asks; None where it only wants the model loaded."""
     _check(request, model, "generate")
     think = _think(request, model)
@@ -41,18 +43,15 @@ def generate(request: GenerateRequest, model: Model) -> Chat | Complete | None:
         raise Unsupported(f"{model.name.full} does not support insert")
     if not request.prompt and not request.suffix:
         return None
+    if request.images:
+        raise _no_images(request)
     if request.raw or request.suffix:
-        return _complete(request, model)
-    return _chat(
-        request,
-        model,
-        _generate_messages(request, model),
-        think,
-        prefix=request.context or [],
-    )
+        return _complete(request, chosen)
+    messages = _generate_messages(request, model)
+    return _chat(request, chosen, messages, think, prefix=request.context)
 
 
-def chat(request: ChatRequest, model: Model) -> Chat | None:
+def chat(request: ChatRequest, model: Model, chosen: Options) -> Chat | None:
     """What `/api/chat` asks; None where it only wants the model loaded."""
     _check(request, model, "chat")
     think = _think(request, model)
@@ -64,16 +63,11 @@ def chat(request: ChatRequest, model: Model) -> Chat | None:
         )
     if not request.messages:
         return None
-    return _chat(
-        request,
-        model,
-        _chat_messages(request, model),
-        think,
-        tools=request.tools or None,
-    )
+    messages = _chat_messages(request, model)
+    return _chat(request, chosen, messages, think, tools=request.tools or None)
 
 
-def embed(request: EmbedRequest, model: Model) -> Embed | None:
+def embed(request: EmbedRequest, chosen: Options) -> Embed | None:
     """What `/api/embed` asks; None where it only wants the model loaded."""
     inputs = [request.input] if isinstance(request.input, str) else request.input or []
     if len(inputs) > _MAX_INPUTS:
@@ -86,7 +80,7 @@ def embed(request: EmbedRequest, model: Model) -> Embed | None:
         inputs=inputs,
         truncate=request.truncate is not False,
         dimensions=min(max(request.dimensions or 0, 0), 2**31),
-        num_ctx=options(request, model).num_ctx,
+        num_ctx=chosen.num_ctx,
     )
 
 
@@ -121,23 +115,22 @@ def _think(request: InferenceRequest, model: Model) -> bool | str | None:
     return (True if think is None else think) if able else None
 
 
-def _shared(request: InferenceRequest, model: Model) -> dict[str, Any]:
-    chosen = options(request, model)
+def _shared(request: InferenceRequest, chosen: Options) -> dict[str, Any]:
     logprobs = (request.top_logprobs or 0) if request.logprobs else None
     return {"sampling": chosen.sampling(logprobs=logprobs), "num_ctx": chosen.num_ctx}
 
 
-def _complete(request: GenerateRequest, model: Model) -> Complete:
+def _complete(request: GenerateRequest, chosen: Options) -> Complete:
     return Complete(
         prompt=request.prompt or "",
         suffix=request.suffix or None,
-        **_shared(request, model),
+        **_shared(request, chosen),
     )
 
 
 def _chat(
     request: InferenceRequest,
-    model: Model,
+    chosen: Options,
     messages: list[Message],
     think: bool | str | None,
     *,
@@ -145,7 +138,7 @@ def _chat(
     prefix: list[int] | None = None,
 ) -> Chat:
     if any(message.images for message in messages):
-        raise Unsupported(f'"{request.model}" does not support images')
+        raise _no_images(request)
     if len(messages) > _MAX_MESSAGES:
         raise InvalidRequest(
             f"messages has {len(messages)} entries, at most {_MAX_MESSAGES} are taken"
@@ -156,8 +149,12 @@ def _chat(
         think=think,
         truncate=request.truncate is not False,
         prefix=prefix or [],
-        **_shared(request, model),
+        **_shared(request, chosen),
     )
+
+
+def _no_images(request: InferenceRequest) -> Unsupported:
+    return Unsupported(f'"{request.model}" does not support images')
 
 
 def _generate_messages(request: GenerateRequest, model: Model) -> list[Message]:

@@ -21,7 +21,7 @@ def details(model: Model, *, lengths: bool = False) -> Details:
     """The `details` object; the two lengths are only in some answers."""
     header = model.header
     return Details(
-        parent_model=model.parent or "",
+        parent_model=model.parent,
         format="gguf",
         family=header.architecture,
         families=[header.architecture],

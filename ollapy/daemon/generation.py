@@ -21,6 +21,7 @@ from ollapy.api.ollama import (
     Message,
     OllapyReport,
 )
+from ollapy.api.options import Options
 from ollapy.errors import InvalidRequest, ModelNotFound
 from ollapy.names import ModelName
 from ollapy.runner.protocol import Chat, Chunk, Complete, Done, Embeddings
@@ -74,10 +75,9 @@ class Generation:
         model = await self._model(
             request.model, f'model "{request.model}" not found, try pulling it first'
         )
-        ask = asking.embed(request, model)
-        async with self._pool.runner(
-            model, asking.options(request, model), _keep_alive(request)
-        ) as runner:
+        chosen = asking.options(request, model)
+        ask = asking.embed(request, chosen)
+        async with self._pool.runner(model, chosen, _keep_alive(request)) as runner:
             loaded = time.monotonic()
             if ask is None:
                 return EmbedResponse(request.model, [])
@@ -96,7 +96,7 @@ class Generation:
         self,
         request: InferenceRequest,
         has_prompt: bool,
-        ask: Callable[[Model], Chat | Complete | None],
+        ask: Callable[[Model, Options], Chat | Complete | None],
         record: _Record[R],
     ) -> AsyncGenerator[R, None]:
         """One record a chunk, the last one with the metrics; a lone one for a load or unload."""
@@ -107,10 +107,9 @@ class Generation:
             self._pool.unload(model)
             yield stamped(_NOTHING, created_at=_now(), done=True, done_reason="unload")
             return
-        asked = ask(model)
-        async with self._pool.runner(
-            model, asking.options(request, model), _keep_alive(request)
-        ) as runner:
+        chosen = asking.options(request, model)
+        asked = ask(model, chosen)
+        async with self._pool.runner(model, chosen, _keep_alive(request)) as runner:
             load_seconds = time.monotonic() - started
             if asked is None:
                 yield stamped(

@@ -38,6 +38,7 @@ class Runner:
     keep_alive: float
     num_requests: int = 0
     idle_since: float = field(default_factory=time.monotonic)
+    expiry: asyncio.TimerHandle | None = None
 
     @property
     def process(self) -> RunnerProcess | None:
@@ -69,8 +70,9 @@ class Runner:
 
     @property
     def expires_at(self) -> float:
-        """When it goes, on the monotonic clock, unless it is used until then."""
-        return self.idle_since + self.keep_alive
+        """When it goes, on the monotonic clock, if it is not used any more."""
+        since = time.monotonic() if self.num_requests else self.idle_since
+        return since + self.keep_alive
 
     def is_expired(self, now: float) -> bool:
         """Whether nobody uses it and its time is over."""
@@ -196,12 +198,13 @@ class RunnerPool:
         if runner.ready is None or runner.is_dead:
             runner.keep_alive = 0.0  # nobody waits for this load, or it is gone
         if runner.keep_alive < math.inf:
-            asyncio.get_running_loop().call_later(
-                runner.keep_alive, self._expire, runner
-            )
+            if runner.expiry:
+                runner.expiry.cancel()
+            loop = asyncio.get_running_loop()
+            runner.expiry = loop.call_later(runner.keep_alive, self._expire, runner)
 
     def _expire(self, runner: Runner) -> None:
-        """The end of a keep-alive, or of an earlier one that was extended since."""
+        """The end of a keep-alive, unless the runner is in use again."""
         digest = runner.model.weights_digest
         if self._runners.get(digest) is runner and runner.is_expired(time.monotonic()):
             logger.info("unloading model=%s", runner.model.name)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
-import signal
 import sys
 from collections.abc import AsyncGenerator, Mapping
 from typing import Self, cast
@@ -69,8 +68,7 @@ class RunnerProcess(asyncio.SubprocessProtocol):
     @property
     def pid(self) -> int:
         """The child's process id."""
-        pid: int = self._transport.get_pid()
-        return pid
+        return self._pid
 
     async def ask(
         self, request: Chat | Complete | Embed | GetStats
@@ -82,11 +80,17 @@ class RunnerProcess(asyncio.SubprocessProtocol):
             self._fail_all()
         else:
             self._send(request)
+        is_last = False
         try:
-            async for event in _until_last(inbox):
+            while not is_last:
+                event = await inbox.get()
+                is_last = not isinstance(event, Chunk)
+                if isinstance(event, Failed):
+                    raise revive(event.error, event.message)
                 yield event
         finally:
-            if self._inboxes.pop(request.id, None) and not self.exited.done():
+            del self._inboxes[request.id]
+            if not is_last:
                 self._send(Cancel(request.id))
 
     async def stop(self, why: str) -> None:
@@ -99,14 +103,17 @@ class RunnerProcess(asyncio.SubprocessProtocol):
     def _send(
         self, message: Load | Chat | Complete | Embed | Cancel | GetStats
     ) -> None:
-        pipe = cast(asyncio.WriteTransport, self._transport.get_pipe_transport(0))
-        if not pipe.is_closing():
+        # cast, and no isinstance: uvicorn takes uvloop where it finds it, and its transports are no asyncio classes
+        transport = self._transport.get_pipe_transport(0)
+        pipe = cast(asyncio.WriteTransport | None, transport)
+        if pipe and not pipe.is_closing():
             pipe.write(frame(message))
 
     # asyncio.SubprocessProtocol:
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.SubprocessTransport, transport)
+        self._pid: int = self._transport.get_pid()
 
     def pipe_data_received(self, fd: int, data: bytes) -> None:
         if fd == 2:
@@ -119,7 +126,9 @@ class RunnerProcess(asyncio.SubprocessProtocol):
             self._log.error("runner sent garbage: %s", exc)
             self._transport.kill()
 
-    def process_exited(self) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The child has ended and the last of its output has been read."""
+        self._relay(b"\n")
         sentence = self._stopping or _how_it_ended(
             self._transport.get_returncode() or 0
         )
@@ -127,11 +136,10 @@ class RunnerProcess(asyncio.SubprocessProtocol):
             logging.DEBUG if self._stopping else logging.ERROR,
             "%s pid=%d",
             sentence,
-            self.pid,
+            self._pid,
         )
         self.exited.set_result(sentence)
         self._fail_all()
-        self._transport.close()
 
     def _receive(self, message: FromRunner) -> None:
         match message:
@@ -139,8 +147,11 @@ class RunnerProcess(asyncio.SubprocessProtocol):
                 self.progress = message.progress
             case Ready():
                 self.ready.set_result(message)
-            case Failed(id=None):
+            case Failed(id=None):  # without its engine it can answer nobody
+                self._log.error("%s", message.message)
                 self._fail_ready(revive(message.error, message.message))
+                self._stopping = self._stopping or message.message
+                self._transport.kill()
             case _:
                 if inbox := self._inboxes.get(message.id or 0):
                     inbox.put_nowait(message)
@@ -160,28 +171,12 @@ class RunnerProcess(asyncio.SubprocessProtocol):
         """The child's log, a line a record; a line without end is cut."""
         *lines, self._line = (self._line + data).split(b"\n")
         self._line = self._line[:_MAX_LINE]
-        for line in lines:
+        for line in filter(None, lines):
             self._log.info("%s", line.decode("utf-8", "replace"))
 
 
-async def _until_last(
-    inbox: asyncio.Queue[Event | Failed],
-) -> AsyncGenerator[Event, None]:
-    while True:
-        event = await inbox.get()
-        if isinstance(event, Failed):
-            raise revive(event.error, event.message)
-        yield event
-        if not isinstance(event, Chunk):
-            return
-
-
 def _how_it_ended(code: int) -> str:
-    how = (
-        f"signal {-code}, {signal.Signals(-code).name}"
-        if code < 0
-        else f"exit status {code}"
-    )
+    how = f"signal {-code}" if code < 0 else f"exit status {code}"
     return (
         "model runner has unexpectedly stopped, this may be due to resource limitations or an internal error, "
         f"check ollapy's log for details ({how})"

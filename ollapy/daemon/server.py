@@ -10,6 +10,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from http.client import HTTPConnection, HTTPException
+from types import FrameType
 
 import msgspec
 import uvicorn
@@ -43,9 +44,14 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
         await ending
 
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """End, and at the second signal at once."""
+        self.force_exit = self.should_exit
+        self.should_exit = True
+
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Signals end the server, a second one at once; unlike uvicorn's, they do not kill it afterwards."""
+        """Signals end the server; unlike uvicorn's, they do not kill the process afterwards."""
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self.handle_exit)
         yield
@@ -82,6 +88,10 @@ def listen(address: Address) -> socket.socket:
         sock = socket.create_server(
             (address.host, address.port), family=family, backlog=1024
         )
+    except UnicodeError as exc:
+        raise OllapyError(
+            f"{address.host!r} is not the name of a host, see OLLAPY_HOST"
+        ) from exc
     except OSError as exc:
         raise OllapyError(_port_trouble(address, exc)) from exc
     # Inherited by what is accepted. asyncio sets it only on sockets made with the protocol named, and
@@ -104,7 +114,7 @@ def _port_trouble(address: Address, exc: OSError) -> str:
 
 def _who_listens(address: Address) -> dict[str, str]:
     """The answer of whoever has the port to `/api/version`; empty where it is no such server."""
-    connection = HTTPConnection(address.host, address.port, timeout=2)
+    connection = HTTPConnection(address.target, address.port, timeout=2)
     try:
         with closing(connection):
             connection.request("GET", "/api/version")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 # Few sizes, so that llama.cpp finds the graph of an earlier batch again.
-CHUNKS = (16, 32, 64, 128, 256, 512, 1024, 2048)
+CHUNKS = (16, 32, 64, 128, 256, 512)
 _WEIGHT = 0.3  # of the newest batch in the average of its size
 
 

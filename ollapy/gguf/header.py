@@ -115,7 +115,7 @@ class Header:
 
     @property
     def is_embedding(self) -> bool:
-        return self.pooling_type is not None
+        return self.pooling_type is not None or self.get("attention.causal") is False
 
     @property
     def can_infill(self) -> bool:

@@ -40,7 +40,7 @@ class Context:
         self.handle = handle
         self._memory = raw.llama_get_memory(handle)
         self._num_vocab = model.num_vocab
-        self._num_embd: int = raw.llama_model_n_embd(model.handle)
+        self._num_embd: int = raw.llama_model_n_embd_out(model.handle)
         self.num_cells: int = raw.llama_n_ctx(handle)
         self.max_batch: int = raw.llama_n_batch(handle)
         self.max_sequences: int = raw.llama_n_seq_max(handle)
@@ -185,7 +185,7 @@ def open_context(
     # megabytes with a large vocabulary. Asking for more rows than this aborts.
     params.n_outputs_max = num_batch if pooled else max_sequences
     params.embeddings = pooled
-    if pooled and model.hyperparameter("pooling_type") is None:
+    if pooled and model.hyperparameter("pooling_type") in (None, "0"):
         params.pooling_type = raw.LLAMA_POOLING_TYPE_MEAN
     log.complaints.clear()
     handle = raw.llama_init_from_model(model.handle, params)

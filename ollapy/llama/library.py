@@ -92,7 +92,9 @@ class Log:
         """Bytes of all buffers allocated so far, and of those on an accelerator."""
         total = sum(size for _, size in self.buffers)
         return total, total - sum(
-            size for device, size in self.buffers if device.startswith("CPU")
+            size
+            for device, size in self.buffers
+            if device.startswith("CPU") or device.endswith("_Host")
         )
 
 

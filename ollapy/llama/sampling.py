@@ -55,18 +55,18 @@ class Sampler:
     def __init__(self, params: SamplingParams, candidates: Candidates) -> None:
         self._params = params
         self._candidates = candidates
-        self._greedy = params.temperature == 0 or params.top_k == 1
-        self._chain = None if self._greedy else _chain(params)
+        greedy = params.temperature == 0 or params.top_k == 1
+        self._chain = None if greedy else _chain(params)
 
     def sample(self, row: Row, history: list[int]) -> int:
         """The next token after `history`. Edits the row in place."""
         self._penalize(row, history)
-        token = int(row.argmax()) if self._chain is None else self._choose(row)
-        if not np.isfinite(row[token]):
+        best = int(row.argmax())  # argmax finds a NaN wherever it is
+        if not np.isfinite(row[best]):
             raise RunnerError(
                 "the model produced invalid numbers; its file may be damaged, pull it again"
             )
-        return token
+        return best if self._chain is None else self._choose(row)
 
     def _choose(self, row: Row) -> int:
         k, ids = self._params.top_k, None
@@ -99,7 +99,7 @@ class Sampler:
         """Free the native chain; a no-op the second time."""
         if self._chain is not None:
             raw.llama_sampler_free(self._chain)
-        self._chain, self._greedy = None, True
+        self._chain = None
 
 
 def largest(row: Row, k: int) -> Ids:

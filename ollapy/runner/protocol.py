@@ -116,7 +116,6 @@ class Usage(msgspec.Struct, frozen=True):
 
     num_prompt: int
     num_generated: int
-    queue_seconds: float
     prefill_seconds: float
     decode_seconds: float
 

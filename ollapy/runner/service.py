@@ -10,6 +10,7 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import msgspec
 
@@ -118,7 +119,9 @@ class Service:
         report = prompt.report
         if report.dropped_messages:
             logger.warning("prompt truncated id=%d %s", message.id, report)
-        tokens = [*self._checked(message.prefix), *prompt.tokens]
+        # the tokenizer's BOS belongs before everything, not between a context and what follows it
+        has_bos_twice = bool(message.prefix) and self._model.adds_bos
+        tokens = [*self._checked(message.prefix), *prompt.tokens[has_bos_twice:]]
         if len(tokens) >= limit:
             raise too_long(len(tokens), limit)
         report = msgspec.structs.replace(report, prompt_tokens=len(tokens))
@@ -165,9 +168,11 @@ class Service:
 
     def _limit(self, num_ctx: int | None) -> int:
         """Tokens that prompt and answer may have: what was asked, within what model and pool allow."""
-        most = min(self._load.num_cells, self._model.num_ctx_train)
-        wanted = num_ctx if num_ctx and num_ctx > 0 else self._load.num_ctx
-        return min(max(wanted, 4), most)
+        return _limit(
+            num_ctx,
+            self._load.num_ctx,
+            min(self._load.num_cells, self._model.num_ctx_train),
+        )
 
     def _parser(self, prompt: Prompt, *, tools: bool) -> Parser:
         return Parser(
@@ -192,11 +197,8 @@ class Service:
         ]
 
     def _embedding_tokens(self, message: Embed) -> list[list[int]]:
-        limit = min(
-            message.num_ctx or MAX_EMBED_TOKENS,
-            MAX_EMBED_TOKENS,
-            self._model.num_ctx_train,
-        )
+        most = min(MAX_EMBED_TOKENS, self._model.num_ctx_train)
+        limit = _limit(message.num_ctx, most, most)
         inputs = [self._model.tokenize(text, special=False) for text in message.inputs]
         if not message.truncate and any(len(tokens) > limit for tokens in inputs):
             raise PromptTooLong("the input length exceeds the context length")
@@ -211,7 +213,10 @@ class Service:
     def _on_event(self, event: Event) -> None:
         if not isinstance(event, list):
             if isinstance(event, Ready):
-                self._prepare()
+                assert self._thread.model is not None
+                self._model: Model = self._thread.model
+            if isinstance(event, Failed) and event.id is not None:
+                self._answers.pop(event.id, None)
             self._send(event)
             return
         for item in event:
@@ -220,11 +225,11 @@ class Service:
             elif item.id in self._jobs:
                 self._on_job(item)
 
-    def _prepare(self) -> None:
-        assert self._thread.model is not None
-        self._model: Model = self._thread.model
+    @cached_property
+    def _renderer(self) -> Renderer:
+        """The model's template, compiled when a chat first needs it."""
         source = self._model.chat_template
-        self._renderer = Renderer(
+        return Renderer(
             ChatTemplate(source) if source else None,
             lambda text: self._model.tokenize(text, special=True),
             bos=self._model.special_text("bos"),
@@ -276,6 +281,11 @@ class Service:
         self._send(Failed(request_id, type(error).__name__, str(error)))
 
 
+def _limit(wanted: int | None, default: int, most: int) -> int:
+    """A context's length as a request may have it: what it wants, where that is a length."""
+    return min(max(wanted if wanted and wanted > 0 else default, 4), most)
+
+
 def _done(answer: _Answer) -> Done:
     sequence, now = answer.sequence, time.monotonic()
     started = sequence.started_at or now
@@ -283,7 +293,6 @@ def _done(answer: _Answer) -> Done:
     usage = Usage(
         num_prompt=sequence.num_prompt,
         num_generated=sequence.num_generated,
-        queue_seconds=started - sequence.arrived_at,
         prefill_seconds=first - started,
         decode_seconds=now - first,
     )

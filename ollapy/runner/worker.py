@@ -14,7 +14,7 @@ from pathlib import Path
 from ollapy.engine.embedder import Embedder, EmbedJob
 from ollapy.engine.engine import Engine, Output
 from ollapy.engine.sequence import Sequence
-from ollapy.errors import OllapyError, RunnerError
+from ollapy.errors import OllapyError, RunnerError, Unsupported
 from ollapy.llama.context import Context, open_context
 from ollapy.llama.library import log
 from ollapy.llama.model import Model, open_model
@@ -26,6 +26,7 @@ logger = logging.getLogger(__name__)
 # A text is pooled within one batch, whose buffers are reserved when the context is made.
 MAX_EMBED_TOKENS = 2048
 _MAX_EMBED_SEQUENCES = 32
+_RANK = "4"  # a pooling type that gives scores and no vector
 # How long a step may take while somebody waits for the next token.
 _CPU_STEP, _GPU_STEP = 0.15, 0.05
 
@@ -123,6 +124,8 @@ class EngineThread:
         )
 
     def _open_embedder(self, model: Model) -> Embedder:
+        if model.hyperparameter("pooling_type") == _RANK:
+            raise Unsupported("this model ranks documents, which is not supported yet")
         longest = min(model.num_ctx_train, MAX_EMBED_TOKENS)
         context = self._open_context(
             model, longest, _MAX_EMBED_SEQUENCES, longest, pooled=True
@@ -151,36 +154,38 @@ class EngineThread:
 
     def _turn(self) -> None:
         """Obey every command, waiting for one where there is nothing else to do; then take a step."""
-        parts = [part for part in (self._engine, self._embedder) if part is not None]
-        while not self._commands.empty() or not any(part.has_work for part in parts):
+        while not self._commands.empty() or not any(
+            part.has_work for part in self._parts
+        ):
             self._commands.get()()
-            parts = [
-                part for part in (self._engine, self._embedder) if part is not None
-            ]
-        for part in parts:
+        for part in self._parts:
             if part.has_work and (events := part.step()):
                 self._post(events)
 
+    @property
+    def _parts(self) -> list[Engine | Embedder]:
+        return [part for part in (self._engine, self._embedder) if part is not None]
+
     def _add(self, sequence: Sequence) -> None:
-        assert self._engine is not None, (
-            "the daemon sends no prompt to an embedding model"
-        )
-        self._engine.add(sequence)
+        try:
+            if self._engine is None:
+                raise Unsupported("this model makes vectors and no text")
+            self._engine.add(sequence)
+        except OllapyError as exc:
+            self._post(Failed(sequence.id, type(exc).__name__, str(exc)))
 
     def _embed(self, job: EmbedJob) -> None:
         assert self.model is not None
         try:  # a generating model gets its embedding context on first use
             embedder = self._embedder or self._open_embedder(self.model)
+            embedder.add(job)
         except OllapyError as exc:
             job.error = exc
             self._post([job])
-        else:
-            embedder.add(job)
 
     def _cancel(self, request_id: int) -> None:
-        for part in (self._engine, self._embedder):
-            if part is not None:
-                part.cancel(request_id)
+        for part in self._parts:
+            part.cancel(request_id)
 
     def _report(self, request_id: int) -> None:
         counters = asdict(self._engine.counters) if self._engine else {}

@@ -144,9 +144,12 @@ class Manifests:
         return self._root / name.path
 
     def _spelled(self, name: ModelName) -> ModelName | None:
-        """The name as it is stored, if it is; of two that differ in case only, the one asked for."""
-        alike = [stored for stored in self._names() if stored.key == name.key]
-        return name if name in alike else next(iter(alike), None)
+        """The name as it is stored, if it is; the exact spelling is not looked for among all others."""
+        if self._path(name).is_file():
+            return name
+        return next(
+            (stored for stored in self._names() if stored.key == name.key), None
+        )
 
     def _names(self) -> Iterator[ModelName]:
         """The names whose files are there; files that are no name's are not ours."""

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from scripts.make_gguf import write_embedder, write_scripted
 from tests.conftest import TINY
 from tests.support.daemon import Daemon, running_daemon
 from tests.support.models import add_model
@@ -321,3 +322,41 @@ def test_a_foreign_page_may_not_ask(daemon: Daemon) -> None:
         ):
             response = daemon.http.request(method, path, headers=headers)
             assert (response.status_code, response.content) == (403, b"")
+
+
+def test_a_broken_template_is_the_chats_trouble_alone(tmp_path: Path) -> None:
+    """The model loads; what needs no template works, and a chat says what is wrong with it."""
+    write_scripted(tmp_path / "broken.gguf", "All is well.", chat_template="{% if %}")
+    add_model(tmp_path / "models", "broken", tmp_path / "broken.gguf")
+    with running_daemon(tmp_path) as own:
+        status, error = refusal(
+            own, "POST", "/api/generate", b'{"model": "broken", "prompt": "hi"}'
+        )
+        raw = own.generate("hi", model="broken", raw=True, think=None)
+
+    assert (status, error[:27]) == (400, "the chat template failed: E")
+    assert raw["response"] == "All is well."
+
+
+def test_an_embedding_model_embeds_and_does_nothing_else(tmp_path: Path) -> None:
+    write_embedder(tmp_path / "embedder.gguf")
+    add_model(tmp_path / "models", "embedder", tmp_path / "embedder.gguf")
+    with running_daemon(tmp_path) as own:
+        vectors = own.post("/api/embed", model="embedder", input=["one", "two"]).json()[
+            "embeddings"
+        ]
+        cut = own.post(
+            "/api/embed", model="embedder", input="one", options={"num_ctx": -1}
+        ).json()["embeddings"]
+        refused = refusal(
+            own,
+            "POST",
+            "/api/chat",
+            b'{"model": "embedder", "messages": [{"role": "user", "content": "hi"}]}',
+        )
+
+    assert [len(vector) for vector in vectors] == [64, 64]
+    assert cut[0] == pytest.approx(vectors[0], abs=1e-4), (
+        "a length that is none cuts nothing"
+    )
+    assert refused == (400, '"embedder" does not support chat')

@@ -147,6 +147,13 @@ def test_logprobs_are_a_log_softmax() -> None:
     assert [token for token, _ in top] == [1, 2]
 
 
-def test_invalid_numbers_are_an_error() -> None:
-    with pytest.raises(RunnerError, match="invalid numbers"):
-        drawn(1, np.full(VOCABULARY, np.nan, np.float32), temperature=0.0)
+@pytest.mark.parametrize(
+    "params", [{"temperature": 0.0}, {}, {"top_k": 0}, {"top_k": 0, "top_p": 1.0}]
+)
+def test_invalid_numbers_are_an_error(params: dict[str, Any]) -> None:
+    """In the whole row or in one place of it; llama.cpp would abort on what is left of them."""
+    one = row(t1=3.0)
+    one[77] = np.nan
+    for values in (np.full(VOCABULARY, np.nan, np.float32), one):
+        with pytest.raises(RunnerError, match="invalid numbers"):
+            drawn(1, values, **params)

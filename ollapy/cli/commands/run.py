@@ -68,7 +68,7 @@ def run(
     with connected(start=True) as client:
         shown = _show(client, model)
         if "completion" not in shown.capabilities:
-            _embed(client, model, text)
+            _embed(client, model, text, keepalive)
         elif text or prompt is not None or not _is_terminal():
             asked = GenerateRequest(
                 model, think=level, keep_alive=keepalive, prompt=text
@@ -140,7 +140,7 @@ def _converse(
     Session(client, template, show_thinking, verbose).run()
 
 
-def _embed(client: Client, model: str, text: str) -> None:
+def _embed(client: Client, model: str, text: str, keepalive: str | None) -> None:
     import msgspec
 
     from ollapy.api.ollama import EmbedRequest
@@ -150,5 +150,5 @@ def _embed(client: Client, model: str, text: str) -> None:
         raise InvalidRequest(
             f'embedding models require input text. Usage: ollapy run {model} "your text here"'
         )
-    vectors = client.embed(EmbedRequest(model, text)).embeddings
+    vectors = client.embed(EmbedRequest(model, text, keep_alive=keepalive)).embeddings
     print(msgspec.json.encode(vectors[0]).decode())

@@ -16,7 +16,7 @@ def serve(
 
     Environment: OLLAPY_HOST (127.0.0.1:11434), OLLAPY_MODELS (folder of the models), OLLAPY_KEEP_ALIVE
     (5m), OLLAPY_CONTEXT_LENGTH, OLLAPY_NUM_THREADS, OLLAPY_MAX_QUEUE (512), OLLAPY_LOAD_TIMEOUT (5m),
-    OLLAPY_DEBUG. Ollama's names (OLLAMA_HOST, …) are read where these are not set.
+    OLLAPY_LOGS, OLLAPY_DEBUG. Ollama's names (OLLAMA_HOST, …) are read where these are not set.
     """
     if stop:
         from .stop import stop_daemon

@@ -30,9 +30,10 @@ from ollapy.daemon.describe import (
 )
 from ollapy.daemon.pool import Runner, RunnerPool
 from ollapy.errors import InvalidName, InvalidRequest, ModelNotFound
+from ollapy.gguf import read_header
 from ollapy.names import ModelName
 from ollapy.runner.protocol import Ready
-from ollapy.store import Model, Store
+from ollapy.store import Store
 from ollapy.units import format_time
 
 
@@ -138,7 +139,9 @@ def _running(runner: Runner, ready: Ready) -> RunningModel:
 
 
 def _shown(store: Store, name: ModelName, verbose: bool) -> ShowResponse:
-    model: Model = store.get(name)
+    model = store.get(name)
+    # the vocabulary is left in the file unless it is asked for
+    header = read_header(model.weights, arrays=True) if verbose else model.header
     return ShowResponse(
         license="\n".join(model.licenses),
         modelfile=modelfile(model),
@@ -147,7 +150,7 @@ def _shown(store: Store, name: ModelName, verbose: bool) -> ShowResponse:
         system=model.system or "",
         details=details(model),
         messages=model.messages or None,
-        model_info=model_info(model.header, verbose=verbose),
+        model_info=model_info(header, verbose=verbose),
         tensors=tensor_rows(model.header),
         capabilities=model.capabilities,
         modified_at=format_time(model.modified_at),
