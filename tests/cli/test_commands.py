@@ -54,7 +54,8 @@ def test_show_verbose_keeps_every_entry_on_its_line(daemon: Daemon) -> None:
 
     assert "    tokenizer.ggml.token_type                 [3, 3, 3" in shown
     assert "    token_embd.weight           Q8_0    [256, 2048]\n" in shown
-    assert max(map(len, shown.splitlines())) < 120
+    assert "<|fim_middle|>, <think>, </think>, ... +2040 more]\n" in shown
+    assert max(map(len, shown.splitlines())) < 200
 
 
 @pytest.mark.parametrize("part", ["template", "modelfile", "system"])
