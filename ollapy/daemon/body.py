@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TypeVar
 
 import msgspec
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from ollapy.errors import InvalidRequest, OllapyError
+
+from .disconnect import ClientGone
 
 T = TypeVar("T")
 MAX_BODY = 64 * 1024 * 1024
@@ -32,8 +34,11 @@ async def read(request: Request, kind: type[T]) -> T:
 
 async def _bytes(request: Request) -> bytes:
     body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_BODY:
-            raise BodyTooLarge(f"the request body is larger than {MAX_BODY} bytes")
+    try:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > MAX_BODY:
+                raise BodyTooLarge(f"the request body is larger than {MAX_BODY} bytes")
+    except ClientDisconnect:
+        raise ClientGone("request canceled") from None
     return bytes(body)

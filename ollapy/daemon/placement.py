@@ -13,6 +13,7 @@ _MAX_BATCH = 512
 _POOL_CONTEXTS = 8  # full contexts that the pool may hold at most
 _POOL_SHARE = 4  # the pool takes at most this part of what is free beside the weights
 _MIN_CONTEXT = 2048
+_SMALL_WEIGHTS = 32 * 1024 * 1024
 _OVERHEAD = 256 * 1024 * 1024  # the process, and llama.cpp's compute buffers
 
 
@@ -46,3 +47,8 @@ def place(header: Header, *, available: int, context_length: int) -> Memory:
     return Memory(
         num_cells=cells, num_ctx=min(wanted, cells), num_batch=min(_MAX_BATCH, cells)
     )
+
+
+def num_threads(header: Header, num_cores: int) -> int:
+    """Threads to compute with. Where a token takes a millisecond, meeting at barriers takes longer than it saves."""
+    return 1 if header.weights_bytes < _SMALL_WEIGHTS else num_cores

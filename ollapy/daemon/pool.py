@@ -18,7 +18,7 @@ import psutil
 from ollapy.api.options import Options
 from ollapy.errors import Busy, LoadFailed, RunnerStopped
 from ollapy.gguf import Header
-from ollapy.names import Digest
+from ollapy.names import Digest, ModelName
 from ollapy.runner.protocol import Load, Ready
 from ollapy.settings import Settings
 from ollapy.store import Model
@@ -74,9 +74,10 @@ class Runner:
         since = time.monotonic() if self.num_requests else self.idle_since
         return since + self.keep_alive
 
-    def is_expired(self, now: float) -> bool:
-        """Whether nobody uses it and its time is over."""
-        return self.num_requests == 0 and now >= self.expires_at
+    def cancel_expiry(self) -> None:
+        """It is used again, or goes for another reason."""
+        if self.expiry is not None:
+            self.expiry.cancel()
 
 
 class RunnerPool:
@@ -113,6 +114,7 @@ class RunnerPool:
         """
         runner = self._find(model, options)
         runner.num_requests += 1
+        runner.cancel_expiry()
         self._all_idle.clear()
         try:
             if runner.num_waiting and self.num_waiting > self._settings.max_queue:
@@ -130,7 +132,14 @@ class RunnerPool:
         """Let the model go as soon as nobody uses it; one that is not loaded is fine."""
         if runner := self._runners.get(model.weights_digest):
             runner.keep_alive = 0.0
+            runner.cancel_expiry()
             self._became_idle(runner)
+
+    def forget(self, name: ModelName) -> None:
+        """Let a model go whose name is gone, loaded or loading."""
+        for runner in list(self._runners.values()):
+            if runner.model.name.key == name.key:
+                self.unload(runner.model)
 
     async def close(self, grace: float) -> None:
         """Stop every runner, once it is idle or after `grace` seconds, and wait for their ends."""
@@ -155,6 +164,8 @@ class RunnerPool:
     async def _start(self, model: Model, options: Options) -> RunnerProcess:
         """A child with its model loaded; none is left behind when that fails or is cancelled."""
         header = await asyncio.to_thread(lambda: model.header)
+        if self._stopping:  # what they hold is free once they are gone
+            await asyncio.wait(self._stopping)
         load = _load(header, str(model.weights), options, self._settings)
         started = time.monotonic()
         process = await RunnerProcess.start(
@@ -195,23 +206,23 @@ class RunnerPool:
         if not any(other.num_requests for other in self._runners.values()):
             self._all_idle.set()
         runner.idle_since = time.monotonic()
-        if runner.ready is None or runner.is_dead:
-            runner.keep_alive = 0.0  # nobody waits for this load, or it is gone
-        if runner.keep_alive < math.inf:
-            if runner.expiry:
-                runner.expiry.cancel()
-            loop = asyncio.get_running_loop()
-            runner.expiry = loop.call_later(runner.keep_alive, self._expire, runner)
+        # a load that nobody waits for, or a runner that is gone, is not kept at all
+        seconds = runner.keep_alive if runner.ready and not runner.is_dead else 0.0
+        if seconds < math.inf:
+            runner.expiry = asyncio.get_running_loop().call_later(
+                seconds, self._expire, runner
+            )
 
     def _expire(self, runner: Runner) -> None:
-        """The end of a keep-alive, unless the runner is in use again."""
+        """The end of a keep-alive; the timer is cancelled by whoever uses the runner again."""
         digest = runner.model.weights_digest
-        if self._runners.get(digest) is runner and runner.is_expired(time.monotonic()):
+        if self._runners.get(digest) is runner and not runner.num_requests:
             logger.info("unloading model=%s", runner.model.name)
             self._remove(digest)
 
     def _remove(self, digest: Digest, why: str = "the model is being unloaded") -> None:
         runner = self._runners.pop(digest)
+        runner.cancel_expiry()
         task = asyncio.create_task(_stop(runner, why))
         self._stopping.add(task)
         task.add_done_callback(self._stopping.discard)
@@ -246,8 +257,7 @@ def _load(header: Header, path: str, options: Options, settings: Settings) -> Lo
     threads = (
         options.num_thread
         or settings.num_threads
-        or psutil.cpu_count(logical=False)
-        or 1
+        or placement.num_threads(header, _num_cores())
     )
     return Load(
         path=path,
@@ -258,3 +268,8 @@ def _load(header: Header, path: str, options: Options, settings: Settings) -> Lo
         num_threads=min(max(threads, 1), 512),  # an absurd number aborts llama.cpp
         num_gpu_layers=-1 if options.num_gpu is None else max(options.num_gpu, -1),
     )
+
+
+def _num_cores() -> int:
+    """Physical cores; the second thread of one would only wait for its arithmetic."""
+    return psutil.cpu_count(logical=False) or 1

@@ -11,7 +11,7 @@ from typing import Self, cast
 
 import msgspec
 
-from ollapy.errors import OllapyError, RunnerStopped, revive
+from ollapy.errors import InvalidRequest, OllapyError, RunnerStopped, revive
 from ollapy.runner.protocol import (
     Cancel,
     Chat,
@@ -62,7 +62,7 @@ class RunnerProcess(asyncio.SubprocessProtocol):
         _, runner = await asyncio.get_running_loop().subprocess_exec(
             lambda: cls(label), *command, env=dict(env)
         )
-        runner._send(load)
+        runner._write(frame(load))
         return runner
 
     @property
@@ -75,11 +75,13 @@ class RunnerProcess(asyncio.SubprocessProtocol):
     ) -> AsyncGenerator[Event, None]:
         """What the runner answers, up to and with the last event; leaving early cancels the request."""
         request = msgspec.structs.replace(request, id=next(self._ids))
-        inbox = self._inboxes[request.id] = asyncio.Queue()
+        data = _framed(request)
+        inbox: asyncio.Queue[Event | Failed] = asyncio.Queue()
+        self._inboxes[request.id] = inbox
         if self.exited.done():
             self._fail_all()
         else:
-            self._send(request)
+            self._write(data)
         is_last = False
         try:
             while not is_last:
@@ -91,7 +93,7 @@ class RunnerProcess(asyncio.SubprocessProtocol):
         finally:
             del self._inboxes[request.id]
             if not is_last:
-                self._send(Cancel(request.id))
+                self._write(frame(Cancel(request.id)))
 
     async def stop(self, why: str) -> None:
         """Have the child end, and wait until it has; requests it still owes an answer end with `why`."""
@@ -100,14 +102,12 @@ class RunnerProcess(asyncio.SubprocessProtocol):
             self._transport.kill()
         await asyncio.shield(self.exited)
 
-    def _send(
-        self, message: Load | Chat | Complete | Embed | Cancel | GetStats
-    ) -> None:
+    def _write(self, data: bytes) -> None:
         # cast, and no isinstance: uvicorn takes uvloop where it finds it, and its transports are no asyncio classes
         transport = self._transport.get_pipe_transport(0)
         pipe = cast(asyncio.WriteTransport | None, transport)
         if pipe and not pipe.is_closing():
-            pipe.write(frame(message))
+            pipe.write(data)
 
     # asyncio.SubprocessProtocol:
 
@@ -145,14 +145,14 @@ class RunnerProcess(asyncio.SubprocessProtocol):
         match message:
             case Loading():
                 self.progress = message.progress
-            case Ready():
+            case Ready() if not self.ready.done():
                 self.ready.set_result(message)
             case Failed(id=None):  # without its engine it can answer nobody
                 self._log.error("%s", message.message)
                 self._fail_ready(revive(message.error, message.message))
                 self._stopping = self._stopping or message.message
                 self._transport.kill()
-            case _:
+            case Chunk() | Done() | Embeddings() | Stats() | Failed():
                 if inbox := self._inboxes.get(message.id or 0):
                     inbox.put_nowait(message)
 
@@ -173,6 +173,18 @@ class RunnerProcess(asyncio.SubprocessProtocol):
         self._line = self._line[:_MAX_LINE]
         for line in filter(None, lines):
             self._log.info("%s", line.decode("utf-8", "replace"))
+
+
+def _framed(request: Chat | Complete | Embed | GetStats) -> bytes:
+    try:
+        return frame(request)
+    except (
+        OverflowError,
+        RecursionError,
+    ) as exc:  # JSON knows no largest number, msgpack does
+        raise InvalidRequest(
+            "the request holds a number that is too large, or is nested too deeply"
+        ) from exc
 
 
 def _how_it_ended(code: int) -> str:

@@ -85,9 +85,15 @@ class Embedder:
             list(range(sum(lengths))),
         )
         for sequence, (job, _) in enumerate(pack):
-            job.vectors.append(
-                normalized(self._context.embedding(sequence), job.dimensions)
-            )
+            _deliver(job, self._context.embedding(sequence))
+
+
+def _deliver(job: EmbedJob, vector: Floats) -> None:
+    """The next vector of a job; one that is no vector fails its own job and no other of the pack."""
+    try:
+        job.vectors.append(normalized(vector, job.dimensions))
+    except OllapyError as exc:
+        job.error = exc
 
 
 def normalized(vector: Floats, dimensions: int) -> list[float]:

@@ -162,13 +162,7 @@ class Engine:
                     return batch, RunnerError("the context memory is full")
                 self._scheduler.preempt(time.monotonic())
             except Aborted:
-                self._act(
-                    [
-                        Remove(s.slot, s.num_computed)
-                        for s, _ in batch.parts
-                        if s.slot is not None
-                    ]
-                )
+                self._undo(batch)
                 return Batch(), None
             except OllapyError as exc:
                 return batch, exc
@@ -193,6 +187,14 @@ class Engine:
         self.counters.decode_seconds += seconds
         self._pace.record(len(batch.tokens), seconds)
         self._scheduler.commit(batch)
+
+    def _undo(self, batch: Batch) -> None:
+        """Bring the memory back to what counts as computed; a state without positions starts again."""
+        for sequence, _ in batch.parts:
+            if not self._model.can_share:
+                sequence.num_computed = 0
+            if sequence.slot is not None:
+                self._context.remove(sequence.slot, sequence.num_computed)
 
     def _act(self, actions: list[Action]) -> None:
         for action in actions:

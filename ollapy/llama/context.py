@@ -67,6 +67,7 @@ class Context:
             self.handle, self._arrays.fill(tokens, positions, sequences, outputs)
         )
         self._abort[0] = b"\0"
+        log.is_aborting = False
         if code == 1:
             raise NoCells
         if code == 2:
@@ -78,6 +79,7 @@ class Context:
 
     def abort(self) -> None:
         """From any thread: give up the batch under way. The CPU obeys within milliseconds, a GPU not at all."""
+        log.is_aborting = True
         self._abort[0] = b"\1"
 
     def logits(self, rows: int) -> Floats:

@@ -71,6 +71,9 @@ class Log:
     def __init__(self) -> None:
         self.complaints: deque[str] = deque(maxlen=8)
         self.buffers: list[tuple[str, int]] = []
+        self.is_aborting = (
+            False  # a decode is being given up on purpose: its complaints are none
+        )
         # a collected callback is a segfault, so it lives as long as this object: the process
         self._callback = raw.llama_log_callback(self._on_text)
         raw.llama_log_set(self._callback, ctypes.c_void_p())
@@ -79,7 +82,7 @@ class Log:
         line = text.decode("utf-8", "replace").strip()
         if found := self._BUFFER.search(line):
             self.buffers.append((found[1], int(float(found[2]) * 2**20)))
-        expected = self._EXPECTED in line
+        expected = self._EXPECTED in line or self.is_aborting
         if level in self._LEVELS and not expected:
             self.complaints.append(line)
         logger.log(

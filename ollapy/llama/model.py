@@ -9,13 +9,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ollapy.errors import InvalidRequest, LoadFailed
+from ollapy.errors import InvalidRequest, LoadFailed, PromptTooLong
 
 from .library import held, log, raw
 
 _is_eog = held("llama_vocab_is_eog")
 _piece = held("llama_token_to_piece")
-_MAX_TEXT = 16 * 1024 * 1024
+_MIN_TEXT, _TEXT_PER_TOKEN = (
+    1 << 20,
+    64,
+)  # bytes; far beyond what a context of text holds
 
 
 class Model:
@@ -67,9 +70,12 @@ class Model:
     def tokenize(self, text: str, *, special: bool) -> list[int]:
         """Token ids, with the model's own BOS where it has one; `special` reads control tokens in the text."""
         data = text.encode("utf-8", "replace")
-        if len(data) > _MAX_TEXT:
-            raise InvalidRequest(
-                f"the prompt has {len(data)} bytes, at most {_MAX_TEXT} can be read"
+        most = max(_MIN_TEXT, _TEXT_PER_TOKEN * self.num_ctx_train)
+        if (
+            len(data) > most
+        ):  # reading it would take seconds and gigabytes, to find it too long
+            raise PromptTooLong(
+                f"the prompt has {len(data)} bytes, far more than the context length of {self.num_ctx_train} tokens"
             )
         capacity = len(data) + 8
         while True:

@@ -83,4 +83,10 @@ class Model:
             "audio": header.count("audio.block_count") > 0,
         }
         names = [name for name, present in found.items() if present]
-        return list(dict.fromkeys([*(self.config.capabilities or []), *names]))
+        # whether it makes text or vectors is for the weights to say
+        claimed = [
+            c
+            for c in self.config.capabilities or []
+            if c not in ("completion", "embedding")
+        ]
+        return list(dict.fromkeys([*claimed, *names]))

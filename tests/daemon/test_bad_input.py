@@ -255,6 +255,43 @@ def test_absurd_options_are_clamped_or_ignored(
     assert answer["done_reason"] in ("stop", "length")
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"context": [2**70]},
+        {
+            "messages": [
+                {
+                    "role": "assistant",
+                    "tool_calls": [
+                        {"function": {"name": "f", "arguments": {"x": 10**25}}}
+                    ],
+                }
+            ]
+        },
+    ],
+    ids=["context", "arguments"],
+)
+def test_numbers_that_no_machine_has(daemon: Daemon, body: dict[str, Any]) -> None:
+    path = "/api/chat" if "messages" in body else "/api/generate"
+    status, error = refusal(daemon, "POST", path, json.dumps({**HI, **body}).encode())
+
+    assert status == 400
+    assert "too large" in error
+
+
+def test_a_text_beyond_any_context_is_not_even_read(daemon: Daemon) -> None:
+    status, error = refusal(
+        daemon,
+        "POST",
+        "/api/generate",
+        json.dumps({**HI, "prompt": "word " * 10**6}).encode(),
+    )
+
+    assert status == 400
+    assert "far more than the context length of 4096 tokens" in error
+
+
 def test_unknown_paths_and_wrong_methods(daemon: Daemon) -> None:
     missing, wrong = daemon.http.get("/api/nope"), daemon.http.get("/api/generate")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -126,6 +127,33 @@ def test_a_client_that_leaves_during_the_load_ends_the_load(own: Daemon) -> None
 
     eventually(lambda: not own.runners, "the load went on for nobody")
     assert "Tokyo" in own.generate("What is the capital of Japan?")["response"]
+
+
+def test_a_client_that_leaves_while_it_sends_is_no_error(own: Daemon) -> None:
+    host, port = own.address.split(":")
+    with socket.create_connection((host, int(port))) as connection:
+        connection.sendall(
+            b"POST /api/chat HTTP/1.1\r\nHost: localhost\r\nContent-Length: 200\r\n\r\n{"
+        )
+
+    assert own.generate("Hi")["done"]
+    assert "Traceback" not in own.log.read_text()
+
+
+def test_a_model_that_is_deleted_while_it_loads_does_not_stay(own: Daemon) -> None:
+    own.post("/api/copy", source="endless", destination="doomed")
+    loading = threading.Thread(
+        target=lambda: own.post("/api/generate", model="doomed", keep_alive=-1)
+    )
+    loading.start()
+    eventually(lambda: bool(own.runners), "the load did not begin")
+    assert (
+        own.http.request("DELETE", "/api/delete", json={"model": "doomed"}).status_code
+        == 200
+    )
+    loading.join()
+
+    eventually(lambda: not own.runners, "the model stayed")
 
 
 def test_more_requests_than_may_wait_are_refused(tmp_path: Path) -> None:

@@ -91,9 +91,7 @@ async def delete(request: Request) -> Response:
         await asyncio.to_thread(_store(request).delete, name)
     except ModelNotFound:
         raise ModelNotFound(f"model '{body.given}' not found") from None
-    for runner in pool.runners:
-        if runner.model.name.key == name.key:
-            pool.unload(runner.model)
+    pool.forget(name)
     return Response(status_code=HTTPStatus.OK)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
@@ -12,6 +12,7 @@ from ollapy.api.ollama import API_VERSION, VersionResponse
 from ollapy.daemon import responses
 from ollapy.daemon.pool import RunnerPool
 from ollapy.daemon.process import RunnerProcess
+from ollapy.errors import RunnerStopped
 from ollapy.runner.protocol import GetStats, Stats
 
 
@@ -28,10 +29,12 @@ async def version(_request: Request) -> Response:
 async def stats(request: Request) -> Response:
     """`GET /api/stats`, ollapy's own: the engine's counters of every loaded model, by its name."""
     pool: RunnerPool = request.app.state.pool
-    loaded = [(runner.model.name, runner.process) for runner in pool.runners]
-    return responses.json(
-        {str(name): await _counters(process) for name, process in loaded if process}
-    )
+    found: dict[str, dict[str, float]] = {}
+    for name, process in [(str(r.model.name), r.process) for r in pool.runners]:
+        with suppress(RunnerStopped):  # it goes while it is asked
+            if process:
+                found[name] = await _counters(process)
+    return responses.json(found)
 
 
 async def _counters(process: RunnerProcess) -> dict[str, float]:

@@ -1,0 +1,143 @@
+"""A daemon of our own to measure, and commands run against it."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from .streams import Record
+
+_PATIENCE = 60.0
+_OLLAPY = (sys.executable, "-m", "ollapy")
+
+
+class Host:
+    """A free port, a temporary store, and the environment that leads ollapy to both.
+
+    `threads` are a runner's; 0 leaves the choice to the daemon.
+    """
+
+    def __init__(self, folder: Path, *, threads: int = 0) -> None:
+        self.port = _free_port()
+        self._log = folder / "daemon.log"
+        inherited = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("OLLAPY_", "OLLAMA_"))
+        }
+        self.env = {
+            **inherited,
+            "OLLAPY_HOST": f"127.0.0.1:{self.port}",
+            "OLLAPY_MODELS": str(folder / "models"),
+            "OLLAPY_LOGS": str(folder),
+            "OLLAPY_NUM_THREADS": str(threads),
+        }
+
+    def call(self, method: str, path: str, body: Record | None = None) -> Any:
+        """One JSON answer of the daemon."""
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=_PATIENCE)
+        try:
+            connection.request(method, path, None if body is None else json.dumps(body))
+            response = connection.getresponse()
+            answer = json.loads(response.read())
+        finally:
+            connection.close()
+        if response.status != 200:
+            raise RuntimeError(f"{method} {path}: {response.status} {answer}")
+        return answer
+
+    def counters(self, model: str) -> dict[str, float]:
+        """The engine's counters of a loaded model."""
+        stats: dict[str, dict[str, float]] = self.call("GET", "/api/stats")
+        return stats[f"{model}:latest"]
+
+    @contextmanager
+    def daemon(self) -> Iterator[psutil.Process]:
+        """`ollapy serve` while the block runs, ready at its beginning."""
+        with self._log.open("ab") as log:
+            process = subprocess.Popen(
+                [*_OLLAPY, "serve"],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=self.env,
+            )
+        try:
+            self._until(lambda: self._answers() or process.poll() is not None)
+            if process.poll() is not None:
+                raise RuntimeError(f"the daemon ended: {self._log.read_text()}")
+            yield psutil.Process(process.pid)
+        finally:
+            process.terminate()
+            process.wait(_PATIENCE)
+
+    def shut_down(self) -> None:
+        """End a daemon that a command started, if it did, and wait until its port is free."""
+        if self._answers():
+            self.call("POST", "/api/shutdown")
+            self._until(lambda: not self._answers())
+
+    def _answers(self) -> bool:
+        try:
+            socket.create_connection(("127.0.0.1", self.port), _PATIENCE).close()
+        except ConnectionRefusedError:
+            return False
+        return True
+
+    @staticmethod
+    def _until(is_so: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + _PATIENCE
+        while not is_so():
+            if time.monotonic() > deadline:
+                raise TimeoutError("the daemon did not do as asked")
+            time.sleep(0.002)
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        port: int = sock.getsockname()[1]
+        return port
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a command took, in seconds; `cpu` is 0 on Windows, which does not say."""
+
+    wall: float
+    cpu: float
+
+
+def run(*command: str, env: dict[str, str] | None = None) -> Cost:
+    """A Python with these arguments, to its end; CalledProcessError when it fails."""
+    cpu, started = _children_cpu(), time.perf_counter()
+    subprocess.run(
+        [sys.executable, *command],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        env=env,
+        check=True,
+    )
+    return Cost(time.perf_counter() - started, _children_cpu() - cpu)
+
+
+def _children_cpu() -> float:
+    """CPU seconds of all children that have ended."""
+    if sys.platform == "win32":
+        return 0.0
+    import resource
+
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
