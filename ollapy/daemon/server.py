@@ -33,9 +33,20 @@ _FINISH_SECONDS, _SHUTDOWN_SECONDS = 3, 5
 class _Server(uvicorn.Server):
     """uvicorn, with an end that leaves no stream without its last record and exits with status 0."""
 
-    def __init__(self, config: uvicorn.Config, app: Starlette) -> None:
+    def __init__(
+        self, config: uvicorn.Config, app: Starlette, settings: Settings
+    ) -> None:
         super().__init__(config)
         self._app = app
+        self._settings = settings
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Serve, and say so: from here on signals end it properly."""
+        await super().startup(sockets)
+        host, models = self._settings.address.host, self._settings.models
+        port = sockets[0].getsockname()[1] if sockets else self._settings.address.port
+        versions = f"ollapy {__version__}, api {API_VERSION}"
+        logger.info("listening on %s:%d (%s) models=%s", host, port, versions, models)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Take no more connections and let those there are come to an end."""
@@ -72,12 +83,7 @@ def serve(settings: Settings) -> None:
             timeout_keep_alive=60,
             timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
         )
-        server = _Server(config, app)
-        port = sock.getsockname()[1]
-        logger.info(
-            "listening on %s:%d (ollapy %s, api %s) models=%s",
-            *(settings.address.host, port, __version__, API_VERSION, settings.models),
-        )
+        server = _Server(config, app, settings)
         server.run(sockets=[sock])
 
 
