@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import re
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from ollapy.errors import InvalidRequest
 
@@ -131,4 +132,11 @@ def format_time(seconds: float) -> str:
     """RFC 3339 in UTC of a Unix time; forever is the last year a client can parse."""
     if seconds > 32503680000:  # the year 3000: keep_alive -1, or a clock gone wrong
         return "3000-01-01T00:00:00Z"
-    return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")
+    whole = int(seconds)
+    return f"{_format_second(whole)}.{int((seconds - whole) * 1e6):06d}Z"
+
+
+@lru_cache(maxsize=8)
+def _format_second(seconds: int) -> str:
+    """Up to the second, which many records in a row share."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")

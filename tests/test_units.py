@@ -158,7 +158,7 @@ def test_format_relative(seconds: float, text: str) -> None:
 
 
 def test_times() -> None:
-    assert format_time(0) == "1970-01-01T00:00:00Z"
+    assert format_time(0) == "1970-01-01T00:00:00.000000Z"
     assert format_time(1.5) == "1970-01-01T00:00:01.500000Z"
     assert format_time(FOREVER) == "3000-01-01T00:00:00Z"
     assert parse_time("2026-01-02T03:04:05.123456789Z") == datetime(

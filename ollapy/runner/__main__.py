@@ -17,7 +17,8 @@ from typing import BinaryIO
 from ollapy import logs
 from ollapy.errors import OllapyError
 
-from .protocol import Failed, FrameReader, ToRunner, frame
+from .protocol import Failed, FrameReader, ToRunner
+from .writer import FrameWriter
 
 logger = logging.getLogger(__name__)
 
@@ -70,12 +71,14 @@ async def _serve(frames_in: BinaryIO, frames_out: BinaryIO) -> None:
     await loop.connect_read_pipe(
         lambda: asyncio.StreamReaderProtocol(reader), frames_in
     )
+    writer = FrameWriter(transport)
     try:
         from .service import Service  # loads llama.cpp
     except OllapyError as exc:
-        transport.write(frame(Failed(None, type(exc).__name__, str(exc))))
+        writer.send(Failed(None, type(exc).__name__, str(exc)))
+        writer.flush()
         return
-    service = Service(lambda message: transport.write(frame(message)))
+    service = Service(writer.send)
     frames = FrameReader(ToRunner)
     while data := await reader.read(1 << 16):
         for message in frames.feed(data):
