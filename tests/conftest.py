@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.support.daemon import Daemon, running_daemon
+from tests.support.daemon import Daemon, is_alive, running_daemon
 from tests.support.waiting import eventually
 
 # As in a runner: OpenMP threads that spin at barriers ruin each other where cores are few.
@@ -39,14 +39,7 @@ def nothing_left_behind() -> Iterator[None]:
     threads, children = set(threading.enumerate()), set(psutil.Process().children())
     yield
     eventually(
-        lambda: (
-            {
-                c
-                for c in psutil.Process().children()
-                if c.status() != psutil.STATUS_ZOMBIE
-            }
-            <= children
-        ),
+        lambda: {c for c in psutil.Process().children() if is_alive(c)} <= children,
         "child processes were left behind",
     )
     eventually(

@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import psutil
 import pytest
 
-from tests.support.daemon import Daemon, running_daemon
+from tests.support.daemon import Daemon, is_alive, running_daemon
 from tests.support.models import add_endless
 from tests.support.waiting import eventually
 
@@ -81,14 +80,6 @@ def test_killing_the_daemon_leaves_no_runner(own: Daemon) -> None:
         )
 
     assert len(runners) == 2
-
-
-def is_alive(process: psutil.Process) -> bool:
-    """A zombie that nobody reaps is dead."""
-    try:
-        return bool(process.status() != psutil.STATUS_ZOMBIE)
-    except psutil.NoSuchProcess:
-        return False
 
 
 def test_a_client_that_leaves_a_stream_stops_it(own: Daemon) -> None:

@@ -70,7 +70,7 @@ class Daemon:
     def runners(self) -> list[psutil.Process]:
         """The runner processes that are alive."""
         children = psutil.Process(self.process.pid).children()
-        return [child for child in children if child.status() != psutil.STATUS_ZOMBIE]
+        return [child for child in children if is_alive(child)]
 
     def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
         """End the daemon and say its exit status."""
@@ -78,6 +78,14 @@ class Daemon:
         if self.process.poll() is None:
             self.process.send_signal(how)
         return self.process.wait(20)
+
+
+def is_alive(process: psutil.Process) -> bool:
+    """A zombie that nobody reaps is dead."""
+    try:
+        return bool(process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
 
 
 @contextmanager
