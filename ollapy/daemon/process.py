@@ -124,6 +124,10 @@ class RunnerProcess(asyncio.SubprocessProtocol):
                 self._receive(message)
         except FrameError as exc:
             self._log.error("runner sent garbage: %s", exc)
+            self._stopping = (
+                "the model runner does not speak this daemon's language: if ollapy was updated, "
+                "restart the daemon with `ollapy serve --stop`"
+            )
             self._transport.kill()
 
     def connection_lost(self, exc: Exception | None) -> None:
