@@ -221,9 +221,8 @@ def _lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
 def _encode(body: object) -> bytes:
     try:
         return msgspec.json.encode(body)
-    except (
-        UnicodeEncodeError
-    ) as exc:  # an argument that is not in the terminal's encoding
+    except UnicodeEncodeError as exc:
+        # an argument that is not in the terminal's encoding
         raise InvalidRequest("the text of the request is not valid UTF-8") from exc
 
 

@@ -34,9 +34,8 @@ class ModelName:
     def parse(cls, text: str) -> Self:
         """The name that `text` means once defaults are filled in; InvalidName otherwise."""
         path, colon, tag = text.rpartition(":")
-        if (
-            not colon or "/" in tag
-        ):  # that colon, if any, belongs to scheme or host:port
+        # that colon, if any, belongs to scheme or host:port
+        if not colon or "/" in tag:
             path, tag = text, TAG
         parts = path.removeprefix("https://").removeprefix("http://").split("/")
         host, namespace, model = [HOST, NAMESPACE][: max(3 - len(parts), 0)] + parts[

@@ -43,8 +43,6 @@ def generate(
         raise Unsupported(f"{model.name.full} does not support insert")
     if not request.prompt and not request.suffix:
         return None
-    if request.images:
-        raise _no_images(request)
     if request.raw or request.suffix:
         return _complete(request, chosen)
     messages = _generate_messages(request, model)
@@ -121,6 +119,8 @@ def _shared(request: InferenceRequest, chosen: Options) -> dict[str, Any]:
 
 
 def _complete(request: GenerateRequest, chosen: Options) -> Complete:
+    if request.images:
+        raise _no_images(request)
     return Complete(
         prompt=request.prompt or "",
         suffix=request.suffix or None,

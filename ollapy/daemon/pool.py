@@ -132,7 +132,6 @@ class RunnerPool:
         """Let the model go as soon as nobody uses it; one that is not loaded is fine."""
         if runner := self._runners.get(model.weights_digest):
             runner.keep_alive = 0.0
-            runner.cancel_expiry()
             self._became_idle(runner)
 
     def forget(self, name: ModelName) -> None:
@@ -206,6 +205,7 @@ class RunnerPool:
         if not any(other.num_requests for other in self._runners.values()):
             self._all_idle.set()
         runner.idle_since = time.monotonic()
+        runner.cancel_expiry()
         # a load that nobody waits for, or a runner that is gone, is not kept at all
         seconds = runner.keep_alive if runner.ready and not runner.is_dead else 0.0
         if seconds < math.inf:

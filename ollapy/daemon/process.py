@@ -185,7 +185,8 @@ def _framed(request: Chat | Complete | Embed | GetStats) -> bytes:
     except (
         OverflowError,
         RecursionError,
-    ) as exc:  # JSON knows no largest number, msgpack does
+    ) as exc:
+        # JSON knows no largest number, msgpack does
         raise InvalidRequest(
             "the request holds a number that is too large, or is nested too deeply"
         ) from exc

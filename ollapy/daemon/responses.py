@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from http import HTTPStatus
 
 from starlette.responses import Response, StreamingResponse
@@ -17,24 +17,21 @@ logger = logging.getLogger(__name__)
 INTERNAL = "internal error, see ollapy's log for details"
 
 
-def json(value: object, status: int = HTTPStatus.OK) -> Response:
+def json(
+    value: object,
+    status: int = HTTPStatus.OK,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
     """One JSON object."""
-    return Response(
-        ndjson.encode(value), status, media_type="application/json; charset=utf-8"
-    )
+    media_type = "application/json; charset=utf-8"
+    return Response(ndjson.encode(value), status, headers, media_type)
 
 
 def error(exc: OllapyError) -> Response:
     """The error as Ollama reports it before a stream has begun."""
-    headers = (
-        {"Retry-After": "1"} if exc.status == HTTPStatus.SERVICE_UNAVAILABLE else None
-    )
-    return Response(
-        ndjson.encode({"error": str(exc)}),
-        exc.status,
-        headers,
-        media_type="application/json; charset=utf-8",
-    )
+    is_busy = exc.status == HTTPStatus.SERVICE_UNAVAILABLE
+    headers = {"Retry-After": "1"} if is_busy else None
+    return json({"error": str(exc)}, exc.status, headers)
 
 
 class Records(StreamingResponse):

@@ -89,9 +89,8 @@ class Engine:
         )
         self._candidates = Candidates(model.num_vocab)
         self._answers: dict[int, _Answer] = {}
-        self._computing: set[int] = (
-            set()
-        )  # whom the decode under way is for; replaced, never changed
+        # whom the decode under way is for; replaced, never changed
+        self._computing: set[int] = set()
         self.counters = Counters()
 
     @property

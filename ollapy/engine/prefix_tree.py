@@ -146,9 +146,7 @@ class PrefixTree:
         actions = [] if self._free_slots else self._take_slot(sequence)
         node, length = self.match(sequence.tokens)
         if node.slot is not None and node.owner is None and length == node.end:
-            leaf = (
-                node  # an idle leaf that the sequence goes on from: its own from now on
-            )
+            leaf = node  # idle, and the sequence goes on from its end: its own now
         else:
             leaf = Node(sequence.tokens, length, length, slot=self._free_slots.pop())
             actions += self._branch(leaf, node)
@@ -203,17 +201,15 @@ class PrefixTree:
         node, length = self.match(sequence.tokens)
         if oldest := self._oldest(keep=node):
             return self._remove(oldest)
-        return self._trim(
-            node, length
-        )  # the one idle leaf there is, which it then takes over
+        # the one idle leaf there is, which it then takes over
+        return self._trim(node, length)
 
     def _branch(self, leaf: Node, node: Node) -> list[Action]:
         """Hang a new leaf where it begins, on or inside the edge of a node."""
         if leaf.start < node.end:
             node = self._split(node, leaf.start)
-        elif (
-            node.slot is not None
-        ):  # at the end of a running leaf, which will grow another way
+        elif node.slot is not None:
+            # at the end of a running leaf, which will grow another way
             node = self._split(node, node.end)
         source = next((n.slot for n in node.below() if n.slot is not None), None)
         leaf.parent = node

@@ -150,9 +150,8 @@ class Header:
     @property
     def kv_bytes_per_cell(self) -> int:
         """Memory of one token's keys and values in 16 bits, over all layers that keep them."""
-        if (
-            self.get("attention.causal") is False
-        ):  # an encoder keeps nothing from one batch to the next
+        # an encoder keeps nothing from one batch to the next
+        if self.get("attention.causal") is False:
             return 0
         value_width = self.count("attention.value_length") or self.head_width
         return 2 * (self.head_width + value_width) * sum(self.kv_heads)

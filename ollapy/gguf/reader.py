@@ -30,9 +30,8 @@ MAX_TENSOR_NAME = 63
 MAX_ALIGNMENT = 65_536
 MAX_TRAILING = 1 << 20
 _WINDOWS = (2 << 20, 16 << 20, 128 << 20, MAX_HEADER)
-_KEPT = (
-    8 << 10
-)  # bytes: a number for each layer is decoded at once, a vocabulary is not
+# bytes: a number for each layer is decoded at once, a vocabulary is not
+_KEPT = 8 << 10
 _U32, _U64 = struct.Struct("<I"), struct.Struct("<Q")
 
 

@@ -15,10 +15,11 @@ from .library import held, log, raw
 
 _is_eog = held("llama_vocab_is_eog")
 _piece = held("llama_token_to_piece")
+# bytes; far beyond what a context of text holds
 _MIN_TEXT, _TEXT_PER_TOKEN = (
     1 << 20,
     64,
-)  # bytes; far beyond what a context of text holds
+)
 
 
 class Model:
@@ -71,9 +72,8 @@ class Model:
         """Token ids, with the model's own BOS where it has one; `special` reads control tokens in the text."""
         data = text.encode("utf-8", "replace")
         most = max(_MIN_TEXT, _TEXT_PER_TOKEN * self.num_ctx_train)
-        if (
-            len(data) > most
-        ):  # reading it would take seconds and gigabytes, to find it too long
+        # reading it would take seconds and gigabytes, to find it too long
+        if len(data) > most:
             raise PromptTooLong(
                 f"the prompt has {len(data)} bytes, far more than the context length of {self.num_ctx_train} tokens"
             )

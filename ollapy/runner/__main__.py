@@ -29,9 +29,8 @@ def main() -> None:
     _forbid_core_files()
     frames_in, frames_out = _take_pipes()
     logs.configure()
-    sys.setswitchinterval(
-        0.0005
-    )  # the engine thread waits this long for the GIL at worst
+    # the engine thread waits this long for the GIL at worst
+    sys.setswitchinterval(0.0005)
     try:
         asyncio.run(_serve(frames_in, frames_out))
     except Exception:

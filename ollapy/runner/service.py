@@ -215,8 +215,6 @@ class Service:
             if isinstance(event, Ready):
                 assert self._thread.model is not None
                 self._model: Model = self._thread.model
-            if isinstance(event, Failed) and event.id is not None:
-                self._answers.pop(event.id, None)
             self._send(event)
             return
         for item in event:

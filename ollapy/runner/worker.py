@@ -172,7 +172,7 @@ class EngineThread:
                 raise Unsupported("this model makes vectors and no text")
             self._engine.add(sequence)
         except OllapyError as exc:
-            self._post(Failed(sequence.id, type(exc).__name__, str(exc)))
+            self._post([Output(sequence, error=exc, is_last=True)])
 
     def _embed(self, job: EmbedJob) -> None:
         assert self.model is not None

@@ -3,31 +3,22 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
+from .prefix import Prefix, narrowed
 
 if TYPE_CHECKING:  # the wire types cost half of what `ollapy --help` takes
     from ollapy.api.ollama import ModelSummary
 
 
-def list_models(
-    prefix: Annotated[
-        str,
-        typer.Argument(
-            metavar="[PREFIX]",
-            help="Only names that begin with this.",
-            show_default=False,
-        ),
-    ] = "",
-) -> None:
+def list_models(prefix: Prefix = "") -> None:
     """List the models on this machine."""
     from ollapy.cli.output import print_table
     from ollapy.cli.session import connected
 
     with connected() as client:
         models = client.models()
-    shown = [m for m in models if m.name.lower().startswith(prefix.lower())]
+    shown = narrowed(models, prefix)
     now = datetime.now(UTC)
     print_table(("NAME", "ID", "SIZE", "MODIFIED"), (_row(m, now) for m in shown))
 

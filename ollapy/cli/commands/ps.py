@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
+from .prefix import Prefix, narrowed
 
 if TYPE_CHECKING:  # the wire types cost half of what `ollapy --help` takes
     from ollapy.api.ollama import RunningModel
@@ -13,23 +13,14 @@ if TYPE_CHECKING:  # the wire types cost half of what `ollapy --help` takes
 _HEADER = ("NAME", "ID", "SIZE", "PROCESSOR", "CONTEXT", "UNTIL")
 
 
-def ps(
-    prefix: Annotated[
-        str,
-        typer.Argument(
-            metavar="[PREFIX]",
-            help="Only names that begin with this.",
-            show_default=False,
-        ),
-    ] = "",
-) -> None:
+def ps(prefix: Prefix = "") -> None:
     """List the models that are loaded."""
     from ollapy.cli.output import print_table
     from ollapy.cli.session import connected
 
     with connected() as client:
         models = client.running()
-    shown = [m for m in models if m.name.lower().startswith(prefix.lower())]
+    shown = narrowed(models, prefix)
     now = datetime.now(UTC)
     print_table(_HEADER, (_row(m, now) for m in shown))
 

@@ -1,0 +1,24 @@
+"""The PREFIX that narrows what `list` and `ps` show."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+import typer
+
+if TYPE_CHECKING:  # the wire types cost half of what `ollapy --help` takes
+    from ollapy.api.ollama import ModelSummary, RunningModel
+
+Prefix = Annotated[
+    str,
+    typer.Argument(
+        metavar="[PREFIX]", help="Only names that begin with this.", show_default=False
+    ),
+]
+M = TypeVar("M", bound="ModelSummary | RunningModel")
+
+
+def narrowed(models: Iterable[M], prefix: str) -> list[M]:
+    """The models whose names begin with the prefix, however its letters are cased."""
+    return [m for m in models if m.name.lower().startswith(prefix.lower())]
