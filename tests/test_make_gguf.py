@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import ctypes
 import logging
+import math
 import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import jinja2
@@ -14,15 +18,26 @@ import numpy as np
 import pytest
 from llama_cpp import llama_cpp
 
+from ollapy.gguf import read_header
+from ollapy.llama.context import Context, open_context
+from ollapy.llama.model import Model, open_model
 from scripts.make_gguf import (
     CHATML,
+    REAL_SHAPES,
     THINKING_CHATML,
     cut,
     write_embedder,
+    write_encoder_decoder,
+    write_hybrid,
+    write_qwen2,
     write_random,
+    write_recurrent,
     write_scripted,
+    write_shape,
+    write_sliding,
 )
 from scripts.quantize import quantize
+from tests.conftest import TINY
 
 # The callback belongs to the process, and so to ollapy.llama; this quietens the binding's.
 logging.getLogger("llama-cpp-python").setLevel(logging.ERROR)
@@ -304,10 +319,223 @@ def test_the_embedder_embeds(tmp_path: Path) -> None:
     assert cat @ same_cat > 0.9 > cat @ numbers
 
 
+DECODERS: dict[str, Callable[[Path], None]] = {
+    "llama": write_random,
+    "qwen2": write_qwen2,
+    "gemma3": write_sliding,
+    "lfm2": write_hybrid,
+    "mamba": write_recurrent,
+}
+EMBEDDERS = {"mean": "bert", "cls": "bert", "rank": "bert", "last": "qwen2"}
+FOX = "The quick brown fox jumps over the lazy dog. " * 3
+
+
+@contextmanager
+def opened(path: Path, *, pooled: bool = False) -> Iterator[tuple[Model, Context]]:
+    """A model as ollapy loads it, in a context of one sequence."""
+    with (
+        open_model(path, num_gpu_layers=0, on_progress=lambda _: None) as model,
+        open_context(
+            model,
+            num_cells=512,
+            max_sequences=1,
+            num_batch=512,
+            num_threads=1,
+            pooled=pooled,
+        ) as context,
+    ):
+        yield model, context
+
+
+def read(context: Context, tokens: list[int], *, step: int = 512) -> np.ndarray:
+    """The logits after these tokens, read some at a time."""
+    context.clear()
+    for start in range(0, len(tokens), step):
+        part = tokens[start : start + step]
+        positions = list(range(start, start + len(part)))
+        context.decode(part, positions, [0] * len(part), [len(part) - 1])
+    return context.logits(1)[0].copy()
+
+
+@pytest.mark.parametrize("architecture", DECODERS)
+def test_an_early_token_counts_in_every_architecture(
+    tmp_path: Path, architecture: str
+) -> None:
+    """By several times what another batch shape changes."""
+    path = tmp_path / "model.gguf"
+    DECODERS[architecture](path)
+    with opened(path) as (model, context):
+        tokens = model.tokenize(FOX, special=True)
+        expected = read(context, tokens)
+        in_parts = read(context, tokens, step=7)
+        without = read(context, [99, *tokens[1:]])
+
+    assert read_header(path).architecture == architecture
+    assert np.isfinite(expected).all()
+    assert np.abs(in_parts - expected).max() < 0.02
+    assert np.abs(without - expected).max() > 0.1
+
+
+def test_what_the_small_ones_are(tmp_path: Path) -> None:
+    """Told by llama.cpp itself."""
+    answers = {}
+    for name in ("gemma3", "lfm2", "mamba"):
+        path = tmp_path / f"{name}.gguf"
+        DECODERS[name](path)
+        with opened(path) as (model, _):
+            answers[name] = (
+                llama_cpp.llama_model_n_swa(model.handle),
+                llama_cpp.llama_model_is_hybrid(model.handle),
+                llama_cpp.llama_model_is_recurrent(model.handle),
+            )
+
+    assert answers == {
+        "gemma3": (32, False, False),
+        "lfm2": (0, True, False),
+        "mamba": (0, False, True),
+    }
+
+
+def test_an_answer_depends_on_all_that_the_encoder_read(tmp_path: Path) -> None:
+    path = tmp_path / "t5.gguf"
+    write_encoder_decoder(path)
+    with opened(path) as (model, context):
+        start = llama_cpp.llama_model_decoder_start_token(model.handle)
+        tokens = model.tokenize(FOX, special=True)
+        ends = model.is_end(tokens[-1])
+
+        def answer(text: list[int], said: list[int]) -> np.ndarray:
+            array = (ctypes.c_int32 * len(text))(*text)
+            batch = llama_cpp.llama_batch_get_one(array, len(text))
+            assert llama_cpp.llama_encode(context.handle, batch) == 0
+            return read(context, [start, *said])
+
+        expected = answer(tokens, [9, 8, 7])
+        changes = [
+            answer([99, *tokens[1:]], [9, 8, 7]) - expected,
+            answer([*tokens[:-2], 99, tokens[-1]], [9, 8, 7]) - expected,
+            answer(tokens, [10, 8, 7]) - expected,
+        ]
+
+    assert start == 0
+    assert ends
+    assert np.isfinite(expected).all()
+    assert min(np.abs(change).max() for change in changes) > 0.1
+
+
+@pytest.mark.parametrize("pooling", EMBEDDERS)
+def test_poolings(tmp_path: Path, pooling: str) -> None:
+    """A reranker's vector is one number, so only that is looked at."""
+    path = tmp_path / "model.gguf"
+    write_embedder(path, pooling=pooling)
+    with opened(path, pooled=True) as (model, context):
+        known = llama_cpp.llama_pooling_type(context.handle)
+        numbers = []
+        for text in ("A cat sat on a mat.", "1 cat sat on a mat."):
+            tokens = model.tokenize(text, special=True)
+            count = len(tokens)
+            context.clear()
+            # only the last token of a text may be pooled where no other is looked at
+            first = count - 1 if model.pools_last else 0
+            positions = list(range(count))
+            context.pool(on=False)
+            if first:
+                context.decode(tokens[:first], positions[:first], [0] * first, [])
+            context.pool(on=True)
+            left = count - first
+            context.decode(
+                tokens[first:], positions[first:], [0] * left, list(range(left))
+            )
+            values = llama_cpp.llama_get_embeddings_seq(context.handle, 0)
+            numbers.append(values[0])
+
+    header = read_header(path)
+    assert (header.architecture, header.pooling_type) == (EMBEDDERS[pooling], known)
+    assert np.isfinite(numbers).all()
+    assert abs(numbers[0] - numbers[1]) > 1e-3
+
+
+def test_a_causal_embedder_s_texts_end_with_its_end_token(tmp_path: Path) -> None:
+    path = tmp_path / "last.gguf"
+    write_embedder(path, pooling="last")
+
+    with opened(path, pooled=True) as (model, _):
+        assert model.is_end(model.tokenize("a cat", special=True)[-1])
+
+
+@pytest.mark.parametrize(("name", "parameters"), [("0.5b", 494e6), ("1b", 1236e6)])
+def test_real_shapes_have_the_real_number_of_parameters(
+    name: str, parameters: float
+) -> None:
+    sizes = REAL_SHAPES[name].sizes.values()
+
+    assert sum(map(math.prod, sizes)) == pytest.approx(parameters, rel=1e-3)
+
+
+@pytest.fixture(scope="module")
+def reduced(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A layer of the 0.5b."""
+    path = tmp_path_factory.mktemp("shape") / "0.5b.gguf"
+    write_shape(path, layers=1, vocab=4000)
+    return path
+
+
+def test_a_real_shape_never_ends_and_says_printable_text(reduced: Path) -> None:
+    with opened(reduced) as (model, context):
+        tokens = model.tokenize(PROMPT, special=True)
+        for _ in range(50):
+            logits = read(context, tokens)
+            ends = [logits[token] for token in range(4000) if model.is_end(token)]
+            tokens.append(int(logits.argmax()))
+            assert max(ends) == 0 < 10 < logits.max()
+        said = b"".join(map(model.piece, tokens[-50:])).decode()
+
+    assert said.isprintable()
+    assert len(set(tokens[-50:])) > 10
+
+
+def test_common_words_are_one_token_in_a_made_up_vocabulary(reduced: Path) -> None:
+    text = " a quick answer to the question about their beautiful country"
+    with opened(reduced) as (model, _):
+        tokens = model.tokenize(text, special=True)
+
+        assert [model.piece(token).decode().strip() for token in tokens] == text.split()
+
+
+def test_a_real_shape_takes_the_vocabulary_of_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "0.5b.gguf"
+    write_shape(path, layers=1, vocabulary=TINY, file_type="Q8_0")
+    own, tiny = read_header(path), read_header(TINY)
+    keys = [key for key in tiny.metadata if key.startswith("tokenizer.ggml.")]
+
+    assert own.file_type == "Q8_0"
+    assert own.chat_template == CHATML
+    with opened(path) as (model, _), opened(TINY) as (origin, _):
+        assert model.tokenize(PROMPT, special=True) == origin.tokenize(
+            PROMPT, special=True
+        )
+    assert set(keys) <= own.metadata.keys()
+
+
+def test_the_command_line_writes_the_same_file(tmp_path: Path) -> None:
+    mine, theirs = tmp_path / "mine.gguf", tmp_path / "theirs.gguf"
+    write_embedder(mine, pooling="rank", seed=7)
+    arguments = ["embedder", str(theirs), "--pooling", "rank", "--seed", "7"]
+
+    subprocess.run([sys.executable, "-m", "scripts.make_gguf", *arguments], check=True)
+
+    assert mine.read_bytes() == theirs.read_bytes()
+
+
 @pytest.mark.parametrize(
     "write",
-    [lambda path: write_scripted(path, "Hello!"), write_random, write_embedder],
-    ids=["scripted", "random", "embedder"],
+    [
+        lambda path: write_scripted(path, "Hello!"),
+        *DECODERS.values(),
+        write_encoder_decoder,
+        *(partial(write_embedder, pooling=pooling) for pooling in EMBEDDERS),
+    ],
+    ids=["scripted", *DECODERS, "t5", *EMBEDDERS],
 )
 def test_files_are_small_and_the_same_each_time(
     tmp_path: Path, write: Callable[[Path], None]
@@ -318,3 +546,16 @@ def test_files_are_small_and_the_same_each_time(
 
     assert first.read_bytes() == second.read_bytes()
     assert first.stat().st_size < 1_000_000
+
+
+@pytest.mark.parametrize(
+    "write", [*DECODERS.values(), write_encoder_decoder, write_embedder]
+)
+def test_another_seed_gives_another_model(
+    tmp_path: Path, write: Callable[..., None]
+) -> None:
+    first, second = tmp_path / "first.gguf", tmp_path / "second.gguf"
+    write(first, seed=1)
+    write(second, seed=2)
+
+    assert first.read_bytes() != second.read_bytes()
