@@ -2,6 +2,7 @@
 MODEL ?= tiny
 PROMPT ?=
 PYTHON ?= python3
+BENCH ?=
 VENV := .venv
 BIN := $(VENV)/bin
 JOBS := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
@@ -30,7 +31,7 @@ format: $(VENV)/.installed-test
 	$(BIN)/ruff check --fix .
 
 bench: $(VENV)/.installed-test
-	$(BIN)/python -m scripts.bench
+	$(BIN)/python -m scripts.bench $(BENCH)
 
 soak: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -m slow

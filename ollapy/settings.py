@@ -180,9 +180,7 @@ def has_colours() -> bool:
 def _runner_env(env: Mapping[str, str]) -> dict[str, str]:
     """The allow-listed environment of a runner process.
 
-    GOMP_SPINCOUNT: OpenMP workers spin at barriers, which with one busy neighbour process made a
-    token take 1208 ms instead of 160 ms; it must be set before libgomp loads.
     GGML_NO_BACKTRACE: an abort would otherwise fork a debugger over the user's data.
     """
     inherited = {k: v for k, v in env.items() if _RUNNER_VARIABLES.fullmatch(k)}
-    return {"GOMP_SPINCOUNT": "100", "GGML_NO_BACKTRACE": "1", **inherited}
+    return {"GGML_NO_BACKTRACE": "1", **inherited}

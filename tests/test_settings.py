@@ -119,6 +119,5 @@ def test_a_runner_inherits_no_secrets() -> None:
     assert Settings.from_env(env).runner_env == {
         "PATH": "/bin",
         "CUDA_VISIBLE_DEVICES": "0",
-        "GOMP_SPINCOUNT": "100",
         "GGML_NO_BACKTRACE": "1",
     }

@@ -61,6 +61,8 @@ class InferenceRequest(Request, frozen=True):
     shift: bool | None = None
     logprobs: bool | None = None
     top_logprobs: int | None = None
+    prompt_logprobs: int | None = None  # ollapy's own, as is the next
+    priority: str | None = None
 
 
 class GenerateRequest(InferenceRequest, frozen=True):
@@ -91,6 +93,7 @@ class EmbedRequest(Request, frozen=True):
     dimensions: int | None = None
     options: dict[str, Any] | None = None
     keep_alive: float | str | None = None
+    priority: str | None = None
 
 
 class ModelRequest(Request, frozen=True):
@@ -133,7 +136,10 @@ class Logprob(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class ContextReport(msgspec.Struct, frozen=True):
-    """What became of the prompt: its limit, what was reused, what had to be dropped to fit."""
+    """What became of the prompt: its limit, what was reused, what had to be dropped to fit.
+
+    The tokens that a full context dropped to go on are among `dropped_tokens`.
+    """
 
     limit: int
     prompt_tokens: int
@@ -143,9 +149,14 @@ class ContextReport(msgspec.Struct, frozen=True):
 
 
 class OllapyReport(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What ollapy adds to the final record of every answer, under the key `ollapy`."""
+    """What ollapy adds to the final record of every answer, under the key `ollapy`.
+
+    `queue_duration` is the wait for a place, `preemptions` how often it was given up for others.
+    """
 
     context: ContextReport
+    queue_duration: int = 0
+    preemptions: int = 0
 
 
 class InferenceResponse(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
@@ -162,6 +173,7 @@ class InferenceResponse(msgspec.Struct, frozen=True, omit_defaults=True, kw_only
     eval_count: int = 0
     eval_duration: int = 0
     logprobs: list[Logprob] | None = None
+    prompt_logprobs: list[Logprob] | None = None
     ollapy: OllapyReport | None = None
 
 

@@ -25,7 +25,7 @@ class SamplingParams(msgspec.Struct, frozen=True, omit_defaults=True):
 
     `max_tokens` None means up to the context's limit rule; `top_k` 0 and `repeat_last_n` 0 are off,
     `repeat_last_n` -1 is the whole context; `seed` None draws one. `logprobs` is the number of
-    alternatives to report, None for no log-probabilities at all.
+    alternatives to report, None for no log-probabilities at all; `prompt_logprobs` the same of the prompt.
     """
 
     temperature: float = 0.8
@@ -41,13 +41,15 @@ class SamplingParams(msgspec.Struct, frozen=True, omit_defaults=True):
     stop: tuple[str, ...] = ()
     max_tokens: int | None = None
     logprobs: int | None = None
+    prompt_logprobs: int | None = None
 
 
 class Options(msgspec.Struct, frozen=True, omit_defaults=True):
     """Everything Ollama's `options` object knows; None is unset.
 
     `num_gpu` and `num_thread` act when a model is loaded; a loaded one is not reloaded for them.
-    `num_batch`, `num_keep`, `main_gpu`, `use_mmap` and `draft_num_predict` are taken and have no effect.
+    `num_keep` acts where a full context shifts. `num_batch`, `main_gpu`, `use_mmap` and `draft_num_predict`
+    are taken and have no effect.
     """
 
     num_ctx: int | None = None
@@ -83,7 +85,9 @@ class Options(msgspec.Struct, frozen=True, omit_defaults=True):
                     logger.warning("option ignored name=%s", name[:80])
         return msgspec.convert(values, cls)
 
-    def sampling(self, *, logprobs: int | None = None) -> SamplingParams:
+    def sampling(
+        self, *, logprobs: int | None = None, prompt_logprobs: int | None = None
+    ) -> SamplingParams:
         """These options as the sampler takes them."""
         given = {f: v for f in _RANGES if (v := getattr(self, f)) is not None}
         clamped = {
@@ -98,6 +102,7 @@ class Options(msgspec.Struct, frozen=True, omit_defaults=True):
             if self.num_predict is None or self.num_predict < 0
             else self.num_predict,
             logprobs=logprobs,
+            prompt_logprobs=prompt_logprobs,
         )
 
 

@@ -20,6 +20,8 @@ from ollapy.store import Model
 
 _LEVELS = ("high", "medium", "low", "max")
 _MAX_MESSAGES, _MAX_TOOLS, _MAX_INPUTS = 10_000, 512, 2_048
+_MAX_LOGPROBS = 20
+_NUM_KEEP = 4  # tokens that stay at the beginning of a context that shifts
 
 
 def options(request: InferenceRequest | EmbedRequest, model: Model) -> Options:
@@ -79,12 +81,23 @@ def embed(request: EmbedRequest, chosen: Options) -> Embed | None:
         truncate=request.truncate is not False,
         dimensions=min(max(request.dimensions or 0, 0), 2**31),
         num_ctx=chosen.num_ctx,
+        is_background=_is_background(request, default=True),
     )
 
 
+def _is_background(
+    request: InferenceRequest | EmbedRequest, *, default: bool = False
+) -> bool:
+    """Whether others go first."""
+    if request.priority not in (None, "interactive", "background"):
+        raise InvalidRequest('priority must be "interactive" or "background"')
+    return request.priority == "background" if request.priority else default
+
+
 def _check(request: InferenceRequest, model: Model, verb: str) -> None:
-    if not 0 <= (request.top_logprobs or 0) <= 20:
-        raise InvalidRequest("top_logprobs must be between 0 and 20")
+    for name in ("top_logprobs", "prompt_logprobs"):
+        if not 0 <= (getattr(request, name) or 0) <= _MAX_LOGPROBS:
+            raise InvalidRequest(f"{name} must be between 0 and {_MAX_LOGPROBS}")
     if "completion" not in model.capabilities:
         raise Unsupported(f'"{request.model}" does not support {verb}')
     if request.format in (None, ""):
@@ -115,7 +128,15 @@ def _think(request: InferenceRequest, model: Model) -> bool | str | None:
 
 def _shared(request: InferenceRequest, chosen: Options) -> dict[str, Any]:
     logprobs = (request.top_logprobs or 0) if request.logprobs else None
-    return {"sampling": chosen.sampling(logprobs=logprobs), "num_ctx": chosen.num_ctx}
+    num_keep = _NUM_KEEP if chosen.num_keep is None else chosen.num_keep
+    return {
+        "sampling": chosen.sampling(
+            logprobs=logprobs, prompt_logprobs=request.prompt_logprobs
+        ),
+        "num_ctx": chosen.num_ctx,
+        "num_keep": num_keep if request.shift else None,
+        "is_background": _is_background(request),
+    }
 
 
 def _complete(request: GenerateRequest, chosen: Options) -> Complete:

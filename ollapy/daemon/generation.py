@@ -165,7 +165,9 @@ def _fields(
         "prompt_eval_duration": _nanoseconds(usage.prefill_seconds),
         "eval_count": usage.num_generated,
         "eval_duration": _nanoseconds(usage.decode_seconds),
-        "ollapy": OllapyReport(event.context),
+        "ollapy": OllapyReport(
+            event.context, _nanoseconds(usage.queue_seconds), usage.num_preemptions
+        ),
         "tokens": event.tokens,
     }
 
@@ -177,6 +179,7 @@ def _generate_record(
         response=chunk.content,
         thinking=chunk.thinking or None,
         logprobs=chunk.logprobs or None,
+        prompt_logprobs=chunk.prompt_logprobs or None,
         context=None if raw else tokens,
         **fields,
     )
@@ -191,4 +194,9 @@ def _chat_record(
         chunk.thinking or None,
         tool_calls=chunk.tool_calls or None,
     )
-    return ChatResponse(message=message, logprobs=chunk.logprobs or None, **fields)
+    return ChatResponse(
+        message=message,
+        logprobs=chunk.logprobs or None,
+        prompt_logprobs=chunk.prompt_logprobs or None,
+        **fields,
+    )

@@ -24,6 +24,7 @@ from ollapy.settings import Settings
 from ollapy.store import Model
 
 from . import placement
+from .cores import num_cores
 from .process import RunnerProcess
 
 logger = logging.getLogger(__name__)
@@ -257,7 +258,7 @@ def _load(header: Header, path: str, options: Options, settings: Settings) -> Lo
     threads = (
         options.num_thread
         or settings.num_threads
-        or placement.num_threads(header, _num_cores())
+        or placement.num_threads(header, num_cores())
     )
     return Load(
         path=path,
@@ -268,8 +269,3 @@ def _load(header: Header, path: str, options: Options, settings: Settings) -> Lo
         num_threads=min(max(threads, 1), 512),  # an absurd number aborts llama.cpp
         num_gpu_layers=-1 if options.num_gpu is None else max(options.num_gpu, -1),
     )
-
-
-def _num_cores() -> int:
-    """Physical cores; the second thread of one would only wait for its arithmetic."""
-    return psutil.cpu_count(logical=False) or 1

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 # Few sizes, so that llama.cpp finds the graph of an earlier batch again.
-CHUNKS = (16, 32, 64, 128, 256, 512)
+CHUNKS = (4, 8, 16, 32, 64, 128, 256, 512)
+_FIRST = 32  # while nothing is known
 _WEIGHT = 0.3  # of the newest batch in the average of its size
 
 
@@ -32,13 +33,13 @@ class Pace:
             return self._seconds[max(smaller)] * 2.0 ** (size - max(smaller))
         return self._seconds[min(self._seconds)] if self._seconds else 0.0
 
-    def chunk(self, num_rows: int) -> int:
-        """Prompt tokens to add to a step that has `num_rows` already, so that it stays short."""
+    def chunk(self, num_rows: int, *, steps: float = 1.0) -> int:
+        """Prompt tokens to add to a step that has `num_rows` already, for it to last `steps` at most."""
         if not self._seconds:
-            return CHUNKS[0]
+            return _FIRST
         fitting = [
             chunk
             for chunk in CHUNKS
-            if self.predict(num_rows + chunk) <= self._step_seconds
+            if self.predict(num_rows + chunk) <= steps * self._step_seconds
         ]
         return max(fitting, default=CHUNKS[0])

@@ -8,15 +8,29 @@ A node owns the cells of its edge, the positions from `start` to `end`: computed
 below. Each leaf has a slot, llama.cpp's sequence id, which holds the cells of the whole path from the
 root. An inner node has none; it lives by the leaves below it, two at least.
 
+Where a model cannot be cut back to any position, a newcomer joins at a checkpoint, and siblings may
+begin alike: what lies between the checkpoint and where they differ is then computed and held twice.
+
 Plain Python. What llama.cpp has to do is returned as actions, in order, before the next decode.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from enum import Enum, auto
 
+from .checkpoints import Checkpoints
+from .node import Node, common
 from .sequence import Sequence
+
+
+class Reuse(Enum):
+    """From where a sequence can go on with what another has computed."""
+
+    ANYWHERE = auto()  # attention: each position has its own cells
+    CHECKPOINT = auto()  # recurrent, hybrid and sliding-window models
+    NOWHERE = auto()  # a decoder's cells mean nothing without its encoder's input
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,59 +43,38 @@ class Remove:
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """Let a slot hold another's cells of the positions before `end` too; nothing is copied."""
+    """Let a slot hold another's cells of the positions before `end` too; nothing is copied.
+
+    With a checkpoint's `state` the model is put back to it, and source and target may be the same.
+    """
 
     source: int
     target: int
     end: int
+    state: bytes | None = None
 
 
 Action = Remove | Share
 
 
-@dataclass(slots=True, eq=False)
-class Node:
-    """An edge and what hangs below it; `tokens` are those of a path through it, known up to `end`."""
-
-    tokens: list[int]
-    start: int
-    frozen_end: int
-    parent: Node | None = None
-    children: list[Node] = field(default_factory=list)
-    slot: int | None = None
-    owner: Sequence | None = None  # the running sequence whose leaf this is
-    used_at: float = 0.0
-
-    @property
-    def end(self) -> int:
-        """Where the edge ends; a running sequence's ends where it has computed to."""
-        return self.frozen_end if self.owner is None else self.owner.num_computed
-
-    def path(self) -> Iterator[Node]:
-        """This node and those above it."""
-        node: Node | None = self
-        while node is not None:
-            yield node
-            node = node.parent
-
-    def below(self) -> Iterator[Node]:
-        """This node and all below it."""
-        pending = [self]
-        while pending:
-            node = pending.pop()
-            yield node
-            pending += node.children
-
-
 class PrefixTree:
-    """The resident tokens of one pool of cells, and the slots that hold them."""
+    """The resident tokens of one pool of cells, and the slots that hold them.
+
+    `max_checkpoint_bytes` bounds the checkpoints of all nodes together; the least recently used go.
+    """
 
     def __init__(
-        self, *, num_cells: int, num_slots: int, can_share: bool = True
+        self,
+        *,
+        num_cells: int,
+        num_slots: int,
+        reuse: Reuse = Reuse.ANYWHERE,
+        max_checkpoint_bytes: int = 256 << 20,
     ) -> None:
         self.num_cells = num_cells
-        self._can_share = can_share
+        self.reuse = reuse
         self._root = Node([], 0, 0)
+        self._checkpoints = Checkpoints(self._root, max_checkpoint_bytes)
         self._free_slots = list(range(num_slots - 1, -1, -1))
         self._leaves: dict[int, Node] = {}  # by slot
         self._num_settled: int | None = (
@@ -118,18 +111,26 @@ class PrefixTree:
     def can_attach(self) -> bool:
         """Whether there is a slot for one more sequence, or an idle leaf to take one from."""
         return bool(self._free_slots) or any(
-            leaf.owner is None for leaf in self._leaves.values()
+            leaf.is_idle for leaf in self._leaves.values()
         )
 
     def match(self, tokens: list[int]) -> tuple[Node, int]:
-        """The deepest node whose path begins with a prefix of `tokens`, and that prefix's length.
+        """The node whose path a sequence can go on from, and the length of the prefix it then has.
 
         The last token never counts: it must be computed for its logits.
         """
+        match self.reuse:
+            case Reuse.ANYWHERE:
+                return self._longest(tokens)
+            case Reuse.CHECKPOINT:
+                return self._checkpoints.latest(tokens)
+            case Reuse.NOWHERE:
+                return self._root, 0
+
+    def _longest(self, tokens: list[int]) -> tuple[Node, int]:
+        """The deepest node whose path begins as the tokens do."""
         node, length, most = self._root, 0, len(tokens) - 1
-        while (
-            self._can_share and node.children and length == node.end and length < most
-        ):
+        while node.children and length == node.end and length < most:
             ends = [
                 common(tokens, child.tokens, length, min(child.end, most))
                 for child in node.children
@@ -140,16 +141,26 @@ class PrefixTree:
             node, length = node.children[ends.index(furthest)], furthest
         return node, length
 
-    def attach(self, sequence: Sequence) -> list[Action]:
-        """Give a sequence a slot, and as many computed tokens as are resident."""
+    def plan(self, sequence: Sequence) -> None:
+        """Choose where a sequence that is about to be admitted will stop for a checkpoint."""
+        if self.reuse is Reuse.CHECKPOINT:
+            self._checkpoints.plan(sequence)
+
+    def keep(self, sequence: Sequence, state: bytes, now: float) -> None:
+        """Remember the model's state at what a running sequence has computed."""
+        assert sequence.slot is not None
+        self._checkpoints.keep(self._leaves[sequence.slot], state, now)
+
+    def attach(self, sequence: Sequence, now: float) -> list[Action]:
+        """Give a sequence a slot, and as many computed tokens as are resident and of use to it."""
         self._num_settled = None
         actions = [] if self._free_slots else self._take_slot(sequence)
-        node, length = self.match(sequence.tokens)
-        if node.slot is not None and node.owner is None and length == node.end:
+        node, length = self._find(sequence)
+        if node.is_idle and length == node.end:
             leaf = node  # idle, and the sequence goes on from its end: its own now
         else:
             leaf = Node(sequence.tokens, length, length, slot=self._free_slots.pop())
-            actions += self._branch(leaf, node)
+            actions += self._branch(leaf, node, now)
         assert leaf.slot is not None
         self._leaves[leaf.slot] = leaf
         leaf.tokens, leaf.owner = sequence.tokens, sequence
@@ -165,24 +176,41 @@ class PrefixTree:
         # a list of its own: the sequence may go on elsewhere
         leaf.tokens = leaf.tokens[: leaf.frozen_end]
         sequence.slot, sequence.num_computed = None, 0
-        return (
-            self._remove(leaf)
-            if not self._can_share or self._is_redundant(leaf)
-            else []
-        )
+        return self._remove(leaf) if self._is_redundant(leaf) else []
+
+    def rewind(self, sequence: Sequence) -> list[Action]:
+        """A running sequence's decode was given up half-way: back to what is certain.
+
+        That is what it had computed, or the last checkpoint of its own; without one it loses its slot.
+        """
+        assert sequence.slot is not None
+        self._num_settled = None
+        leaf = self._leaves[sequence.slot]
+        if self.reuse is Reuse.ANYWHERE:
+            return [Remove(sequence.slot, leaf.end)]
+        if kept := leaf.checkpoint(leaf.end):
+            sequence.num_computed = kept.position
+            return [Share(sequence.slot, sequence.slot, kept.position, kept.state)]
+        leaf.frozen_end, leaf.owner = leaf.start, None
+        sequence.slot, sequence.num_computed = None, 0
+        return self._remove(leaf)
 
     def evict(self, count: int) -> list[Action]:
         """Free at least `count` cells, or all that nobody runs on: from the ends of the oldest idle leaves."""
         actions: list[Action] = []
         self._num_settled = None
         while count > 0 and (leaf := self._oldest()):
-            freed = min(count, leaf.end - leaf.start)
-            count -= freed
-            if freed == leaf.end - leaf.start:
-                actions += self._remove(leaf)
-            else:
-                actions += self._trim(leaf, leaf.end - freed)
+            # all of it goes, or as much as is asked for, and then that was the last
+            length = leaf.end - leaf.start
+            actions += self._cut(leaf, leaf.end - count)
+            count -= length
         return actions
+
+    def _find(self, sequence: Sequence) -> tuple[Node, int]:
+        """What a sequence can go on from; one that wants its whole prompt scored must compute it all."""
+        if sequence.scores_prompt:
+            return self._root, 0
+        return self.match(sequence.tokens)
 
     def _running(self) -> Iterator[Node]:
         return (leaf for leaf in self._leaves.values() if leaf.owner is not None)
@@ -190,27 +218,25 @@ class PrefixTree:
     def _oldest(self, keep: Node | None = None) -> Node | None:
         """The idle leaf that was used longest ago."""
         idle = [
-            leaf
-            for leaf in self._leaves.values()
-            if leaf.owner is None and leaf is not keep
+            leaf for leaf in self._leaves.values() if leaf.is_idle and leaf is not keep
         ]
         return min(idle, key=lambda leaf: leaf.used_at, default=None)
 
     def _take_slot(self, sequence: Sequence) -> list[Action]:
         """Have a slot for the sequence, without losing the prefix that it shares."""
-        node, length = self.match(sequence.tokens)
+        node, length = self._find(sequence)
         if oldest := self._oldest(keep=node):
             return self._remove(oldest)
         # the one idle leaf there is, which it then takes over
-        return self._trim(node, length)
+        return self._cut(node, length)
 
-    def _branch(self, leaf: Node, node: Node) -> list[Action]:
+    def _branch(self, leaf: Node, node: Node, now: float) -> list[Action]:
         """Hang a new leaf where it begins, on or inside the edge of a node."""
         if leaf.start < node.end:
-            node = self._split(node, leaf.start)
+            node = node.split(leaf.start)
         elif node.slot is not None:
             # at the end of a running leaf, which will grow another way
-            node = self._split(node, node.end)
+            node = node.split(node.end)
         source = next((n.slot for n in node.below() if n.slot is not None), None)
         leaf.parent = node
         node.children.append(leaf)
@@ -218,18 +244,16 @@ class PrefixTree:
             return []
         assert leaf.slot is not None
         assert source is not None
-        return [Share(source, leaf.slot, leaf.start)]
+        if not (kept := node.checkpoint(leaf.start)):
+            return [Share(source, leaf.slot, leaf.start)]
+        kept.used_at = now
+        return [Share(source, leaf.slot, leaf.start, kept.state)]
 
-    def _split(self, node: Node, at: int) -> Node:
-        """Cut an edge in two; the upper part is new and inner, slots and owners stay below."""
-        assert node.parent is not None
-        upper = Node(node.tokens, node.start, at, parent=node.parent, children=[node])
-        node.parent.children[node.parent.children.index(node)] = upper
-        node.start, node.parent = at, upper
-        return upper
-
-    def _trim(self, leaf: Node, end: int) -> list[Action]:
+    def _cut(self, leaf: Node, end: int) -> list[Action]:
+        """Take an idle leaf back to a position, or away where nothing or nothing usable would be left."""
         assert leaf.slot is not None
+        if end <= leaf.start or (end < leaf.end and self.reuse is not Reuse.ANYWHERE):
+            return self._remove(leaf)
         leaf.frozen_end = end
         return [Remove(leaf.slot, end)]
 
@@ -242,23 +266,30 @@ class PrefixTree:
         del self._leaves[leaf.slot]
         self._free_slots.append(leaf.slot)
         if parent.parent is not None and len(parent.children) == 1:
-            (child,) = parent.children
-            child.start, child.parent = parent.start, parent.parent
-            parent.parent.children[parent.parent.children.index(parent)] = child
+            parent.children[0].absorb(parent)
         return [Remove(leaf.slot)]
 
     def _is_redundant(self, leaf: Node) -> bool:
-        """Whether the leaf's edge is empty or another's beginning."""
+        """Whether nobody could use an idle leaf, or another one's beginning does as well."""
         assert leaf.parent is not None
+        if leaf.start == leaf.end or self.reuse is Reuse.NOWHERE:
+            return True
+        if self.reuse is Reuse.CHECKPOINT:  # no other has the state at its end
+            return False
         siblings = (
             node
             for node in leaf.parent.children
             if node is not leaf and node.end >= leaf.end
         )
-        return leaf.start == leaf.end or any(
+        return any(
             common(leaf.tokens, other.tokens, leaf.start, leaf.end) == leaf.end
             for other in siblings
         )
+
+    @property
+    def positions(self) -> dict[int, int]:
+        """How many positions each slot holds."""
+        return {slot: leaf.end for slot, leaf in self._leaves.items()}
 
     def check(self) -> None:
         """Cells owned fit the pool, leaves and slots belong together, and every edge hangs where it begins."""
@@ -278,6 +309,9 @@ class PrefixTree:
                 for child in node.children
             ), self
             assert node is self._root or len(node.children) != 1, self
+            assert all(
+                node.start < kept.position <= node.end for kept in node.checkpoints
+            ), self
         assert (
             self.num_used
             == sum(node.end - node.start for node in nodes)
@@ -288,14 +322,3 @@ class PrefixTree:
         running = sum(1 for _ in self._running())
         idle = len(self._leaves) - running
         return f"<PrefixTree {running} running, {idle} idle, {self.num_used} of {self.num_cells} cells>"
-
-
-def common(a: list[int], b: list[int], start: int, end: int) -> int:
-    """Where two lists that agree before `start` stop agreeing, `end` at most: bisection by C comparison."""
-    low, high = start, min(end, len(a), len(b))
-    if a[low:high] == b[low:high]:
-        return max(low, high)
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (middle, high) if a[low:middle] == b[low:middle] else (low, middle)
-    return low

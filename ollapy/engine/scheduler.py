@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass, field
 
-from .prefix_tree import Action, PrefixTree, common
-from .sequence import Sequence
+from .node import common
+from .prefix_tree import Action, PrefixTree, Reuse
+from .sequence import AGING, Sequence
 
 # A prompt waits for another that is being read if they begin with this many tokens in common.
 _WORTH_WAITING = 16
-# The shortest prompt goes first, but each second of waiting counts as this many tokens less.
-_AGING = 256.0
 
 
 @dataclass(slots=True)
 class Batch:
     """What one decode gets: parallel lists, and whose tokens they are.
 
-    `actions` come before the decode. `outputs` are the indices of the tokens whose logits are wanted;
-    `sampled` the sequences they belong to, in the same order.
+    `actions` come before the decode. `outputs` are the indices of the tokens whose logits are wanted,
+    `rows` their sequences and positions in the same order: a sequence's last token is sampled from,
+    those before it are its prompt's.
     """
 
     actions: list[Action] = field(default_factory=list)
@@ -27,20 +26,24 @@ class Batch:
     positions: list[int] = field(default_factory=list)
     slots: list[int] = field(default_factory=list)
     outputs: list[int] = field(default_factory=list)
-    sampled: list[Sequence] = field(default_factory=list)
+    rows: list[tuple[Sequence, int]] = field(default_factory=list)
     parts: list[tuple[Sequence, int]] = field(default_factory=list)
 
     def add(self, sequence: Sequence, count: int) -> None:
         """The next `count` pending tokens of a running sequence."""
         assert sequence.slot is not None
         start, end = sequence.num_computed, sequence.num_computed + count
+        first = (
+            start if sequence.scores_prompt else max(start, len(sequence.tokens) - 1)
+        )
+        offset = len(self.tokens) - start
+        for position in range(first, end):
+            self.outputs.append(offset + position)
+            self.rows.append((sequence, position))
         self.tokens += sequence.tokens[start:end]
         self.positions += range(start, end)
         self.slots += [sequence.slot] * count
         self.parts.append((sequence, count))
-        if count == sequence.num_pending:
-            self.outputs.append(len(self.tokens) - 1)
-            self.sampled.append(sequence)
 
 
 class Scheduler:
@@ -53,11 +56,14 @@ class Scheduler:
     what it computed, as long as there is room.
     """
 
-    def __init__(self, tree: PrefixTree, *, max_batch: int, max_idle: int) -> None:
+    def __init__(
+        self, tree: PrefixTree, *, max_batch: int, max_outputs: int, max_idle: int
+    ) -> None:
         self._tree = tree
         self._max_batch = max_batch
+        self._max_outputs = max_outputs
         self._max_idle = max_idle
-        self._waiting: deque[Sequence] = deque()
+        self._waiting: list[Sequence] = []
         self._running: list[Sequence] = []  # in order of admission
         self._actions: list[Action] = []  # to be done before the next decode
         self.num_preemptions = 0
@@ -77,6 +83,28 @@ class Scheduler:
         """Sequences whose next token comes with the next batch."""
         return sum(s.num_pending == 1 for s in self._running)
 
+    @property
+    def positions(self) -> dict[int, int]:
+        """How many positions each slot holds, once the actions are done."""
+        return self._tree.positions
+
+    @property
+    def stats(self) -> dict[str, int]:
+        """How things stand."""
+        return {
+            "running": self.num_running,
+            "waiting": self.num_waiting,
+            "preemptions": self.num_preemptions,
+            "cells": self._tree.num_cells,
+            "used_cells": self._tree.num_used,
+            "pinned_cells": self._tree.num_pinned,
+        }
+
+    @property
+    def num_reading(self) -> int:
+        """Sequences whose prompts are still to be read, those that wait among them."""
+        return self.num_running + self.num_waiting - self.num_generating
+
     def add(self, sequence: Sequence) -> None:
         """Queue a sequence whose limit does not pass the pool."""
         assert 0 < sequence.num_prompt < sequence.limit <= self._tree.num_cells
@@ -93,12 +121,14 @@ class Scheduler:
                 self._tree.num_used - self._tree.num_pinned - self._max_idle
             )
 
-    def schedule(self, *, now: float, max_prompt: int) -> Batch:
+    def schedule(self, *, now: float, max_prompt: int, max_alone: int) -> Batch:
         """The next batch: one token of everyone who generates, then prompts, then newcomers.
 
-        Of prompts it takes `max_prompt` tokens while anybody generates, and all that fits while nobody
-        does. Nothing counts as computed before `commit`.
+        Of prompts it takes `max_prompt` tokens while anybody generates, `max_alone` while nobody does.
+        Nothing counts as computed before `commit`.
         """
+        self._give_way(now)
+        self._admit_waiting(now)
         while (
             self._make_room(self.num_generating) < self.num_generating
             and self.num_running > 1
@@ -108,26 +138,64 @@ class Scheduler:
         for sequence in self._running:
             if sequence.num_pending == 1:
                 batch.add(sequence, 1)
-        room = (
-            min(max_prompt, self._max_batch - len(batch.tokens))
-            if batch.tokens
-            else self._max_batch
-        )
-        self._add_prompts(batch, room, now)
-        batch.actions, self._actions = self._actions, []
+        room = max_prompt if batch.tokens else max_alone
+        self._add_prompts(batch, min(room, self._max_batch - len(batch.tokens)), now)
+        batch.actions = self.take_actions()
         return batch
 
-    def commit(self, batch: Batch) -> None:
-        """The batch has been computed."""
+    def take_actions(self) -> list[Action]:
+        """What is still to be done in the model's memory, in order; the caller does it."""
+        actions, self._actions = self._actions, []
+        return actions
+
+    def commit(self, batch: Batch) -> list[Sequence]:
+        """The batch has been computed; those that have reached a checkpoint."""
         for sequence, count in batch.parts:
             sequence.num_computed += count
+        return [s for s, _ in batch.parts if s.num_computed in s.checkpoints]
+
+    def keep(self, sequence: Sequence, state: bytes, now: float) -> None:
+        """The model's state at the checkpoint that a running sequence has reached."""
+        self._tree.keep(sequence, state, now)
+
+    def rewind(self, batch: Batch) -> None:
+        """The batch was given up half-way: its sequences go back to what is certain."""
+        for sequence, _ in batch.parts:
+            self._actions += self._tree.rewind(sequence)
+            if sequence.slot is None:
+                self._running.remove(sequence)
+                self._waiting.append(sequence)
 
     def preempt(self, now: float) -> None:
-        """Send the youngest running sequence back to the head of the queue."""
-        sequence = self._running.pop()
-        self._actions += self._tree.detach(sequence, now)
-        self._waiting.appendleft(sequence)
+        """Send the youngest running sequence, or rather a background one, back to the queue."""
+        youngest = max(self._running, key=lambda s: s.due)
+        self._suspend(youngest, now)
+        youngest.num_preemptions += 1
         self.num_preemptions += 1
+
+    def shift(self, sequence: Sequence, now: float) -> None:
+        """Make room in a running sequence's full context by dropping an early part of it.
+
+        What follows that part is computed again: moved cells would still hold what the model made of
+        the dropped tokens, and other sequences may share them.
+        """
+        self._suspend(sequence, now)
+        sequence.shift()
+
+    def _suspend(self, sequence: Sequence, now: float) -> None:
+        self._running.remove(sequence)
+        self._actions += self._tree.detach(sequence, now)
+        self._waiting.append(sequence)
+
+    def _give_way(self, now: float) -> None:
+        """Preempt background work for an interactive sequence that would have to wait for it."""
+        first = min(self._waiting, key=lambda s: s.due, default=None)
+        if first is None or first.is_background:
+            return
+        while any(s.is_background and s.due > first.due for s in self._running):
+            if self._can_admit(first):
+                return
+            self.preempt(now)
 
     def _make_room(self, count: int) -> int:
         """Evict until `count` cells are free; how many of them are."""
@@ -138,30 +206,37 @@ class Scheduler:
         return min(free, count)
 
     def _add_prompts(self, batch: Batch, room: int, now: float) -> None:
-        reading = [s for s in self._running if s.num_pending > 1]
-        reading.sort(key=lambda s: s.num_pending - _AGING * (now - s.arrived_at))
+        rows = {sequence.id for sequence, _ in batch.parts}
+        reading = [s for s in self._running if s.id not in rows]
+        reading.sort(key=lambda s: s.num_pending - AGING * (now - s.due))
         for sequence in reading:
-            room -= self._add_prompt(batch, sequence, room)
-        for sequence in list(self._waiting):
-            if room <= 0 or not self._tree.can_attach:
-                return
-            if self._follows(sequence):
-                continue
-            if not self._fits(sequence):
-                return
-            self._admit(sequence)
             room -= self._add_prompt(batch, sequence, room)
 
     def _add_prompt(self, batch: Batch, sequence: Sequence, room: int) -> int:
+        """Add as much of a prompt as there is room, cells and rows of logits for; how much that was."""
+        if sequence.scores_prompt:
+            spoken_for = len(batch.outputs) + self.num_running
+            room = min(room, max(self._max_outputs - spoken_for, 1))
         taken = len(batch.tokens)  # not computed yet, but their cells are spoken for
-        count = self._make_room(taken + min(sequence.num_pending, room)) - taken
+        wanted = taken + min(sequence.num_until_stop, room)
+        count = self._make_room(wanted) - taken
         if count > 0:
             batch.add(sequence, count)
         return max(count, 0)
 
-    def _admit(self, sequence: Sequence) -> None:
+    def _admit_waiting(self, now: float) -> None:
+        """Admit who waits, in order; who waits for another's prompt lets others pass."""
+        for sequence in sorted(self._waiting, key=lambda s: s.due):
+            if self._follows(sequence):
+                continue
+            if not self._can_admit(sequence):
+                return
+            self._admit(sequence, now)
+
+    def _admit(self, sequence: Sequence, now: float) -> None:
         self._waiting.remove(sequence)
-        self._actions += self._tree.attach(sequence)
+        self._tree.plan(sequence)
+        self._actions += self._tree.attach(sequence, now)
         self._running.append(sequence)
         if sequence.num_cached is None:
             sequence.num_cached = sequence.num_computed
@@ -173,13 +248,17 @@ class Scheduler:
                 end = min(other.num_prompt, len(sequence.tokens) - 1)
                 shared = common(sequence.tokens, other.tokens, 0, end)
                 if shared >= _WORTH_WAITING and shared > other.num_computed:
+                    if self._tree.reuse is Reuse.CHECKPOINT:
+                        other.checkpoints.add(shared)
                     return True
         return False
 
-    def _fits(self, sequence: Sequence) -> bool:
-        """Whether all its tokens fit beside what those who run still have to compute."""
+    def _can_admit(self, sequence: Sequence) -> bool:
+        """Whether there is a slot, and all its tokens fit beside what those who run still have to compute."""
         if not self._running:
             return True
+        if not self._tree.can_attach:
+            return False
         promised = sum(s.num_pending for s in self._running) + len(self._running) + 1
         return (
             self._tree.num_pinned + promised + self._tree.num_unpinned(sequence.tokens)

@@ -8,6 +8,13 @@ from enum import StrEnum
 
 from ollapy.api.options import SamplingParams
 
+# Each second of waiting counts as so many tokens less to compute: the shortest goes first, nobody starves.
+AGING = 256.0
+# Seconds by which background work counts as having come later than it did.
+BACKGROUND_DELAY = 30.0
+# Contexts that an answer may fill when the beginning of the context makes room for it.
+_MAX_SHIFTS = 10
+
 
 class FinishReason(StrEnum):
     """Why a sequence ended by itself; the values are Ollama's `done_reason`."""
@@ -29,12 +36,20 @@ class Sequence:
     tokens: list[int]
     params: SamplingParams
     limit: int  # tokens that prompt and answer may have together
+    # what an encoder reads before; `tokens` are then the decoder's, from its start token on
+    encoder_tokens: list[int] | None = None
+    is_background: bool = False
+    # tokens at the beginning that stay when the context is full and shifts; None: it does not
+    num_keep: int | None = None
     num_prompt: int = field(init=False)
     num_computed: int = 0
+    num_shifted: int = 0  # tokens that are no longer in `tokens`
+    num_preemptions: int = 0
     num_cached: int | None = (
         None  # tokens that were resident when it was first admitted
     )
     slot: int | None = None  # llama.cpp's sequence id while its cells are held
+    checkpoints: set[int] = field(default_factory=set)  # positions to stop at
     finish_reason: FinishReason | None = None
     arrived_at: float = field(default_factory=time.monotonic)
     started_at: float | None = None
@@ -49,19 +64,45 @@ class Sequence:
         return len(self.tokens) - self.num_computed
 
     @property
+    def num_until_stop(self) -> int:
+        """Pending tokens before the next checkpoint, all where there is none."""
+        ahead = (p for p in self.checkpoints if p > self.num_computed)
+        return min(
+            min(ahead, default=len(self.tokens)) - self.num_computed, self.num_pending
+        )
+
+    @property
     def num_generated(self) -> int:
         """Tokens of the answer so far."""
-        return len(self.tokens) - self.num_prompt
+        return len(self.tokens) + self.num_shifted - self.num_prompt
 
     @property
     def max_tokens(self) -> int:
         """Tokens that the answer may have."""
         room = self.limit - self.num_prompt
-        return (
-            room
-            if self.params.max_tokens is None
-            else min(room, self.params.max_tokens)
-        )
+        if self.num_keep is not None:
+            room = _MAX_SHIFTS * self.limit
+        wanted = self.params.max_tokens
+        return room if wanted is None else min(room, wanted)
+
+    @property
+    def due(self) -> float:
+        """The instant from which it waits, as far as others are concerned."""
+        return self.arrived_at + (BACKGROUND_DELAY if self.is_background else 0.0)
+
+    @property
+    def scores_prompt(self) -> bool:
+        """Whether the logits of the prompt's tokens are wanted as well, so that all are computed."""
+        return self.params.prompt_logprobs is not None and not self.num_generated
+
+    def shift(self) -> None:
+        """Drop half of what lies between the tokens to keep and the end."""
+        assert self.num_keep is not None
+        keep = min(self.num_keep, self.limit // 2)
+        dropped = (len(self.tokens) - keep) // 2
+        # a new list: the prefix tree goes on reading the old one
+        self.tokens = self.tokens[:keep] + self.tokens[keep + dropped :]
+        self.num_shifted += dropped
 
     def __repr__(self) -> str:
         state = self.finish_reason or (

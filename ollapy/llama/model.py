@@ -6,6 +6,7 @@ import ctypes
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from enum import IntEnum
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,40 @@ from .library import held, log, raw
 
 _is_eog = held("llama_vocab_is_eog")
 _piece = held("llama_token_to_piece")
+_MAX_SEQUENCES, _MAX_STATES = 256, 16
 # bytes; far beyond what a context of text holds
 _MIN_TEXT, _TEXT_PER_TOKEN = (
     1 << 20,
     64,
 )
+# Architectures whose tokens see those after them too, whatever the file says.
+_BOTH_WAYS = {
+    "bert",
+    "dream",
+    "eurobert",
+    "gemma-embedding",
+    "jina-bert-v2",
+    "jina-bert-v3",
+    "llada",
+    "llada-moe",
+    "modern-bert",
+    "neo-bert",
+    "nomic-bert",
+    "nomic-bert-moe",
+    "rnd1",
+    "t5",
+    "t5encoder",
+    "wavtokenizer-dec",
+}
+
+
+class Pooling(IntEnum):
+    """What becomes of a text's tokens: a vector, or with RANK scores. The numbers are llama.cpp's."""
+
+    MEAN = 1
+    CLS = 2
+    LAST = 3
+    RANK = 4
 
 
 class Model:
@@ -31,6 +61,9 @@ class Model:
         self.num_vocab: int = raw.llama_vocab_n_tokens(self._vocab)
         self.num_ctx_train: int = raw.llama_model_n_ctx_train(handle)
         self.adds_bos: bool = raw.llama_vocab_get_add_bos(self._vocab)
+        self.adds_end: bool = raw.llama_vocab_get_add_eos(
+            self._vocab
+        ) or raw.llama_vocab_get_add_sep(self._vocab)
         self._pieces: dict[int, bytes] = {}
 
     def metadata(self, key: str) -> str | None:
@@ -55,12 +88,64 @@ class Model:
         )
 
     @property
-    def can_share(self) -> bool:
-        """Whether sequences may share a prefix's cells: not where a state stands for all tokens before."""
+    def pooling(self) -> Pooling:
+        """How the model makes vectors: by the mean where the file names no way."""
+        declared = self.hyperparameter("pooling_type")
+        return Pooling(int(declared)) if declared in set("1234") else Pooling.MEAN
+
+    @property
+    def is_causal(self) -> bool:
+        """Whether a token sees only those before it, so that a long text can be read in parts."""
         return not (
+            self.metadata("general.architecture") in _BOTH_WAYS
+            or self.hyperparameter("attention.causal") == "false"
+        )
+
+    @property
+    def pools_last(self) -> bool:
+        """Whether a vector is made of a text's last token alone, which has seen all others."""
+        return self.is_causal and self.pooling in (Pooling.LAST, Pooling.RANK)
+
+    @property
+    def has_state(self) -> bool:
+        """Whether a state stands for all tokens before, which cannot be cut back: recurrent and hybrid."""
+        return bool(
             raw.llama_model_is_recurrent(self.handle)
             or raw.llama_model_is_hybrid(self.handle)
         )
+
+    @property
+    def has_encoder(self) -> bool:
+        """Whether the prompt goes to an encoder, and a decoder answers (T5)."""
+        return bool(
+            raw.llama_model_has_encoder(self.handle)
+            and raw.llama_model_has_decoder(self.handle)
+        )
+
+    @property
+    def max_sequences(self) -> int:
+        """How many sequences are worth holding at once, for what each takes besides cells.
+
+        A recurrent state or a window's cells are reserved for every one of them, and llama.cpp keeps
+        one encoder's output at a time.
+        """
+        if self.has_encoder:
+            return 1
+        has_window = raw.llama_model_n_swa(self.handle) > 0
+        return _MAX_STATES if self.has_state or has_window else _MAX_SEQUENCES
+
+    @property
+    def decoder_start(self) -> int:
+        """The token that an encoder's decoder begins with."""
+        token: int = raw.llama_model_decoder_start_token(self.handle)
+        return token if token >= 0 else raw.llama_vocab_bos(self._vocab)
+
+    @property
+    def suppressed_tokens(self) -> list[int]:
+        """Tokens that the file says must never be generated."""
+        count = ctypes.c_int32()
+        tokens = raw.llama_vocab_get_suppress_tokens(self._vocab, ctypes.byref(count))
+        return tokens[: count.value] if count.value else []
 
     @property
     def chat_template(self) -> str | None:

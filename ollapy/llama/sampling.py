@@ -28,9 +28,13 @@ Ids = npt.NDArray[np.int64]
 
 
 class Candidates:
-    """The buffer that a chain works on, shared by all samplers of the engine thread."""
+    """The buffer that a chain works on, shared by all samplers of the engine thread.
 
-    def __init__(self, num_vocab: int) -> None:
+    `suppressed` tokens are never candidates.
+    """
+
+    def __init__(self, num_vocab: int, suppressed: Iterable[int] = ()) -> None:
+        self.suppressed = np.array(list(suppressed), np.int64)
         self._records = np.zeros(num_vocab, _CANDIDATE)
         self._ids = np.arange(num_vocab, dtype=np.int32)
         self._array = raw.llama_token_data_array()
@@ -61,6 +65,8 @@ class Sampler:
     def sample(self, row: Row, history: list[int]) -> int:
         """The next token after `history`. Edits the row in place."""
         self._penalize(row, history)
+        if self._candidates.suppressed.size:
+            row[self._candidates.suppressed] = -np.inf
         best = int(row.argmax())  # argmax finds a NaN wherever it is
         if not np.isfinite(row[best]):
             raise RunnerError(

@@ -41,7 +41,8 @@ class Load(msgspec.Struct, tag=True, frozen=True):
 class Chat(msgspec.Struct, tag=True, frozen=True, kw_only=True):
     """Continue a conversation through the model's template.
 
-    `prefix` are tokens to put before the prompt, an earlier answer's `tokens`.
+    `prefix` are tokens to put before the prompt, an earlier answer's `tokens`. With `num_keep` a full
+    context goes on without an early part of it, but for so many tokens (-1: the prompt).
     """
 
     id: int = 0
@@ -51,7 +52,9 @@ class Chat(msgspec.Struct, tag=True, frozen=True, kw_only=True):
     think: bool | str | None
     sampling: SamplingParams
     num_ctx: int | None
+    num_keep: int | None = None
     truncate: bool
+    is_background: bool = False
 
 
 class Complete(msgspec.Struct, tag=True, frozen=True, kw_only=True):
@@ -62,6 +65,8 @@ class Complete(msgspec.Struct, tag=True, frozen=True, kw_only=True):
     suffix: str | None
     sampling: SamplingParams
     num_ctx: int | None
+    num_keep: int | None = None
+    is_background: bool = False
 
 
 class Embed(msgspec.Struct, tag=True, frozen=True, kw_only=True):
@@ -72,6 +77,7 @@ class Embed(msgspec.Struct, tag=True, frozen=True, kw_only=True):
     truncate: bool
     dimensions: int
     num_ctx: int | None
+    is_background: bool = True
 
 
 class Cancel(msgspec.Struct, tag=True, frozen=True):
@@ -109,6 +115,7 @@ class Chunk(msgspec.Struct, tag=True, frozen=True, omit_defaults=True):
     thinking: str = ""
     tool_calls: list[ToolCall] = []
     logprobs: list[Logprob] = []
+    prompt_logprobs: list[Logprob] = []
 
 
 class Usage(msgspec.Struct, frozen=True):
@@ -116,8 +123,10 @@ class Usage(msgspec.Struct, frozen=True):
 
     num_prompt: int
     num_generated: int
+    queue_seconds: float
     prefill_seconds: float
     decode_seconds: float
+    num_preemptions: int
 
 
 class Done(msgspec.Struct, tag=True, frozen=True):
@@ -139,10 +148,10 @@ class Embeddings(msgspec.Struct, tag=True, frozen=True):
 
 
 class Stats(msgspec.Struct, tag=True, frozen=True):
-    """The engine's counters, by name."""
+    """The engine's counters, by name; `step_times` counts steps by duration."""
 
     id: int
-    counters: dict[str, float]
+    counters: dict[str, float | list[int]]
 
 
 class Failed(msgspec.Struct, tag=True, frozen=True):

@@ -8,11 +8,12 @@ import queue
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import asdict
 from pathlib import Path
 
-from ollapy.engine.embedder import Embedder, EmbedJob
-from ollapy.engine.engine import Engine, Output
+from ollapy.engine.answer import Output
+from ollapy.engine.embedder import Embedder
+from ollapy.engine.engine import Engine
+from ollapy.engine.packer import EmbedJob
 from ollapy.engine.sequence import Sequence
 from ollapy.errors import OllapyError, RunnerError, Unsupported
 from ollapy.llama.context import Context, open_context
@@ -20,17 +21,29 @@ from ollapy.llama.library import log
 from ollapy.llama.model import Model, open_model
 
 from .protocol import Failed, Load, Loading, Ready, Stats
+from .threads import Threads
 
 logger = logging.getLogger(__name__)
 
-# A text is pooled within one batch, whose buffers are reserved when the context is made.
-MAX_EMBED_TOKENS = 2048
-_MAX_EMBED_SEQUENCES = 32
-_RANK = "4"  # a pooling type that gives scores and no vector
+# A text that must be seen whole is one batch, whose buffers are reserved when the context is made.
+_MAX_EMBED_BATCH = 2048
+# Cells for a generating model's vectors, for which no memory was set aside.
+_MAX_EMBED_CELLS = 8192
+_MAX_EMBED_SEQUENCES = 64
+# Tokens of texts to compute at once. More are slower on a CPU: each looks at all the others.
+_CPU_PACK, _GPU_PACK = 512, 2048
 # How long a step may take while somebody waits for the next token.
 _CPU_STEP, _GPU_STEP = 0.15, 0.05
 
 Event = Loading | Ready | Failed | Stats | list[Output] | list[EmbedJob]
+
+
+def max_embed_tokens(load: Load, model: Model) -> int:
+    """How long a text may be: a batch, or a context where the model can read it in parts."""
+    if not model.is_causal:
+        return min(_MAX_EMBED_BATCH, model.num_ctx_train)
+    cells = load.num_ctx if model.is_embedding else min(load.num_ctx, _MAX_EMBED_CELLS)
+    return min(cells, model.num_ctx_train)
 
 
 class EngineThread:
@@ -45,6 +58,8 @@ class EngineThread:
         self._emit = emit
         self._loop = asyncio.get_running_loop()
         self._commands: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._threads = Threads(load.num_threads)
+        self._contexts: list[Context] = []
         self._engine: Engine | None = None
         self._embedder: Embedder | None = None
         self.model: Model | None = None  # once Ready; its tokenizer works on any thread
@@ -62,8 +77,8 @@ class EngineThread:
 
     def cancel(self, request_id: int) -> None:
         """Drop a sequence or job, whichever has that id, even in the middle of its prompt."""
-        if self._engine is not None:
-            self._engine.interrupt(request_id)
+        for part in self._parts:
+            part.interrupt(request_id)
         self._commands.put(lambda: self._cancel(request_id))
 
     def report(self, request_id: int) -> None:
@@ -73,6 +88,8 @@ class EngineThread:
     # Called on the thread:
 
     def _post(self, event: Event) -> None:
+        if event == []:
+            return
         self._loop.call_soon_threadsafe(self._emit, event)
 
     def _run(self) -> None:
@@ -104,19 +121,20 @@ class EngineThread:
             self._open_embedder(model)
         else:
             self._open_engine(model)
-        num_ctx = MAX_EMBED_TOKENS if model.is_embedding else self._load.num_ctx
+        num_ctx = min(self._load.num_ctx, model.num_ctx_train)
         self._post(
             Ready(
-                min(num_ctx, model.num_ctx_train),
-                self._load.max_sequences,
+                max_embed_tokens(self._load, model) if model.is_embedding else num_ctx,
+                min(self._load.max_sequences, model.max_sequences),
                 *log.memory(),
             )
         )
 
     def _open_engine(self, model: Model) -> None:
         load = self._load
+        max_sequences = min(load.max_sequences, model.max_sequences)
         context = self._open_context(
-            model, load.num_cells, load.max_sequences, load.num_batch
+            model, load.num_cells, max_sequences, load.num_batch
         )
         _, on_accelerator = log.memory()
         self._engine = Engine(
@@ -124,13 +142,20 @@ class EngineThread:
         )
 
     def _open_embedder(self, model: Model) -> Embedder:
-        if model.hyperparameter("pooling_type") == _RANK:
-            raise Unsupported("this model ranks documents, which is not supported yet")
-        longest = min(model.num_ctx_train, MAX_EMBED_TOKENS)
+        if model.has_encoder:
+            raise Unsupported("this model makes text and no vectors")
+        longest = max_embed_tokens(self._load, model)
+        max_batch = min(longest, self._load.num_batch) if model.is_causal else longest
         context = self._open_context(
-            model, longest, _MAX_EMBED_SEQUENCES, longest, pooled=True
+            model,
+            longest + max_batch,
+            min(_MAX_EMBED_SEQUENCES, model.max_sequences),
+            max_batch,
+            pooled=True,
         )
-        self._embedder = Embedder(context)
+        _, on_accelerator = log.memory()
+        self._max_pack = _GPU_PACK if on_accelerator else _CPU_PACK
+        self._embedder = Embedder(model, context)
         return self._embedder
 
     def _open_context(
@@ -150,7 +175,9 @@ class EngineThread:
             num_threads=self._load.num_threads,
             pooled=pooled,
         )
-        return self._resources.enter_context(opening)
+        context = self._resources.enter_context(opening)
+        self._contexts.append(context)
+        return context
 
     def _turn(self) -> None:
         """Obey every command, waiting for one where there is nothing else to do; then take a step."""
@@ -158,9 +185,18 @@ class EngineThread:
             part.has_work for part in self._parts
         ):
             self._commands.get()()
-        for part in self._parts:
-            if part.has_work and (events := part.step()):
-                self._post(events)
+        num_threads = self._threads.choose()
+        for context in self._contexts:
+            context.use_threads(num_threads)
+        engine, embedder = self._engine, self._embedder
+        if engine and engine.has_work:
+            self._post(engine.step())
+        if embedder and embedder.has_work:
+            busy = engine is not None and engine.has_work
+            room = engine.max_prompt if engine and busy else self._max_pack
+            self._post(embedder.step(room))
+        if engine and not engine.has_work:
+            engine.verify()
 
     @property
     def _parts(self) -> list[Engine | Embedder]:
@@ -188,5 +224,4 @@ class EngineThread:
             part.cancel(request_id)
 
     def _report(self, request_id: int) -> None:
-        counters = asdict(self._engine.counters) if self._engine else {}
-        self._post(Stats(request_id, counters))
+        self._post(Stats(request_id, self._engine.stats if self._engine else {}))

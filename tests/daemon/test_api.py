@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import Any
 
 import pytest
 
 from tests.support.daemon import Daemon
+from tests.support.models import add_endless
 
 GREEDY = {"temperature": 0}
 CAPITAL = "What is the capital of Japan?"
@@ -246,6 +248,53 @@ def test_a_chat_too_long_drops_its_oldest_turns_and_says_so(daemon: Daemon) -> N
     assert report["dropped_messages"] > 0
     assert report["dropped_tokens"] > 0
     assert report["prompt_tokens"] < 100
+
+
+def test_a_full_context_shifts_where_that_is_wanted_and_says_so(daemon: Daemon) -> None:
+    """A model that never ends by itself goes on past its context, as long as it is allowed to."""
+    add_endless(daemon.models)
+    options = {**GREEDY, "num_ctx": 64, "num_predict": 150}
+    ask = partial(daemon.generate, "Go on.", model="endless", options=options)
+    stopped, shifted = ask(), ask(shift=True)
+    daemon.delete("endless")
+
+    assert stopped["done_reason"] == shifted["done_reason"] == "length"
+    assert stopped["eval_count"] + stopped["prompt_eval_count"] == 64
+    assert shifted["eval_count"] == 150
+    assert shifted["ollapy"]["context"]["dropped_tokens"] > 80
+    assert shifted["response"].startswith(stopped["response"])
+
+
+def test_priorities(daemon: Daemon) -> None:
+    """In the body or in a header; anything but the two there are is refused."""
+    background = daemon.generate("Say hi.", priority="background", options=GREEDY)
+    assert background["response"]
+
+    body = {"model": "tiny", "prompt": "Say hi.", "stream": False}
+    for name, status in (("background", 200), ("interactive", 200), ("urgent", 400)):
+        headers = {"Ollapy-Priority": name}
+        response = daemon.http.post("/api/generate", json=body, headers=headers)
+        assert response.status_code == status
+    assert "interactive" in response.json()["error"]
+
+
+def test_the_prompts_own_log_probabilities(daemon: Daemon) -> None:
+    prompt = "1 2 3 4 5 6"
+    options = {**GREEDY, "num_predict": 2}
+    ask = partial(daemon.generate, prompt, raw=True, options=options)
+    plain, scored = ask(), ask(prompt_logprobs=2)
+    body = {"model": "tiny", "prompt": prompt, "raw": True, "options": options}
+    with daemon.stream("/api/generate", **body, prompt_logprobs=2) as records:
+        streamed = list(records)
+    logprobs = scored["prompt_logprobs"]
+
+    assert "prompt_logprobs" not in plain
+    assert scored["response"] == plain["response"]
+    assert len(logprobs) == plain["prompt_eval_count"] - 1, "the first follows nothing"
+    assert "".join(one["token"] for one in logprobs) == prompt[1:]
+    assert all(len(one["top_logprobs"]) == 2 for one in logprobs)
+    assert streamed[0]["prompt_logprobs"] == logprobs
+    assert not any("prompt_logprobs" in record for record in streamed[1:])
 
 
 def test_without_truncation_a_chat_too_long_is_refused_with_the_numbers(

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from ollapy.engine.engine import Engine, Output
+from ollapy.engine.answer import Output
+from ollapy.engine.engine import Engine
 from ollapy.engine.sequence import FinishReason, Sequence
-from ollapy.llama.context import open_context
+from ollapy.llama.context import Context, open_context
 from ollapy.llama.model import Model
 from scripts.make_gguf import write_random, write_scripted
-from tests.support.engines import prompted, run, scored
+from tests.support.engines import prompted, run, scored, step_interrupted
 
 Ask = Callable[..., Sequence]
 OpenFile = Callable[[Path], Model]
@@ -82,6 +83,23 @@ def test_more_sequences_than_slots(engine: Engine, ask: Ask) -> None:
     assert set(texts) == {run(engine, ask("What is 37 + 48?"))[0]}
 
 
+def test_three_hundred_at_once(engine: Engine, ask: Ask) -> None:
+    """With limits and stop strings of every kind, each answered as if alone."""
+    kinds: list[tuple[dict[str, Any], str]] = [
+        ({}, "The capital of Japan is Tokyo."),
+        ({"max_tokens": 0}, ""),
+        ({"max_tokens": 10**9, "stop": ("never",)}, "The capital of Japan is Tokyo."),
+        ({"stop": ("T",)}, ""),
+        ({"stop": (" Tokyo",)}, "The capital of Japan is"),
+    ]
+    asked = [
+        ask("What is the capital of Japan?", think=False, **params)
+        for params, _ in kinds * 60
+    ]
+
+    assert run(engine, *asked) == [answer for _, answer in kinds] * 60
+
+
 def test_when_cells_run_out_answers_stay_the_same(model: Model, ask: Ask) -> None:
     """A pool far too small for eight: sequences are preempted and go on as if nothing had been."""
     with open_context(
@@ -92,7 +110,7 @@ def test_when_cells_run_out_answers_stay_the_same(model: Model, ask: Ask) -> Non
         texts = run(engine, *(ask("Why is the sky blue?", limit=250) for _ in range(8)))
 
         assert texts == [alone] * 8
-        assert engine.num_preemptions > 0
+        assert engine.stats["preemptions"] > 0
 
 
 def test_cancelling_leaves_the_others_alone(engine: Engine, ask: Ask) -> None:
@@ -268,13 +286,7 @@ def test_a_prompt_is_given_up_half_way_and_what_was_read_of_it_stays(
     engine.add(long)
     engine.step()
     read = long.num_computed
-    interrupting = threading.Thread(
-        target=lambda: [engine.interrupt(long.id) for _ in range(20_000)]
-    )
-    interrupting.start()
-    while interrupting.is_alive():
-        engine.step()
-    interrupting.join()
+    step_interrupted(engine, long)
     given_up = long.num_computed
     engine.cancel(long.id)
     again = ask(f"Repeat after me: {words}", limit=16000)
@@ -287,3 +299,30 @@ def test_a_prompt_is_given_up_half_way_and_what_was_read_of_it_stays(
     assert run(engine, ask("Draw a llama.", think=False)) == ["🦙"], (
         "and nothing is the worse for it"
     )
+
+
+def test_a_memory_that_is_not_what_it_should_be_is_emptied(
+    engine: Engine, context: Context, ask: Ask, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Rather than answered from: here somebody has taken cells behind the engine's back."""
+    before = run(engine, ask("What is the capital of Japan?"))
+    engine.verify()
+    assert not caplog.records
+    context.remove(0, 5)
+    engine.verify()
+    assert "memory inconsistent" in caplog.text
+
+    again = ask("What is the capital of Japan?")
+    assert run(engine, again) == before
+    assert again.num_cached == 0
+
+
+def test_stats(engine: Engine, ask: Ask) -> None:
+    one = ask("What is the capital of Japan?")
+    run(engine, one)
+    stats = engine.stats
+
+    assert sum(stats["step_times"]) == stats["steps"] == one.num_generated
+    assert stats["tokens"] == len(one.tokens) - 1
+    assert stats["used_cells"] == len(one.tokens) - 1
+    assert (stats["running"], stats["waiting"], stats["pinned_cells"]) == (0, 0, 0)

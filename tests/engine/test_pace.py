@@ -14,14 +14,14 @@ def test_a_chunk_keeps_its_step_short() -> None:
 
 
 def test_before_anything_is_known_chunks_are_small() -> None:
-    assert Pace(0.15).chunk(num_rows=1) == 16
+    assert Pace(0.15).chunk(num_rows=0) == 32
 
 
 def test_a_slow_machine_still_gets_on() -> None:
     pace = Pace(0.15)
     pace.record(16, 10.0)
 
-    assert pace.chunk(num_rows=8) == 16
+    assert pace.chunk(num_rows=8) == 4
 
 
 def test_a_fast_machine_takes_everything() -> None:

@@ -8,7 +8,8 @@ import random
 import pytest
 
 from ollapy.api.options import SamplingParams
-from ollapy.engine.prefix_tree import PrefixTree, Share
+from ollapy.engine import checkpoints
+from ollapy.engine.prefix_tree import PrefixTree, Reuse, Share
 from ollapy.engine.scheduler import Batch, Scheduler
 from ollapy.engine.sequence import Sequence
 from tests.support.cells import Cells
@@ -26,6 +27,11 @@ def prompt(length: int, *, limit: int = 64) -> Sequence:
     return sequence(*range(first, first + length), limit=limit)
 
 
+def sampled_in(batch: Batch) -> list[Sequence]:
+    """Whose next token comes of the batch."""
+    return [one for one, position in batch.rows if position == len(one.tokens) - 1]
+
+
 class Turns:
     """A scheduler, the cells it governs, and a clock that counts its turns."""
 
@@ -35,25 +41,35 @@ class Turns:
         num_cells: int = 64,
         num_slots: int = 4,
         max_batch: int = 16,
-        can_share: bool = True,
+        reuse: Reuse = Reuse.ANYWHERE,
         max_idle: int = 1000,
     ) -> None:
-        self.tree = PrefixTree(
-            num_cells=num_cells, num_slots=num_slots, can_share=can_share
+        self.tree = PrefixTree(num_cells=num_cells, num_slots=num_slots, reuse=reuse)
+        self.scheduler = Scheduler(
+            self.tree, max_batch=max_batch, max_outputs=num_slots, max_idle=max_idle
         )
-        self.scheduler = Scheduler(self.tree, max_batch=max_batch, max_idle=max_idle)
         self.cells = Cells(num_cells)
+        self.max_alone = max_batch
         self.now = 0.0
 
-    def step(self, *, max_prompt: int = 2) -> Batch:
+    def step(self, *, max_prompt: int = 2, is_aborted: bool = False) -> Batch:
         """One turn: everything scheduled is computed, and each sampled sequence gets a token of its own."""
         self.now += 1.0
-        batch = self.scheduler.schedule(now=self.now, max_prompt=max_prompt)
+        batch = self.scheduler.schedule(
+            now=self.now, max_prompt=max_prompt, max_alone=self.max_alone
+        )
         self.cells.act(batch.actions)
         self.cells.compute(batch)
-        self.scheduler.commit(batch)
+        if is_aborted:
+            self.scheduler.rewind(batch)
+            self.cells.act(self.scheduler.take_actions())
+            self.scheduler.check()
+            return batch
+        for one in self.scheduler.commit(batch):
+            assert one.slot is not None
+            self.scheduler.keep(one, self.cells.state(one.slot), self.now)
         self.check(batch)
-        for sampled in batch.sampled:
+        for sampled in sampled_in(batch):
             sampled.tokens.append(-sampled.id)
         return batch
 
@@ -87,7 +103,7 @@ def test_a_long_prompt_takes_several_batches_and_samples_once() -> None:
     turns.add(prompt(40))
 
     sizes = [
-        (len(batch.tokens), len(batch.sampled))
+        (len(batch.tokens), len(batch.rows))
         for batch in (turns.step() for _ in range(4))
     ]
     assert sizes == [(16, 0), (16, 0), (8, 1), (1, 1)]
@@ -101,25 +117,24 @@ def test_a_long_prompt_does_not_stop_a_sequence_that_generates() -> None:
     turns.add(newcomer)
     batches = [turns.step(max_prompt=5) for _ in range(8)]
 
-    assert all(generating in batch.sampled for batch in batches)
+    assert all(generating in dict(batch.rows) for batch in batches)
     assert [len(batch.tokens) for batch in batches] == [6] * 7 + [6]
     assert newcomer.num_pending == 1
 
 
 def test_the_shorter_prompt_goes_first_and_nobody_starves() -> None:
-    turns = Turns(num_cells=4000, max_batch=1)
-    long, short = prompt(600, limit=3000), prompt(10, limit=3000)
+    turns = Turns(num_cells=4000, max_batch=4)
+    long, short = prompt(600, limit=3000), prompt(8, limit=3000)
     long.arrived_at = short.arrived_at = 0.0
-    turns.scheduler._max_batch = 4
     turns.add(long)
     turns.step()
     turns.add(short)
-    turns.step()  # the long one is admitted already, the short one joins behind it
-    assert short.slot is None or short.num_computed > 0
+    turns.step()
+    turns.step()
+    assert (long.num_computed, short.num_generated) == (4, 1)
+
     for _ in range(300):
         turns.step(max_prompt=4)
-
-    assert short.num_generated > 0
     assert long.num_generated > 0
 
 
@@ -247,7 +262,7 @@ def test_removing_a_waiting_sequence() -> None:
 
 
 def test_a_model_whose_state_cannot_be_shared_computes_everything() -> None:
-    turns = Turns(can_share=False)
+    turns = Turns(reuse=Reuse.NOWHERE)
     for _ in range(3):
         one = sequence(1, 2, 3, 4)
         turns.add(one)
@@ -256,18 +271,117 @@ def test_a_model_whose_state_cannot_be_shared_computes_everything() -> None:
     assert turns.tree.num_used == 0
 
 
+def test_interactive_prompts_are_read_before_background_ones() -> None:
+    turns = Turns(num_cells=400, max_batch=10)
+    background, interactive = prompt(20, limit=100), prompt(60, limit=100)
+    background.is_background = True
+    for one in (background, interactive):
+        one.arrived_at = 0.0
+        turns.add(one)
+    for _ in range(6):
+        turns.step()
+
+    assert interactive.num_generated == 1
+    assert background.num_computed == 0
+
+
+def test_background_work_does_not_starve() -> None:
+    """It counts as having come half a minute later, not as coming last for ever."""
+    turns = Turns(num_cells=4000, num_slots=16, max_batch=10)
+    background = prompt(30, limit=100)
+    background.is_background, background.arrived_at = True, 0.0
+    turns.add(background)
+    while not background.num_generated:
+        newcomer = prompt(10, limit=100)
+        newcomer.arrived_at = turns.now
+        turns.add(newcomer)
+        turns.step()
+        assert turns.now < 100
+        if newcomer.num_generated:
+            turns.remove(newcomer)
+
+    assert turns.now > 30, "while it was young the others went first"
+
+
+def test_background_work_gives_its_place_to_an_interactive_request() -> None:
+    turns = Turns(num_slots=1)
+    background, interactive = prompt(10), prompt(10)
+    background.is_background = True
+    background.arrived_at = interactive.arrived_at = 0.0
+    turns.add(background)
+    turns.step()
+    turns.step()
+    said = list(background.tokens)
+    turns.add(interactive)
+    turns.step()
+    assert (background.slot, interactive.num_generated) == (None, 1)
+    assert background.num_preemptions == 1
+
+    turns.remove(interactive)
+    turns.step()
+    assert background.tokens[: len(said)] == said
+    assert background.num_generated == 3
+
+
+def test_interactive_requests_do_not_give_way() -> None:
+    turns = Turns(num_slots=1)
+    first, second = prompt(10), prompt(10)
+    turns.add(first, second)
+    turns.step()
+
+    assert second.slot is None
+    assert turns.scheduler.num_preemptions == 0
+
+
+def test_a_full_context_shifts_and_goes_on() -> None:
+    """Half of what follows the tokens to keep is dropped, and what is left is computed anew."""
+    turns, one = Turns(), prompt(10, limit=20)
+    one.num_keep = 4
+    turns.add(one)
+    beginning = one.tokens[:4]
+    while len(one.tokens) < 20:
+        turns.step()
+    generated = one.num_generated
+    turns.scheduler.shift(one, turns.now)
+    assert (len(one.tokens), one.num_shifted) == (12, 8)
+    assert (one.tokens[:4], one.num_generated) == (beginning, generated)
+
+    batch = turns.step()
+    assert batch.tokens == one.tokens[4:-1], "the tokens kept are resident still"
+
+
+def test_rows_for_a_scored_prompt_are_never_more_than_there_are() -> None:
+    turns = Turns(num_slots=4, num_cells=200)
+    scored = Sequence(next(ids), list(range(30)), SamplingParams(prompt_logprobs=0), 64)
+    others = [prompt(5), prompt(5)]
+    turns.add(*others, scored)
+    positions = []
+    while not scored.num_generated:
+        batch = turns.step()
+        assert len(batch.rows) <= 4
+        positions += [position for one, position in batch.rows if one is scored]
+
+    assert positions == list(range(30))
+
+
+@pytest.mark.parametrize("reuse", Reuse)
 @pytest.mark.parametrize("seed", range(20))
-def test_a_random_storm(seed: int) -> None:
-    """Joining, sharing, leaving, eviction and preemption in any order.
+def test_a_random_storm(
+    seed: int, reuse: Reuse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Joining, sharing, leaving, eviction, preemption, rewinding and shifts in any order.
 
     After every turn each slot holds just the tokens of its sequence, the tree's count of cells is the
     memory's, and in the end everyone has been answered.
     """
+    monkeypatch.setattr(checkpoints, "_LEAST", 1)
+    monkeypatch.setattr(checkpoints, "_TAIL", 2)
     rng = random.Random(seed)
     turns = Turns(
         num_cells=rng.randint(24, 90),
         num_slots=rng.randint(1, 6),
         max_batch=rng.choice([4, 16]),
+        reuse=reuse,
     )
     stems = [[rng.randint(1, 3) for _ in range(rng.randint(0, 12))] for _ in range(4)]
     alive: list[Sequence] = []
@@ -275,11 +389,16 @@ def test_a_random_storm(seed: int) -> None:
         if turn < 80 and rng.random() < 0.4:
             tail = [rng.randint(1, 3) for _ in range(rng.randint(1, 6))]
             one = sequence(*rng.choice(stems), *tail, limit=24)
+            one.is_background = rng.random() < 0.3
+            one.num_keep = rng.choice([None, None, 2])
             alive.append(one)
             turns.add(one)
-        turns.step(max_prompt=rng.choice([1, 4]))
+        turns.step(max_prompt=rng.choice([1, 4]), is_aborted=rng.random() < 0.03)
         for one in list(alive):
-            if len(one.tokens) >= one.limit or rng.random() < 0.03:
+            is_full = len(one.tokens) >= one.limit
+            if is_full and one.num_keep and one.num_shifted < 24:
+                turns.scheduler.shift(one, turns.now)
+            elif is_full or rng.random() < 0.03:
                 turns.remove(one)
                 alive.remove(one)
         if turn > 80 and not alive:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 from collections import Counter
 from typing import Any
 
@@ -10,7 +11,15 @@ import pytest
 
 from ollapy.api.options import SamplingParams
 from ollapy.errors import RunnerError
-from ollapy.llama.sampling import Candidates, Sampler, largest, logprobs, nucleus
+from ollapy.llama.library import raw
+from ollapy.llama.sampling import (
+    _CANDIDATE,
+    Candidates,
+    Sampler,
+    largest,
+    logprobs,
+    nucleus,
+)
 
 VOCABULARY = 5000
 
@@ -157,3 +166,83 @@ def test_invalid_numbers_are_an_error(params: dict[str, Any]) -> None:
     for values in (np.full(VOCABULARY, np.nan, np.float32), one):
         with pytest.raises(RunnerError, match="invalid numbers"):
             drawn(1, values, **params)
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"temperature": 0.7, "top_k": 40, "top_p": 0.9},
+        {"temperature": 1.3, "top_k": 0, "top_p": 0.8, "min_p": 0.02},
+        {"temperature": 1.0, "top_k": 12, "top_p": 1.0, "typical_p": 0.7},
+        {"temperature": 0.9, "top_k": 0, "top_p": 1.0, "min_p": 0.1},
+        {
+            "temperature": 0.8,
+            "top_k": 30,
+            "repeat_penalty": 1.3,
+            "presence_penalty": 0.4,
+            "frequency_penalty": 0.2,
+        },
+    ],
+    ids=["default", "top-p-first", "typical", "min-p", "penalties"],
+)
+def test_the_distribution_is_that_of_llama_cpps_whole_chain(
+    params: dict[str, Any],
+) -> None:
+    """The same tokens can be drawn, with the same probabilities."""
+    values = np.random.default_rng(3).normal(0, 3, VOCABULARY).astype(np.float32)
+    history = [int(t) for t in np.argsort(-values)[:40:2]] * 2
+    expected = native(values, history, SamplingParams(**params))
+    count = 4000
+    counts = drawn(count, values, history, **params)
+
+    assert set(counts) <= set(expected)
+    for token, probability in expected.items():
+        deviation = (probability * (1 - probability) / count) ** 0.5
+        assert abs(counts[token] / count - probability) < 5 * deviation + 1e-3
+
+
+def native(values: Any, history: list[int], params: SamplingParams) -> dict[int, float]:
+    """Candidates and their probabilities after llama.cpp's own samplers on the whole vocabulary."""
+    records = np.zeros(len(values), _CANDIDATE)
+    records["id"], records["logit"] = np.arange(len(values)), values
+    array = raw.llama_token_data_array(
+        data=records.ctypes.data_as(raw.llama_token_data_array._fields_[0][1]),
+        size=len(values),
+        selected=-1,
+        sorted=False,
+    )
+    chain = raw.llama_sampler_chain_init(raw.llama_sampler_chain_default_params())
+    penalties = raw.llama_sampler_init_penalties(
+        len(values),
+        params.repeat_last_n,
+        params.repeat_penalty,
+        params.frequency_penalty,
+        params.presence_penalty,
+    )
+    for token in history:
+        raw.llama_sampler_accept(penalties, token)
+    for sampler in (
+        penalties,
+        raw.llama_sampler_init_top_k(params.top_k),
+        raw.llama_sampler_init_typical(params.typical_p, 1),
+        raw.llama_sampler_init_top_p(params.top_p, 1),
+        raw.llama_sampler_init_min_p(params.min_p, 1),
+        raw.llama_sampler_init_temp(params.temperature),
+        raw.llama_sampler_init_dist(0),
+    ):
+        raw.llama_sampler_chain_add(chain, sampler)
+    raw.llama_sampler_apply(chain, ctypes.byref(array))
+    left = records[: array.size]
+    raw.llama_sampler_free(chain)
+    return dict(zip(left["id"].tolist(), left["p"].tolist(), strict=True))
+
+
+@pytest.mark.parametrize("params", [{"temperature": 0.0}, {"top_k": 5}, {"top_k": 0}])
+def test_suppressed_tokens_are_never_drawn(params: dict[str, Any]) -> None:
+    sampler = Sampler(
+        SamplingParams(seed=1, **params), Candidates(VOCABULARY, suppressed=[7, 8])
+    )
+    drawn = {sampler.sample(row(t7=9.0, t8=8.0, t9=7.0), []) for _ in range(50)}
+    sampler.close()
+
+    assert drawn == {9}

@@ -42,7 +42,7 @@ REQUESTS = [
 ]
 ANSWERS = [
     Chunk(1, "text", thinking="hm"),
-    Done(1, "stop", Usage(3, 4, 0.2, 0.3), ContextReport(100, 3), [1, 2, 3]),
+    Done(1, "stop", Usage(3, 4, 0.1, 0.2, 0.3, 0), ContextReport(100, 3), [1, 2, 3]),
     Failed(None, "LoadFailed", "no"),
 ]
 

@@ -30,7 +30,10 @@ class Cells:
             match action:
                 case Remove(slot, start):
                     del self._held.get(slot, [])[start:]
-                case Share(source, target, end):
+                case Share(source, target, end, bytes(state)) if source == target:
+                    del self._held[target][end:]
+                    self._check_state(target, state)
+                case Share(source, target, end, state):
                     assert not self._held.get(target), (
                         "a slot is empty before it shares"
                     )
@@ -38,6 +41,17 @@ class Cells:
                         "only what is there can be shared"
                     )
                     self._held[target] = self._held[source][:end]
+                    if state is not None:
+                        self._check_state(target, state)
+
+    def state(self, slot: int) -> bytes:
+        """What a model without cells would remember of a slot: here the tokens themselves."""
+        return repr(self.tokens(slot)).encode()
+
+    def _check_state(self, slot: int, state: bytes) -> None:
+        assert state == self.state(slot), (
+            "a state belongs to the tokens it was taken at"
+        )
 
     def compute(self, batch: Batch) -> None:
         """Decode a batch; positions must follow what their slots hold, as llama.cpp demands."""

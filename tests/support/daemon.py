@@ -59,6 +59,11 @@ class Daemon:
         answer: dict[str, Any] = response.json()
         return answer
 
+    def delete(self, model: str) -> None:
+        """Remove a model, unloading it."""
+        response = self.http.request("DELETE", "/api/delete", json={"model": model})
+        assert response.status_code == 200, response.text
+
     @contextmanager
     def stream(self, path: str, **body: Any) -> Iterator[Iterator[dict[str, Any]]]:
         """The records of a streamed answer; leaving early closes the connection."""

@@ -24,12 +24,15 @@ from ollapy.daemon.body import read
 from ollapy.daemon.disconnect import unless_gone
 from ollapy.daemon.generation import Generation
 
+PRIORITY_HEADER = "Ollapy-Priority"
+
 R = TypeVar("R", bound=InferenceResponse)
+B = TypeVar("B", GenerateRequest, ChatRequest, EmbedRequest)
 
 
 async def generate(request: Request) -> Response:
     """`POST /api/generate`."""
-    body = await read(request, GenerateRequest)
+    body = _prioritized(request, await read(request, GenerateRequest))
     records = _generation(request).generate(body)
     return await _answer(
         request, records, _join_generate, stream=body.stream is not False
@@ -38,15 +41,21 @@ async def generate(request: Request) -> Response:
 
 async def chat(request: Request) -> Response:
     """`POST /api/chat`."""
-    body = await read(request, ChatRequest)
+    body = _prioritized(request, await read(request, ChatRequest))
     records = _generation(request).chat(body)
     return await _answer(request, records, _join_chat, stream=body.stream is not False)
 
 
 async def embed(request: Request) -> Response:
     """`POST /api/embed`."""
-    body = await read(request, EmbedRequest)
+    body = _prioritized(request, await read(request, EmbedRequest))
     return responses.json(await unless_gone(request, _generation(request).embed(body)))
+
+
+def _prioritized(request: Request, body: B) -> B:
+    """The body with the priority that the header names, where it names none itself."""
+    named = body.priority or request.headers.get(PRIORITY_HEADER)
+    return msgspec.structs.replace(body, priority=named)
 
 
 def _generation(request: Request) -> Generation:
@@ -82,6 +91,7 @@ def _join_generate(records: list[GenerateResponse]) -> GenerateResponse:
         response="".join(r.response for r in records),
         thinking="".join(r.thinking or "" for r in records) or None,
         logprobs=[p for r in records for p in r.logprobs or []] or None,
+        prompt_logprobs=records[0].prompt_logprobs,
     )
 
 
@@ -97,4 +107,5 @@ def _join_chat(records: list[ChatResponse]) -> ChatResponse:
         records[-1],
         message=message,
         logprobs=[p for r in records for p in r.logprobs or []] or None,
+        prompt_logprobs=records[0].prompt_logprobs,
     )

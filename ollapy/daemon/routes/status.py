@@ -29,7 +29,7 @@ async def version(_request: Request) -> Response:
 async def stats(request: Request) -> Response:
     """`GET /api/stats`, ollapy's own: the engine's counters of every loaded model, by its name."""
     pool: RunnerPool = request.app.state.pool
-    found: dict[str, dict[str, float]] = {}
+    found: dict[str, dict[str, float | list[int]]] = {}
     for name, process in [(str(r.model.name), r.process) for r in pool.runners]:
         with suppress(RunnerStopped):  # it goes while it is asked
             if process:
@@ -37,7 +37,7 @@ async def stats(request: Request) -> Response:
     return responses.json(found)
 
 
-async def _counters(process: RunnerProcess) -> dict[str, float]:
+async def _counters(process: RunnerProcess) -> dict[str, float | list[int]]:
     async with aclosing(process.ask(GetStats())) as events:
         answer = await anext(events)
     assert isinstance(answer, Stats)

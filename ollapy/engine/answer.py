@@ -1,0 +1,104 @@
+"""Answer: a sequence with the state that turns its tokens into text."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from ollapy.api.ollama import Logprob, TokenLogprob
+from ollapy.errors import OllapyError
+from ollapy.llama.model import Model
+from ollapy.llama.sampling import Candidates, Row, Sampler, logprobs
+
+from .detokenizer import Detokenizer
+from .sequence import FinishReason, Sequence
+from .stopping import StopStrings
+
+
+@dataclass(slots=True)
+class Output:
+    """What a step made of one sequence: a piece of text, perhaps empty, and perhaps its end.
+
+    It goes to another thread while the engine works on, so the end is told here and not read from the
+    sequence, which may have ended since. `prompt_logprobs` come once, with the first piece; the
+    prompt's first token follows nothing and has none.
+    """
+
+    sequence: Sequence
+    text: str = ""
+    logprob: Logprob | None = None
+    prompt_logprobs: list[Logprob] = field(default_factory=list)
+    error: OllapyError | None = None
+    is_last: bool = False
+
+
+class Answer:
+    """Takes a sequence's rows of logits and says what they become. Engine thread only."""
+
+    def __init__(
+        self, sequence: Sequence, model: Model, candidates: Candidates
+    ) -> None:
+        self.sequence = sequence
+        self._model = model
+        self._sampler = Sampler(sequence.params, candidates)
+        self._stops = StopStrings(sequence.params.stop)
+        self._detokenizer = Detokenizer()
+        self._prompt_logprobs: list[Logprob] = []
+        self._scores: Row  # as the model gave them, while log-probabilities are wanted
+
+    def score(self, row: Row, position: int) -> None:
+        """A row of the prompt: how likely the token after `position` was. Twice after a preemption."""
+        if position == len(self._prompt_logprobs):
+            token = self.sequence.tokens[position + 1]
+            count = self.sequence.params.prompt_logprobs or 0
+            self._prompt_logprobs.append(self._logprob(row, token, count))
+
+    def sample(self, row: Row) -> int:
+        """The next token from its row, which is edited."""
+        if self.sequence.params.logprobs is not None:
+            self._scores = row.copy()
+        return self._sampler.sample(row, self.sequence.tokens)
+
+    def accept(self, token: int) -> Output:
+        """What a sampled token makes of the answer: more text, or its end, which the sequence then has."""
+        sequence = self.sequence
+        output = Output(sequence, prompt_logprobs=self._prompt_logprobs)
+        self._prompt_logprobs = []
+        if sequence.max_tokens == 0:
+            return self._finish(output, FinishReason.LENGTH)
+        sequence.tokens.append(token)
+        if (count := sequence.params.logprobs) is not None:
+            output.logprob = self._logprob(self._scores, token, count)
+        return self._extend(output, token)
+
+    def close(self) -> None:
+        """Free what the sampler holds."""
+        self._sampler.close()
+
+    def _extend(self, output: Output, token: int) -> Output:
+        sequence = self.sequence
+        if self._model.is_end(token):
+            return self._finish(output, FinishReason.STOP)
+        output.text = self._stops.feed(self._detokenizer.feed(self._model.piece(token)))
+        if self._stops.matched:
+            return self._finish(output, FinishReason.STOP)
+        if sequence.num_generated >= sequence.max_tokens:
+            return self._finish(output, FinishReason.LENGTH)
+        return output
+
+    def _finish(self, output: Output, reason: FinishReason) -> Output:
+        """Let out the text that was held back; none of it belongs to a stop string that matched."""
+        output.text += self._stops.feed(self._detokenizer.finish())
+        output.text += self._stops.finish()
+        output.is_last = True
+        self.sequence.finish_reason = reason
+        return output
+
+    def _logprob(self, row: Row, token: int, count: int) -> Logprob:
+        own, top = logprobs(row, token, count)
+        rivals = [TokenLogprob(**self._spell(i), logprob=value) for i, value in top]
+        return Logprob(**self._spell(token), logprob=own, top_logprobs=rivals)
+
+    def _spell(self, token: int) -> dict[str, Any]:
+        piece = self._model.piece(token)
+        return {"token": piece.decode("utf-8", "replace"), "bytes": list(piece)}

@@ -1,0 +1,40 @@
+"""What llama.cpp cannot make is an error in words, and the process lives on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from ollapy.errors import LoadFailed
+from ollapy.llama.context import open_context
+from ollapy.llama.model import Model, open_model
+from tests.conftest import TINY
+
+
+@pytest.fixture(scope="module")
+def model() -> Iterator[Model]:
+    """The tiny model."""
+    with open_model(TINY, num_gpu_layers=-1, on_progress=lambda _: None) as model:
+        yield model
+
+
+@pytest.mark.parametrize(
+    ("num_cells", "max_sequences", "reason"),
+    [(2**31 - 256, 4, "bad_alloc|allocate"), (512, 300, "n_seq_max")],
+    ids=["memory", "sequences"],
+)
+def test_a_context_that_cannot_be_made(
+    model: Model, num_cells: int, max_sequences: int, reason: str
+) -> None:
+    with (
+        pytest.raises(LoadFailed, match=reason),
+        open_context(
+            model,
+            num_cells=num_cells,
+            max_sequences=max_sequences,
+            num_batch=64,
+            num_threads=1,
+        ),
+    ):
+        pass
