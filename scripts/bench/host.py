@@ -26,12 +26,12 @@ _OLLAPY = (sys.executable, "-m", "ollapy")
 class Host:
     """A free port, a temporary store, and the environment that leads ollapy to both.
 
-    `threads` are a runner's; 0 leaves the choice to the daemon.
+    `threads` are a runner's and `context` a request's tokens; 0 leaves the choice to the daemon.
     """
 
-    def __init__(self, folder: Path, *, threads: int = 0) -> None:
-        self.port = _free_port()
-        self._log = folder / "daemon.log"
+    def __init__(self, folder: Path, *, threads: int = 0, context: int = 0) -> None:
+        self.port = free_port()
+        self.log = folder / "daemon.log"
         inherited = {
             name: value
             for name, value in os.environ.items()
@@ -43,6 +43,7 @@ class Host:
             "OLLAPY_MODELS": str(folder / "models"),
             "OLLAPY_LOGS": str(folder),
             "OLLAPY_NUM_THREADS": str(threads),
+            "OLLAPY_CONTEXT_LENGTH": str(context),
         }
 
     def call(self, method: str, path: str, body: Record | None = None) -> Any:
@@ -59,14 +60,16 @@ class Host:
         return answer
 
     def counters(self, model: str) -> dict[str, float]:
-        """The engine's counters of a loaded model."""
-        stats: dict[str, dict[str, float]] = self.call("GET", "/api/stats")
-        return stats[f"{model}:latest"]
+        """The engine's counters of a loaded model, those that are one number."""
+        stats: dict[str, Any] = self.call("GET", "/api/stats")[f"{model}:latest"]
+        return {
+            name: value for name, value in stats.items() if not isinstance(value, list)
+        }
 
     @contextmanager
     def daemon(self) -> Iterator[psutil.Process]:
         """`ollapy serve` while the block runs, ready at its beginning."""
-        with self._log.open("ab") as log:
+        with self.log.open("ab") as log:
             process = subprocess.Popen(
                 [*_OLLAPY, "serve"],
                 stdin=subprocess.DEVNULL,
@@ -77,7 +80,7 @@ class Host:
         try:
             self._until(lambda: self._answers() or process.poll() is not None)
             if process.poll() is not None:
-                raise RuntimeError(f"the daemon ended: {self._log.read_text()}")
+                raise RuntimeError(f"the daemon ended: {self.log.read_text()}")
             yield psutil.Process(process.pid)
         finally:
             process.terminate()
@@ -105,7 +108,8 @@ class Host:
             time.sleep(0.002)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port that nobody listens on now."""
     with socket.create_server(("127.0.0.1", 0)) as sock:
         port: int = sock.getsockname()[1]
         return port

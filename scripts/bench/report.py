@@ -63,8 +63,12 @@ def _cpu_model() -> str:
 
 
 def table(rows: list[Row]) -> str:
-    """Aligned columns."""
-    cells = [_HEADINGS, *(row.cells() for row in rows)]
+    """The rows under their headings."""
+    return aligned([_HEADINGS, *(row.cells() for row in rows)])
+
+
+def aligned(cells: list[tuple[str, ...]]) -> str:
+    """Columns as wide as their widest cell."""
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     lines = (
         "  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)) for row in cells
