@@ -12,6 +12,10 @@
     ├─ StoreError                    500
     │  ├─ DigestMismatch
     │  └─ CorruptManifest
+    ├─ RemoteError                   500    a registry, a hub, or the way there
+    │  ├─ NotOnRemote
+    │  └─ Unauthorized
+    ├─ Cancelled                     499    nobody waits for the result any more
     ├─ RunnerError                   500
     │  ├─ LoadFailed
     │  └─ RunnerStopped
@@ -81,6 +85,24 @@ class DigestMismatch(StoreError):
 
 class CorruptManifest(StoreError):
     """A manifest that does not parse or misses a part."""
+
+
+class RemoteError(OllapyError):
+    """Another server, or the network, did not do what was asked; names the host, never a credential."""
+
+
+class NotOnRemote(RemoteError):
+    """The other server does not have it."""
+
+
+class Unauthorized(RemoteError):
+    """The other server wants other credentials, or any."""
+
+
+class Cancelled(OllapyError):
+    """Nobody waits for the result any more; what was done so far is kept."""
+
+    status = 499
 
 
 class RunnerError(OllapyError):

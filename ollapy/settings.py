@@ -143,6 +143,10 @@ class Settings:
     context_length: int
     num_threads: int
     debug: bool
+    key: Path
+    hub_cache: Path
+    ollama_models: tuple[Path, ...]
+    lm_studio_models: tuple[Path, ...]
     runner_env: Mapping[str, str]
     warnings: tuple[str, ...] = ()
 
@@ -167,9 +171,42 @@ class Settings:
             context_length=read.number("CONTEXT_LENGTH", 0),
             num_threads=read.number("NUM_THREADS", 0),
             debug=read.flag("DEBUG"),
+            key=_key(given),
+            hub_cache=_hub_cache(given),
+            ollama_models=_ollama_models(given),
+            lm_studio_models=_lm_studio_models(given),
             runner_env=_runner_env(given),
             warnings=tuple(read.warnings),
         )
+
+
+def _home(env: Mapping[str, str]) -> Path:
+    return Path(env["HOME"]) if env.get("HOME") else Path.home()
+
+
+def _key(env: Mapping[str, str]) -> Path:
+    """The ed25519 key that registries know this user by: Ollama's, so that one registration serves both."""
+    return _home(env) / ".ollama" / "id_ed25519"
+
+
+def _hub_cache(env: Mapping[str, str]) -> Path:
+    """Where huggingface-hub keeps what it has downloaded."""
+    if given := env.get("HF_HUB_CACHE") or env.get("HUGGINGFACE_HUB_CACHE"):
+        return Path(given).expanduser()
+    cache = Path(env.get("XDG_CACHE_HOME") or _home(env) / ".cache")
+    return Path(env.get("HF_HOME") or cache / "huggingface").expanduser() / "hub"
+
+
+def _ollama_models(env: Mapping[str, str]) -> tuple[Path, ...]:
+    """Where Ollama keeps models: the user's own, and the Linux service's."""
+    own = Path(env.get("OLLAMA_MODELS") or _home(env) / ".ollama" / "models")
+    return own.expanduser(), Path("/usr/share/ollama/.ollama/models")
+
+
+def _lm_studio_models(env: Mapping[str, str]) -> tuple[Path, ...]:
+    """Where LM Studio keeps models, now and in older releases."""
+    home = _home(env)
+    return home / ".lmstudio" / "models", home / ".cache" / "lm-studio" / "models"
 
 
 def has_colours() -> bool:

@@ -118,6 +118,61 @@ class CopyRequest(Request, frozen=True):
     destination: str = ""
 
 
+class PullRequest(Request, frozen=True, omit_defaults=True):
+    """`POST /api/pull` and `/api/push`; `limit_rate` is ollapy's own, in bytes a second."""
+
+    model: str | None = None
+    name: str | None = None
+    insecure: bool | None = None
+    stream: bool | None = None
+    username: str | None = None
+    password: str | None = None
+    limit_rate: int | None = None
+
+    @property
+    def given(self) -> str:
+        """The name under either spelling."""
+        return self.model or self.name or ""
+
+
+class CreateRequest(Request, frozen=True, omit_defaults=True):
+    """`POST /api/create`. `files`, `adapters` map relative paths to the digests of uploaded blobs."""
+
+    model: str | None = None
+    name: str | None = None
+    from_: str | None = msgspec.field(default=None, name="from")
+    files: dict[str, str] | None = None
+    adapters: dict[str, str] | None = None
+    draft_files: dict[str, str] | None = None
+    quantize: str | None = None
+    quantization: str | None = None
+    draft_quantize: str | None = None
+    template: str | None = None
+    system: str | None = None
+    renderer: str | None = None
+    parser: str | None = None
+    requires: str | None = None
+    license: str | list[str] | None = None
+    parameters: dict[str, Any] | None = None
+    messages: list[Message] | None = None
+    stream: bool | None = None
+    info: dict[str, Any] | None = None
+
+    @property
+    def given(self) -> str:
+        """The name under either spelling."""
+        return self.model or self.name or ""
+
+
+class Progress(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One record of pull, push or create; the last one's status is `success`. Counts are bytes."""
+
+    status: str
+    digest: str = ""
+    total: int = 0
+    completed: int = 0
+
+
 class TokenLogprob(msgspec.Struct, frozen=True):
     """A candidate for one token; `bytes` are the UTF-8 bytes of `token`."""
 

@@ -53,12 +53,17 @@ class NewFile:
         """Make the file durable and give it its name, in place of a file of that name."""
         with translated("write to the model store"):
             self._file.flush()
-            os.fsync(self._file.fileno())
-            # as Ollama's, which may share the store under another user
-            self._path.chmod(0o644)
-            _make_folder(target.parent)
-            self._path.replace(target)
-            sync_folder(target.parent)
+            publish(self._file.fileno(), self._path, target)
+
+
+def publish(descriptor: int, path: Path, target: Path) -> None:
+    """Make an open file durable and give it its name, in place of a file of that name."""
+    os.fsync(descriptor)
+    # as Ollama's, which may share the store under another user
+    path.chmod(0o644)
+    _make_folder(target.parent)
+    path.replace(target)
+    sync_folder(target.parent)
 
 
 def _make_folder(folder: Path) -> None:

@@ -1,0 +1,38 @@
+"""Plan: what a pull has to fetch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from ollapy.names import Digest
+
+
+def _no_headers(_challenge: str | None) -> Mapping[str, str]:
+    return {}
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a blob can be had.
+
+    `headers` gives the headers for the URL's own host, never for one it redirects to. It is called with
+    None at first, and with the WWW-Authenticate header of a 401 to answer it; slow, in any thread.
+    """
+
+    url: str
+    headers: Callable[[str | None], Mapping[str, str]] = field(
+        default=_no_headers, repr=False
+    )
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A manifest's bytes, and how each of its blobs is come by.
+
+    `sources` by digest of what is to be downloaded; `contents` of what was made here and is small.
+    """
+
+    manifest: bytes
+    sources: Mapping[Digest, Source] = field(default_factory=dict)
+    contents: Mapping[Digest, bytes] = field(default_factory=dict)
