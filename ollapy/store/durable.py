@@ -31,7 +31,7 @@ class NewFile:
 
     def __init__(self, folder: Path) -> None:
         with translated("write to the model store"):
-            _make_folder(folder)
+            make_folder(folder)
             descriptor, name = tempfile.mkstemp(dir=folder, prefix=".new-")
         self._path = Path(name)
         self._file: BinaryIO = os.fdopen(descriptor, "wb")
@@ -61,15 +61,15 @@ def publish(descriptor: int, path: Path, target: Path) -> None:
     os.fsync(descriptor)
     # as Ollama's, which may share the store under another user
     path.chmod(0o644)
-    _make_folder(target.parent)
+    make_folder(target.parent)
     path.replace(target)
     sync_folder(target.parent)
 
 
-def _make_folder(folder: Path) -> None:
+def make_folder(folder: Path) -> None:
     """Make a folder and those above it; their names are durable too."""
     if not folder.is_dir():
-        _make_folder(folder.parent)
+        make_folder(folder.parent)
         folder.mkdir(exist_ok=True)
         sync_folder(folder.parent)
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
-from threading import Lock
 from typing import TypeVar
 
 import msgspec
@@ -25,6 +25,8 @@ from ollapy.names import Digest, ModelName
 
 from . import builtin
 from .blobs import Blobs
+from .leases import Lease, leased
+from .locks import FileLock
 from .manifests import Entry, Layer, Manifest, Manifests, decode, encode
 from .model import Model, ModelConfig
 
@@ -37,14 +39,14 @@ _CHUNK = 1 << 20
 class Store:
     """The folder of models in Ollama's layout, and the built-in model, which a stored namesake hides.
 
-    Safe to use from several threads: one changes at a time, so that no blob goes between the look at
-    it and the manifest that names it.
+    Safe to use from several threads and processes: one changes at a time, so that no blob goes between
+    the look at it and the manifest that names it.
     """
 
     def __init__(self, root: Path) -> None:
+        self.root = root
         self.blobs = Blobs(root / "blobs")
         self._manifests = Manifests(root / "manifests")
-        self._changing = Lock()
         self._cached_header = lru_cache(maxsize=256)(read_header)
 
     def models(self) -> list[Model]:
@@ -68,14 +70,25 @@ class Store:
             raise ModelNotFound(f"model '{name}' not found")
         return model
 
-    def put(self, name: ModelName, manifest: Manifest | bytes) -> None:
-        """Give a name to a model whose blobs are here, and delete what only its old meaning needed.
+    @contextmanager
+    def lease(self, *digests: Digest) -> Iterator[Lease]:
+        """Blobs that are to get a name stay until then; `add` more before looking for them."""
+        lease = Lease(self.root / "leases", self._changing())
+        lease.begin()
+        try:
+            lease.add(*digests)
+            yield lease
+        finally:
+            lease.end()
+
+    def put(self, name: ModelName, manifest: Manifest | bytes) -> set[Digest]:
+        """Give a name to a model whose blobs are here; what only its old meaning needed is deleted and told.
 
         The bytes of a manifest that came from elsewhere are kept as they are: they are its digest.
         """
         data = manifest if isinstance(manifest, bytes) else encode(manifest)
-        with self._changing:
-            self._put(name, data)
+        with self._changing():
+            return self._put(name, data)
 
     def copy(self, source: ModelName, destination: ModelName) -> None:
         """Give a model a second name; its blobs are shared."""
@@ -84,14 +97,14 @@ class Store:
             raise ModelNotFound(f"model '{source}' not found")
         if source.key == destination.key:
             return
-        with self._changing:
+        with self._changing():
             if entry is builtin.entry():
                 self._store_builtin()
             self._put(destination, entry.data)
 
     def delete(self, name: ModelName) -> None:
         """Remove a name, and the blobs that no other name needs."""
-        with self._changing:
+        with self._changing():
             digests = self._digests(name)
             if self._manifests.remove(name):
                 self._prune(digests)
@@ -102,7 +115,11 @@ class Store:
             else:
                 raise ModelNotFound(f"model '{name}' not found")
 
-    def _put(self, name: ModelName, data: bytes) -> None:
+    def _changing(self) -> FileLock:
+        """Held by whoever changes the store. Not entered twice by one thread."""
+        return FileLock(self.root / "lock")
+
+    def _put(self, name: ModelName, data: bytes) -> set[Digest]:
         manifest = decode(data, name)
         for layer in (manifest.config, *manifest.layers):
             if self.blobs.size(layer.digest) != layer.size:
@@ -111,7 +128,7 @@ class Store:
                 )
         old = self._digests(name)
         self._manifests.write(name, data)
-        self._prune(old)
+        return self._prune(old)
 
     def _entry(self, name: ModelName) -> Entry | None:
         return self._manifests.find(name) or (
@@ -131,15 +148,17 @@ class Store:
             return set()
         return entry.manifest.digests if entry else set()
 
-    def _prune(self, digests: set[Digest]) -> None:
-        """Delete those of the blobs that nobody needs any more."""
+    def _prune(self, digests: Iterable[Digest]) -> set[Digest]:
+        """Delete those of the blobs that nobody needs any more, and say which."""
         try:
-            unneeded = digests - self._manifests.digests()
+            needed = self._manifests.digests() | leased(self.root / "leases")
         except StoreError as exc:  # a damaged manifest may need any of them
             logger.warning("blobs kept: %s", exc)
-            return
+            return set()
+        unneeded = set(digests) - needed
         for digest in unneeded:
             self.blobs.remove(digest)
+        return unneeded
 
     def _sound(self, entries: list[Entry]) -> Iterator[Model]:
         for entry in entries:
