@@ -144,6 +144,7 @@ class Settings:
     num_threads: int
     debug: bool
     key: Path
+    docker_config: Path
     hub_cache: Path
     ollama_models: tuple[Path, ...]
     lm_studio_models: tuple[Path, ...]
@@ -172,6 +173,7 @@ class Settings:
             num_threads=read.number("NUM_THREADS", 0),
             debug=read.flag("DEBUG"),
             key=_key(given),
+            docker_config=_docker_config(given),
             hub_cache=_hub_cache(given),
             ollama_models=_ollama_models(given),
             lm_studio_models=_lm_studio_models(given),
@@ -187,6 +189,12 @@ def _home(env: Mapping[str, str]) -> Path:
 def _key(env: Mapping[str, str]) -> Path:
     """The ed25519 key that registries know this user by: Ollama's, so that one registration serves both."""
     return _home(env) / ".ollama" / "id_ed25519"
+
+
+def _docker_config(env: Mapping[str, str]) -> Path:
+    """Where Docker and its relatives keep the credentials of registries."""
+    folder = env.get("DOCKER_CONFIG") or _home(env) / ".docker"
+    return Path(folder).expanduser() / "config.json"
 
 
 def _hub_cache(env: Mapping[str, str]) -> Path:

@@ -19,6 +19,7 @@ from ollapy.store import Store
 
 from . import responses
 from .generation import Generation
+from .operations import Operations
 from .pool import RunnerPool
 from .routes import inference, models, status
 from .security import Gate
@@ -48,10 +49,12 @@ def create_app(settings: Settings, *, stop: Callable[[], None]) -> Starlette:
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         app.state.store = Store(settings.models)
         app.state.pool = pool = RunnerPool(settings)
+        app.state.operations = operations = Operations()
         app.state.generation = Generation(app.state.store, pool)
         try:
             yield
         finally:
+            await operations.close()
             await pool.close(0)
 
     app = Starlette(

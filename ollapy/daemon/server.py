@@ -51,7 +51,10 @@ class _Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Take no more connections and let those there are come to an end."""
         logger.info("shutting down")
-        ending = asyncio.create_task(self._app.state.pool.close(_FINISH_SECONDS))
+        state = self._app.state
+        ending = asyncio.gather(
+            state.pool.close(_FINISH_SECONDS), state.operations.close()
+        )
         await super().shutdown(sockets)
         await ending
 

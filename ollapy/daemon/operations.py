@@ -1,0 +1,127 @@
+"""Operations: what takes long and is no inference, in threads of their own, told as a stream of records."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from ollapy.api.ollama import Progress
+from ollapy.errors import Busy
+from ollapy.operation import Operation
+
+from . import responses
+from .disconnect import unless_gone
+
+# Given an operation to report to, does it, and returns the last record.
+Work = Callable[[Operation], object]
+
+_MAX_OPERATIONS = 64
+
+
+class Operations:
+    """Those under way in this daemon. One that its client leaves is cancelled."""
+
+    def __init__(self) -> None:
+        # not asyncio's own threads, which the short looks into the store need
+        self._threads = ThreadPoolExecutor(_MAX_OPERATIONS, "operation")
+        self._running: set[Operation] = set()
+
+    async def records(self, work: Work) -> AsyncGenerator[object, None]:
+        """What the work reports while it is done, and last what it returns."""
+        mailbox = _Mailbox(asyncio.get_running_loop())
+        operation = Operation(mailbox.put)
+        doing = self._start(work, operation)
+        doing.add_done_callback(lambda _: mailbox.close())
+        try:
+            async for record in mailbox:
+                yield record
+            yield await doing
+        finally:
+            operation.cancel()
+            await asyncio.wait({doing})
+            doing.exception()  # or asyncio complains that nobody looked
+            self._running.discard(operation)
+
+    async def close(self) -> None:
+        """Cancel all and wait until they have ended."""
+        for operation in self._running:
+            operation.cancel()
+        await asyncio.to_thread(self._threads.shutdown)
+
+    def _start(self, work: Work, operation: Operation) -> asyncio.Future[object]:
+        if len(self._running) >= _MAX_OPERATIONS:
+            raise Busy("too many models are being pulled or made, try again later")
+        self._running.add(operation)
+        return asyncio.get_running_loop().run_in_executor(
+            self._threads, work, operation
+        )
+
+
+async def answer(request: Request, work: Work, *, stream: bool) -> Response:
+    """A stream of what the work reports, or with `stream` off its last record alone.
+
+    What fails before anything was reported has a status of its own.
+    """
+    operations: Operations = request.app.state.operations
+    records = operations.records(work)
+    if not stream:
+        return responses.json(await unless_gone(request, _last(records)))
+    first = await unless_gone(request, anext(records))
+    return responses.Records(first, records)
+
+
+async def _last(records: AsyncGenerator[object, None]) -> object:
+    async with aclosing(records):
+        return [record async for record in records][-1]
+
+
+class _Mailbox:
+    """Records on their way from working threads to the client.
+
+    A client that reads slowly gets the newest count of each blob, so what waits stays short.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._waiting: deque[Progress] = deque()
+        self._changed = asyncio.Event()
+        self._is_closed = False
+
+    def put(self, record: Progress) -> None:
+        """Add a record, from any thread."""
+        self._loop.call_soon_threadsafe(self._add, record)
+
+    def close(self) -> None:
+        """No more will come. On the loop, where it comes after all that was put."""
+        self._is_closed = True
+        self._changed.set()
+
+    def _add(self, record: Progress) -> None:
+        last = self._waiting[-1] if self._waiting else None
+        if (
+            last
+            and record.digest
+            and (last.status, last.digest)
+            == (
+                record.status,
+                record.digest,
+            )
+        ):
+            self._waiting.pop()
+        self._waiting.append(record)
+        self._changed.set()
+
+    async def __aiter__(self) -> AsyncIterator[Progress]:
+        while True:
+            while self._waiting:
+                yield self._waiting.popleft()
+            if self._is_closed:
+                return
+            self._changed.clear()
+            await self._changed.wait()
