@@ -21,7 +21,7 @@ from . import responses
 from .generation import Generation
 from .operations import Operations
 from .pool import RunnerPool
-from .routes import inference, models, status
+from .routes import inference, models, status, transfers
 from .security import Gate
 
 logger = logging.getLogger(__name__)
@@ -36,6 +36,8 @@ _ROUTES = [
     Route("/api/show", models.show, methods=["POST"]),
     Route("/api/copy", models.copy, methods=["POST"]),
     Route("/api/delete", models.delete, methods=["DELETE"]),
+    Route("/api/pull", transfers.pull, methods=["POST"]),
+    Route("/api/push", transfers.push, methods=["POST"]),
     Route("/api/generate", inference.generate, methods=["POST"]),
     Route("/api/chat", inference.chat, methods=["POST"]),
     Route("/api/embed", inference.embed, methods=["POST"]),
@@ -69,6 +71,7 @@ def create_app(settings: Settings, *, stop: Callable[[], None]) -> Starlette:
     )
     app.router.redirect_slashes = False
     app.state.stop = stop
+    app.state.settings = settings
     return app
 
 

@@ -10,8 +10,12 @@ from pathlib import Path
 import msgspec
 
 from ollapy.api.ollama import Message
+from ollapy.errors import CorruptManifest
 from ollapy.gguf import Header
 from ollapy.names import Digest, ModelName
+
+from .blobs import Blobs
+from .manifests import Manifest
 
 
 class ModelConfig(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -90,3 +94,22 @@ class Model:
             if c not in ("completion", "embedding")
         ]
         return list(dict.fromkeys([*claimed, *names]))
+
+
+_JSON: dict[str, object] = {
+    "config": ModelConfig,
+    "params": dict[str, object],
+    "messages": list[Message],
+}
+
+
+def check_contents(name: ModelName, manifest: Manifest, blobs: Blobs) -> None:
+    """CorruptManifest where a small part of a model is not what its kind says; before it gets a name."""
+    for layer in (manifest.config, *manifest.layers):
+        if kind := _JSON.get(layer.kind):
+            try:
+                msgspec.json.decode(blobs.read(layer.digest), type=kind)
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
+                raise CorruptManifest(
+                    f"the {layer.kind} of '{name}' is damaged: {exc}"
+                ) from exc

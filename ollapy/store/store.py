@@ -60,7 +60,7 @@ class Store:
 
     def find(self, name: ModelName) -> Model | None:
         """The model of that name; None where there is none."""
-        entry = self._entry(name)
+        entry = self.entry(name)
         return None if entry is None else self._resolve(entry)
 
     def get(self, name: ModelName) -> Model:
@@ -92,7 +92,7 @@ class Store:
 
     def copy(self, source: ModelName, destination: ModelName) -> None:
         """Give a model a second name; its blobs are shared."""
-        entry = self._entry(source)
+        entry = self.entry(source)
         if entry is None:
             raise ModelNotFound(f"model '{source}' not found")
         if source.key == destination.key:
@@ -130,7 +130,8 @@ class Store:
         self._manifests.write(name, data)
         return self._prune(old)
 
-    def _entry(self, name: ModelName) -> Entry | None:
+    def entry(self, name: ModelName) -> Entry | None:
+        """What is written down about the name; None where there is nothing."""
         return self._manifests.find(name) or (
             builtin.entry() if name.key == builtin.NAME.key else None
         )

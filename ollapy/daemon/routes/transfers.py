@@ -1,0 +1,65 @@
+"""Models to and from other machines: pull, push."""
+
+from __future__ import annotations
+
+import asyncio
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from ollapy.api.ollama import PullRequest
+from ollapy.daemon.body import read
+from ollapy.daemon.operations import answer
+from ollapy.errors import InvalidRequest
+from ollapy.names import ModelName
+from ollapy.operation import Operation
+from ollapy.pulling import Puller
+from ollapy.registry import Credentials
+
+
+async def pull(request: Request) -> Response:
+    """`POST /api/pull`. The model that had the name leaves memory when nobody uses it any more."""
+    body = await read(request, PullRequest)
+    name, puller = ModelName.parse(_checked(body)), _puller(request, body)
+    loop, pool = asyncio.get_running_loop(), request.app.state.pool
+
+    def work(operation: Operation) -> object:
+        before = puller.store.entry(name)
+        last = puller.pull(name, operation)
+        after = puller.store.entry(name)
+        if before and after and before.digest != after.digest:
+            loop.call_soon_threadsafe(pool.forget, name)
+        return last
+
+    return await answer(request, work, stream=body.stream is not False)
+
+
+async def push(request: Request) -> Response:
+    """`POST /api/push`."""
+    body = await read(request, PullRequest)
+    if not body.given:
+        raise InvalidRequest("model is required")
+    name, puller = ModelName.parse(_checked(body)), _puller(request, body)
+    return await answer(
+        request,
+        lambda operation: puller.push(name, operation),
+        stream=body.stream is not False,
+    )
+
+
+def _checked(body: PullRequest) -> str:
+    if body.given.startswith("http://") and not body.insecure:
+        raise InvalidRequest("insecure protocol http, ask with --insecure")
+    return body.given
+
+
+def _puller(request: Request, body: PullRequest) -> Puller:
+    state = request.app.state
+    given = Credentials(body.username, body.password or "") if body.username else None
+    return Puller(
+        state.store,
+        state.settings,
+        insecure=bool(body.insecure),
+        credentials=given,
+        max_rate=max(body.limit_rate or 0, 0) or None,
+    )

@@ -1,0 +1,77 @@
+"""Downloader: brings blobs into the store. Whoever wants the same one shares its download."""
+
+from __future__ import annotations
+
+import time
+
+from ollapy.names import Digest
+from ollapy.net.http import Http
+from ollapy.net.rate import RateLimit
+from ollapy.operation import Operation
+from ollapy.store import Blobs
+from ollapy.store.locks import FileLock
+
+from .download import Download
+from .partial import Partial, data_path, num_completed
+from .plan import Source
+from .progress import Meter
+
+_POLL = 0.1  # seconds between two looks at somebody else's download
+
+
+class Downloader:
+    """For several threads; downloads are shared with other processes too.
+
+    The one that has the blob's lock downloads. The others watch, and one of them goes on where it stops.
+    """
+
+    def __init__(
+        self,
+        blobs: Blobs,
+        http: Http,
+        *,
+        connections: int = 8,
+        max_rate: int | None = None,
+    ) -> None:
+        self._blobs = blobs
+        self._http = http
+        self._connections = connections
+        self._limit = RateLimit(max_rate, time.monotonic()) if max_rate else None
+
+    def fetch(
+        self, digest: Digest, size: int, source: Source, operation: Operation
+    ) -> None:
+        """Return once the blob is in the store, verified; its progress is reported meanwhile."""
+        meter = Meter(digest, size, 0, operation.report)
+        path = self._blobs.path(digest)
+        lock = FileLock(path.with_name(f"{data_path(path).name}.lock"))
+        while self._blobs.size(digest) != size:
+            if lock.acquire(blocking=False):
+                try:
+                    self._download(digest, size, source, operation)
+                finally:
+                    lock.release(remove=True)
+                return
+            operation.wait(_POLL)
+            meter.tell(num_completed(path, size))
+        meter.finish()
+
+    def _download(
+        self, digest: Digest, size: int, source: Source, operation: Operation
+    ) -> None:
+        if self._blobs.size(digest) == size:  # it came between the look and the lock
+            return
+        partial = Partial(self._blobs.path(digest), size)
+        try:
+            download = Download(
+                self._http,
+                source,
+                digest,
+                partial,
+                operation,
+                connections=self._connections,
+                limit=self._limit,
+            )
+            download.run()
+        finally:
+            partial.close()
