@@ -22,6 +22,7 @@ from ollapy.api.ollama import (
     InferenceResponse,
     ModelRequest,
     ModelSummary,
+    Progress,
     PsResponse,
     RunningModel,
     ShowResponse,
@@ -32,7 +33,7 @@ from ollapy.errors import DaemonUnreachable, InvalidRequest, ModelNotFound, Olla
 from ollapy.settings import Address
 
 T = TypeVar("T")
-R = TypeVar("R", bound=InferenceResponse)
+R = TypeVar("R", bound=InferenceResponse | Progress)
 _PATIENCE = 3.0  # seconds that a daemon may take to say that it is one
 
 
@@ -106,6 +107,12 @@ class Client:
     def chat(self, request: ChatRequest) -> Generator[ChatResponse, None, None]:
         """The records of an answer as they come; closing the iterator stops the model."""
         return self._stream("/api/chat", request, ChatResponse)
+
+    def operation(
+        self, path: str, request: object
+    ) -> Generator[Progress, None, None]:
+        """What a pull, push or the like reports until it has succeeded; closing the iterator cancels it."""
+        return self._stream(path, request, Progress)
 
     def _send(
         self,

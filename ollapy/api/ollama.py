@@ -119,7 +119,11 @@ class CopyRequest(Request, frozen=True):
 
 
 class PullRequest(Request, frozen=True, omit_defaults=True):
-    """`POST /api/pull` and `/api/push`; `limit_rate` is ollapy's own, in bytes a second."""
+    """`POST /api/pull` and `/api/push`.
+
+    Ollapy's own are `limit_rate`, in bytes a second, and `local`: take the model from another program on
+    this machine where one has it, as it is there, and ask the network only otherwise.
+    """
 
     model: str | None = None
     name: str | None = None
@@ -128,6 +132,7 @@ class PullRequest(Request, frozen=True, omit_defaults=True):
     username: str | None = None
     password: str | None = None
     limit_rate: int | None = None
+    local: bool | None = None
 
     @property
     def given(self) -> str:
@@ -171,6 +176,11 @@ class Progress(msgspec.Struct, frozen=True, omit_defaults=True):
     digest: str = ""
     total: int = 0
     completed: int = 0
+
+    @property
+    def done(self) -> bool:
+        """Whether it is the last one."""
+        return self.status == "success"
 
 
 class TokenLogprob(msgspec.Struct, frozen=True):
