@@ -219,7 +219,12 @@ def _lm_studio_models(env: Mapping[str, str]) -> tuple[Path, ...]:
 
 def has_colours() -> bool:
     """Whether the person wants colours (https://no-color.org) and the terminal knows escapes."""
-    return not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    return not os.environ.get("NO_COLOR") and has_escapes()
+
+
+def has_escapes() -> bool:
+    """Whether the terminal, where there is one, can move its cursor."""
+    return os.environ.get("TERM") != "dumb"
 
 
 def _runner_env(env: Mapping[str, str]) -> dict[str, str]:

@@ -30,6 +30,13 @@ def print_text(text: str) -> None:
     print(clean(text, keep="\n\t") if sys.stdout.isatty() else text)
 
 
+def print_json(value: object) -> None:
+    """A value for a program, on one line and at once."""
+    import msgspec  # not every command has something to encode
+
+    print(msgspec.json.encode(value).decode(), flush=True)
+
+
 def talk(text: str) -> None:
     """Lines for the person, not for the program that reads stdout."""
     print(clean(text, keep="\n"), file=sys.stderr)

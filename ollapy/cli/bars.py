@@ -1,0 +1,136 @@
+"""Bars: an operation on a terminal. What has ended is a line that stays, what is under way moves below."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.live import Live
+from rich.text import Text
+
+from ollapy.api.ollama import Progress
+from ollapy.settings import has_colours
+from ollapy.units import format_bytes
+
+from .steps import Step, Steps
+
+_REFRESHES = 10  # a second
+_MARGIN = 2  # columns at the right, where the terminal may show ^C without a new line
+_MIN_BAR = 8
+_NOTABLE = 1.0  # seconds from which on it is said how long something took
+
+
+def draw(records: Iterable[Progress]) -> None:
+    """Show the records on the terminal of stderr."""
+    console = _Console(
+        stderr=True, force_terminal=True, no_color=not has_colours(), highlight=False
+    )
+    steps = Steps()
+    with Live(
+        console=console,
+        refresh_per_second=_REFRESHES,
+        redirect_stdout=False,
+        redirect_stderr=False,
+    ) as live:
+        for record in records:
+            _, ended = steps.take(record, now := time.monotonic())
+            live.update(_Frame(steps.under_way))
+            for step in ended:
+                console.print(_ended(step, now, signs(console)), soft_wrap=True)
+
+
+class _Console(Console):
+    """Never hides the cursor, so that nothing that ends or stops the program can leave it hidden."""
+
+    def show_cursor(self, show: bool = True) -> bool:
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class Signs:
+    """The characters that are drawn with."""
+
+    tick: str = "✓"
+    spinner: str = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
+    done: str = "━"
+    left: str = "─"
+    cut: str = "…"
+
+
+_ASCII = Signs("*", "|/-\\", "#", "-", ".")
+
+
+def signs(console: Console) -> Signs:
+    """Those that the terminal's encoding has."""
+    return _ASCII if console.options.ascii_only else Signs()
+
+
+@dataclass(frozen=True, slots=True)
+class _Frame:
+    """The lines of what is under way, as wide as the terminal is now."""
+
+    steps: list[Step]
+
+    def __rich_console__(
+        self, console: Console, options: ConsoleOptions
+    ) -> RenderResult:
+        now, width = time.monotonic(), max(options.max_width - _MARGIN, 1)
+        for step in self.steps:
+            yield line(step, now, width, signs(console))
+
+
+def line(step: Step, now: float, width: int, signs: Signs) -> Text:
+    """What is under way and as much about it as fits. Its bar takes what is left, its name is cut last."""
+    spin = signs.spinner[int(now * _REFRESHES) % len(signs.spinner)]
+    name = Text(f"{spin} {step.text}", no_wrap=True)
+    facts = _facts(step, now) if step.total else {}
+    for expendable in ("rate", "size", "left", "percent"):
+        room = width - name.cell_len - sum(map(len, facts.values()))
+        if room < 0:
+            facts.pop(expendable, None)
+    if name.cell_len > width:
+        name.truncate(width - len(signs.cut))
+        return name.append(signs.cut)
+    bar = _bar(step, room - 1, signs) if facts else Text()
+    return Text.assemble(name, facts.pop("percent", ""), bar, *facts.values())
+
+
+def _facts(step: Step, now: float) -> dict[str, str]:
+    """Of the same width from beginning to end, so that nothing jumps."""
+    rate, left = step.rate(now), step.seconds_left(now)
+    return {
+        "percent": f"{step.percent:>4}%",
+        "size": f"  {format_bytes(step.completed):>6}/{format_bytes(step.total):<6}",
+        "rate": f"{'' if rate is None else format_bytes(int(rate)) + '/s':>10}",
+        "left": f"{'stalled' if rate == 0 else _duration(left):>9}",
+    }
+
+
+def _bar(step: Step, width: int, signs: Signs) -> Text:
+    if width < _MIN_BAR:
+        return Text()
+    done = width * step.completed // step.total
+    return Text.assemble(
+        " ", (signs.done * done, "cyan"), (signs.left * (width - done), "dim")
+    )
+
+
+def _ended(step: Step, now: float, signs: Signs) -> Text:
+    """The line that stays."""
+    size = f"  {format_bytes(step.total)}" if step.total else ""
+    took = now - step.begun_at
+    time = f" in {_duration(took)}" if step.total and took >= _NOTABLE else ""
+    return Text.assemble((signs.tick, "green"), f" {step.text}{size}{time}")
+
+
+def _duration(seconds: float | None) -> str:
+    """`12s`, `1m12s`, `2h5m`; nothing where it is not known."""
+    if seconds is None:
+        return ""
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours}h{minutes}m" if hours < 100 else "days"
+    return f"{minutes}m{rest}s" if minutes else f"{rest}s"
