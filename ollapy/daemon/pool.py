@@ -32,7 +32,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(slots=True, eq=False)
 class Runner:
-    """A child for one model file, starting or ready, and what the pool knows of its users."""
+    """A child for one model, starting or ready, and what the pool knows of its users."""
 
     model: Model
     start: asyncio.Task[RunnerProcess]
@@ -82,11 +82,11 @@ class Runner:
 
 
 class RunnerPool:
-    """One runner for each model file in use; names that share the file share the runner."""
+    """One runner for what is loaded; names that load the same files share the runner."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._runners: dict[Digest, Runner] = {}
+        self._runners: dict[tuple[Digest, ...], Runner] = {}
         self._stopping: set[asyncio.Task[None]] = set()
         self._all_idle = asyncio.Event()
         self._all_idle.set()
@@ -131,7 +131,7 @@ class RunnerPool:
 
     def unload(self, model: Model) -> None:
         """Let the model go as soon as nobody uses it; one that is not loaded is fine."""
-        if runner := self._runners.get(model.weights_digest):
+        if runner := self._runners.get(model.loads):
             runner.keep_alive = 0.0
             self._became_idle(runner)
 
@@ -146,19 +146,19 @@ class RunnerPool:
         with suppress(TimeoutError):
             async with asyncio.timeout(grace):
                 await self._all_idle.wait()
-        for digest in list(self._runners):
-            self._remove(digest, "ollapy is shutting down")
+        for loads in list(self._runners):
+            self._remove(loads, "ollapy is shutting down")
         await asyncio.gather(*self._stopping, return_exceptions=True)
 
     def _find(self, model: Model, options: Options) -> Runner:
-        runner = self._runners.get(model.weights_digest)
+        runner = self._runners.get(model.loads)
         if runner and runner.is_dead:
-            self._remove(model.weights_digest)
+            self._remove(model.loads)
             runner = None
         if runner is None:
             start = asyncio.create_task(self._start(model, options))
             runner = Runner(model, start, self._settings.keep_alive)
-            self._runners[model.weights_digest] = runner
+            self._runners[model.loads] = runner
         return runner
 
     async def _start(self, model: Model, options: Options) -> RunnerProcess:
@@ -166,7 +166,7 @@ class RunnerPool:
         header = await asyncio.to_thread(lambda: model.header)
         if self._stopping:  # what they hold is free once they are gone
             await asyncio.wait(self._stopping)
-        load = _load(header, str(model.weights), options, self._settings)
+        load = _load(header, model, options, self._settings)
         started = time.monotonic()
         process = await RunnerProcess.start(
             str(model.name), load, self._settings.runner_env
@@ -216,13 +216,15 @@ class RunnerPool:
 
     def _expire(self, runner: Runner) -> None:
         """The end of a keep-alive; the timer is cancelled by whoever uses the runner again."""
-        digest = runner.model.weights_digest
-        if self._runners.get(digest) is runner and not runner.num_requests:
+        loads = runner.model.loads
+        if self._runners.get(loads) is runner and not runner.num_requests:
             logger.info("unloading model=%s", runner.model.name)
-            self._remove(digest)
+            self._remove(loads)
 
-    def _remove(self, digest: Digest, why: str = "the model is being unloaded") -> None:
-        runner = self._runners.pop(digest)
+    def _remove(
+        self, loads: tuple[Digest, ...], why: str = "the model is being unloaded"
+    ) -> None:
+        runner = self._runners.pop(loads)
         runner.cancel_expiry()
         task = asyncio.create_task(_stop(runner, why))
         self._stopping.add(task)
@@ -249,7 +251,7 @@ async def _stop(runner: Runner, why: str) -> None:
         await process.stop(why)
 
 
-def _load(header: Header, path: str, options: Options, settings: Settings) -> Load:
+def _load(header: Header, model: Model, options: Options, settings: Settings) -> Load:
     memory = placement.place(
         header,
         available=psutil.virtual_memory().available,
@@ -261,7 +263,8 @@ def _load(header: Header, path: str, options: Options, settings: Settings) -> Lo
         or placement.num_threads(header, num_cores())
     )
     return Load(
-        path=path,
+        paths=[str(path) for path in model.parts],
+        adapters=[str(path) for path in model.adapters],
         num_cells=memory.num_cells,
         num_ctx=memory.num_ctx,
         max_sequences=placement.MAX_SEQUENCES,

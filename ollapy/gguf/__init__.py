@@ -8,5 +8,6 @@ Every malformed file is InvalidModel, whatever is wrong with it; the sentence na
 from .arrays import Array
 from .header import Header, Tensor, Value
 from .reader import read_header
+from .split import read_model
 
-__all__ = ["Array", "Header", "Tensor", "Value", "read_header"]
+__all__ = ["Array", "Header", "Tensor", "Value", "read_header", "read_model"]

@@ -27,7 +27,7 @@ def check_split(header: Header, *, part: bool) -> None:
         raise InvalidModel(f"split.no is {number} and split.count is {count}")
     if count > 1 and not part:
         raise InvalidModel(
-            f"the file is part {number + 1} of {count} of a split model, which is not supported"
+            f"the file is part {number + 1} of {count} of a split model, give all of its parts"
         )
 
 
@@ -37,7 +37,7 @@ def check_model(header: Header) -> None:
         raise InvalidModel("general.architecture is missing")
     if not header.is_model:
         return
-    if not header.tensors:
+    if not header.tensors and header.metadata.get("split.count", 1) in (0, 1):
         raise InvalidModel("the file has no tensors")
     _within(header, "block_count", 1, MAX_LAYERS)
     _within(header, "context_length", 1, MAX_CONTEXT)

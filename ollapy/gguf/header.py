@@ -50,6 +50,11 @@ class Header:
         return str(self.metadata.get("general.architecture", ""))
 
     @property
+    def has_metadata(self) -> bool:
+        """Whether the file says what the model is: a later part of a split model does not."""
+        return self.metadata.get("split.no", 0) == 0
+
+    @property
     def is_model(self) -> bool:
         """Weights that can run, rather than a projector, an adapter or a set of measurements."""
         return (

@@ -78,7 +78,7 @@ def _parse(data: bytes, size: int, *, arrays: bool, part: bool) -> Header:
     metadata = {key: _kept(data, value, limit) for key, value in raw.items()}
     header = Header(version, metadata, tensors, data_offset, size)
     check_split(header, part=part)
-    if not part:
+    if header.has_metadata:
         check_model(header)
         check_vocabulary(header, raw, data)
     return header

@@ -276,6 +276,7 @@ def open_context(
         raise LoadFailed(
             f"llama.cpp could not make a context of {num_cells} tokens: {reason or 'no reason given'}"
         )
+    model.apply_adapters(handle)
     try:
         yield Context(handle, model, params)
     finally:

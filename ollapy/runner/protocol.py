@@ -25,17 +25,19 @@ _LENGTH = struct.Struct(">I")
 class Load(msgspec.Struct, tag=True, frozen=True):
     """The first message: which model, and with what memory. Answered by Loading*, then Ready or Failed.
 
+    `paths` are the model's parts in order, mostly one; `adapters` LoRAs that change what it computes.
     `num_cells` is the KV pool that all sequences share, in tokens; `num_ctx` the context of a request
     that does not name its own; `num_gpu_layers` -1 leaves the choice to llama.cpp.
     """
 
-    path: str
+    paths: list[str]
     num_cells: int
     num_ctx: int
     max_sequences: int
     num_batch: int
     num_threads: int
     num_gpu_layers: int
+    adapters: list[str] = []
 
 
 class Chat(msgspec.Struct, tag=True, frozen=True, kw_only=True):

@@ -112,7 +112,8 @@ class EngineThread:
 
     def _open(self) -> None:
         opening = open_model(
-            Path(self._load.path),
+            [Path(path) for path in self._load.paths],
+            adapters=[Path(path) for path in self._load.adapters],
             num_gpu_layers=self._load.num_gpu_layers,
             on_progress=lambda progress: self._post(Loading(progress)),
         )

@@ -41,7 +41,9 @@ class ModelConfig(msgspec.Struct, frozen=True, omit_defaults=True):
 class Model:
     """What a name stands for. `header` is read from the weights when first asked for.
 
-    `modified_at` is Unix time, `size` the bytes of all blobs, `digest` the manifest's.
+    `modified_at` is Unix time, `size` the bytes of all blobs, `digest` the manifest's. `parts` are the files of
+    the weights in order, mostly one. `loads` is what a runner has to load, weights and adapters: models that
+    load the same can share a runner.
     """
 
     name: ModelName
@@ -49,8 +51,7 @@ class Model:
     size: int
     modified_at: float
     config: ModelConfig
-    weights: Path
-    weights_digest: Digest
+    parts: tuple[Path, ...]
     projectors: list[Path]
     adapters: list[Path]
     template: str | None
@@ -59,7 +60,13 @@ class Model:
     messages: list[Message]
     licenses: list[str]
     parent: str
+    loads: tuple[Digest, ...]
     read_header: Callable[[], Header] = field(repr=False, compare=False)
+
+    @property
+    def weights(self) -> Path:
+        """The file of the weights, or its first part."""
+        return self.parts[0]
 
     @cached_property
     def header(self) -> Header:

@@ -20,7 +20,7 @@ from ollapy.errors import (
     OllapyError,
     StoreError,
 )
-from ollapy.gguf import Header, read_header
+from ollapy.gguf import Header, read_model
 from ollapy.names import Digest, ModelName
 
 from . import builtin
@@ -47,7 +47,7 @@ class Store:
         self.root = root
         self.blobs = Blobs(root / "blobs")
         self._manifests = Manifests(root / "manifests")
-        self._cached_header = lru_cache(maxsize=256)(read_header)
+        self._cached_header = lru_cache(maxsize=256)(read_model)
 
     def models(self) -> list[Model]:
         """Every model, newest first; one that is damaged is logged and hides no other."""
@@ -178,7 +178,8 @@ class Store:
             raise CorruptManifest(
                 f"the manifest of '{entry.name}' names no weights, pull the model again"
             )
-        path = self._path(entry, weights[0])
+        parts = tuple(self._path(entry, layer) for layer in weights)
+        adapters = self._paths(entry, "adapter")
         config = self._json(entry, [manifest.config], ModelConfig)
         params = self._json(entry, manifest.layers_of("params"), dict[str, object])
         messages = self._json(entry, manifest.layers_of("messages"), list[Message])
@@ -188,25 +189,31 @@ class Store:
             size=manifest.size,
             modified_at=entry.modified_at,
             config=config or ModelConfig(),
-            weights=path,
-            weights_digest=weights[0].digest,
+            parts=parts,
             projectors=self._paths(entry, "projector"),
-            adapters=self._paths(entry, "adapter"),
+            adapters=adapters,
             template=self._last_text(entry, "template", "prompt"),
             system=self._last_text(entry, "system"),
             parameters=params or {},
             messages=messages or [],
             licenses=self._texts(entry, "license"),
             parent=weights[0].from_,
-            read_header=lambda: self._header(entry.name, path),
+            loads=tuple(
+                layer.digest for layer in (*weights, *manifest.layers_of("adapter"))
+            ),
+            read_header=lambda: self._header(entry.name, parts, adapters),
         )
 
-    def _header(self, name: ModelName, weights: Path) -> Header:
+    def _header(
+        self, name: ModelName, parts: tuple[Path, ...], adapters: list[Path]
+    ) -> Header:
         """Cached by path, as what is under a digest never changes."""
         try:
-            header = self._cached_header(weights)
+            header = self._cached_header(parts)
             if not header.is_model:
-                raise InvalidModel("it is a part of a model or an addition to one")
+                raise InvalidModel("it is an addition to a model")
+            for adapter in adapters:
+                self._cached_header((adapter,))
         except InvalidModel as exc:
             raise InvalidModel(f"the file of '{name}' cannot be run: {exc}") from exc
         return header

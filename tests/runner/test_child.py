@@ -79,7 +79,7 @@ def child() -> Iterator[Child]:
 
 def load(path: Path = TINY) -> Load:
     return Load(
-        str(path),
+        [str(path)],
         num_cells=1024,
         num_ctx=1024,
         max_sequences=4,

@@ -23,7 +23,7 @@ from ollapy.runner.protocol import (
 )
 
 REQUESTS = [
-    Load("/models/x", 4096, 2048, 32, 512, 2, -1),
+    Load(["/models/x"], 4096, 2048, 32, 512, 2, -1),
     Chat(
         id=1,
         messages=[

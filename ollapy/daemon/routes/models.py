@@ -30,7 +30,7 @@ from ollapy.daemon.describe import (
 )
 from ollapy.daemon.pool import Runner, RunnerPool
 from ollapy.errors import InvalidName, InvalidRequest, ModelNotFound
-from ollapy.gguf import read_header
+from ollapy.gguf import read_model
 from ollapy.names import ModelName
 from ollapy.runner.protocol import Ready
 from ollapy.store import Store
@@ -139,7 +139,7 @@ def _running(runner: Runner, ready: Ready) -> RunningModel:
 def _shown(store: Store, name: ModelName, verbose: bool) -> ShowResponse:
     model = store.get(name)
     # the vocabulary is left in the file unless it is asked for
-    header = read_header(model.weights, arrays=True) if verbose else model.header
+    header = read_model(model.parts, arrays=True) if verbose else model.header
     return ShowResponse(
         license="\n".join(model.licenses),
         modelfile=modelfile(model),

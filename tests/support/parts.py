@@ -1,0 +1,80 @@
+"""Files that a model consists of beside a whole one: the parts of a split model, and adapters."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from struct import pack
+from typing import Any
+
+import gguf
+import numpy as np
+
+_ALIGNMENT = 32
+_U16 = 2
+
+
+def split(path: Path, folder: Path, count: int) -> list[Path]:
+    """Cut a model into `count` files as llama.cpp's tool would."""
+    reader = gguf.GGUFReader(path)
+    keys = [
+        b"".join(part.tobytes() for part in field.parts)
+        for name, field in reader.fields.items()
+        if not name.startswith("GGUF.")
+    ]
+    tensors = list(reader.tensors)
+    size = -(-len(tensors) // count)
+    paths = []
+    for number in range(count):
+        own = tensors[number * size : (number + 1) * size]
+        place = [_u16("split.no", number), _u16("split.count", count)]
+        total = [_key("split.tensors.count") + pack("<Ii", 5, len(tensors))]
+        part = folder / f"{path.stem}-{number + 1:05}-of-{count:05}.gguf"
+        part.write_bytes(_file([*([] if number else keys), *place, *total], own))
+        paths.append(part)
+    return paths
+
+
+def _key(name: str) -> bytes:
+    return pack("<Q", len(name)) + name.encode()
+
+
+def _u16(name: str, value: int) -> bytes:
+    return _key(name) + pack("<IH", _U16, value)
+
+
+def _file(keys: list[bytes], tensors: list[Any]) -> bytes:
+    out = [pack("<4sIQQ", b"GGUF", 3, len(tensors), len(keys)), *keys]
+    data = bytearray()
+    for tensor in tensors:
+        shape = [int(size) for size in tensor.shape]
+        out.append(_key(tensor.name) + pack(f"<I{len(shape)}Q", len(shape), *shape))
+        out.append(pack("<IQ", tensor.tensor_type, len(data)))
+        data += _padded(tensor.data.tobytes())
+    return _padded(b"".join(out)) + data
+
+
+def _padded(data: bytes) -> bytes:
+    return data + bytes(-len(data) % _ALIGNMENT)
+
+
+def write_lora(path: Path, model: Path, *, strength: float, seed: int = 1) -> Path:
+    """A LoRA of rank 4 for the values of every layer of a model; of strength 0 it changes nothing."""
+    random = np.random.default_rng(seed)
+    reader = gguf.GGUFReader(model)
+    field = reader.fields["general.architecture"]
+    writer = gguf.GGUFWriter(path, bytes(field.parts[field.data[0]]).decode())
+    writer.add_type("adapter")
+    writer.add_string("adapter.type", "lora")
+    writer.add_float32("adapter.lora.alpha", 4.0)
+    for tensor in reader.tensors:
+        if tensor.name.endswith("attn_v.weight"):
+            num_in, num_out = (int(size) for size in tensor.shape)
+            down = random.standard_normal((4, num_in), np.float32)
+            up = strength * random.standard_normal((num_out, 4), np.float32)
+            writer.add_tensor(f"{tensor.name}.lora_a", down)
+            writer.add_tensor(f"{tensor.name}.lora_b", up)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return path
