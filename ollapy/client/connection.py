@@ -1,120 +1,34 @@
-"""Client: the daemon's HTTP API as Python calls. Synchronous; used by the command line."""
+"""Connection: requests to the daemon, and what becomes of them when it refuses or is not there."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
-from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, TypeVar
 
 import httpcore  # httpx brings cookies, forms and more, half the time that `ollapy list` takes
 import msgspec
 
-from ollapy.api.ollama import (
-    ChatRequest,
-    ChatResponse,
-    CopyRequest,
-    EmbedRequest,
-    EmbedResponse,
-    GenerateRequest,
-    GenerateResponse,
-    InferenceResponse,
-    ModelRequest,
-    ModelSummary,
-    Progress,
-    PsResponse,
-    RunningModel,
-    ShowResponse,
-    TagsResponse,
-    VersionResponse,
-)
 from ollapy.errors import DaemonUnreachable, InvalidRequest, ModelNotFound, OllapyError
 from ollapy.settings import Address
 
 T = TypeVar("T")
-R = TypeVar("R", bound=InferenceResponse | Progress)
-_PATIENCE = 3.0  # seconds that a daemon may take to say that it is one
+PATIENCE = 3.0  # seconds that a daemon may take to say that it is one
 
 
-class Client:
-    """A connection to the daemon at an address. A context manager.
-
-    Every call raises DaemonUnreachable when nobody answers, ModelNotFound for a 404, and OllapyError
-    with the daemon's own sentence for any other refusal.
-    """
+class Connection:
+    """To the daemon at an address; the first request makes it."""
 
     def __init__(self, address: Address) -> None:
         self.address = address
         self._http = httpcore.ConnectionPool()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Let go of it, which ends what the daemon still does for it."""
         self._http.close()
 
-    def version(self) -> VersionResponse:
-        """What answers at the address; `ollapy` is empty where it is Ollama."""
-        data = self._send("GET", "/api/version", seconds=_PATIENCE)
-        return _decode(data, VersionResponse)
-
-    def models(self) -> list[ModelSummary]:
-        """The models in the store, newest first."""
-        return self._call("GET", "/api/tags", TagsResponse).models
-
-    def running(self) -> list[RunningModel]:
-        """The models that are loaded."""
-        return self._call("GET", "/api/ps", PsResponse).models
-
-    def show(self, model: str, *, verbose: bool = False) -> ShowResponse:
-        """Everything about a model."""
-        return self._call(
-            "POST", "/api/show", ShowResponse, ModelRequest(model, verbose=verbose)
-        )
-
-    def copy(self, source: str, destination: str) -> None:
-        """Give a model a second name."""
-        self._send("POST", "/api/copy", CopyRequest(source, destination))
-
-    def delete(self, model: str) -> None:
-        """Remove a model from the store."""
-        self._send("DELETE", "/api/delete", ModelRequest(model))
-
-    def unload(self, model: str) -> None:
-        """Have a model leave memory."""
-        self._send("POST", "/api/generate", GenerateRequest(model, keep_alive=0))
-
-    def shutdown(self) -> None:
-        """Have the daemon end."""
-        self._send("POST", "/api/shutdown")
-
-    def embed(self, request: EmbedRequest) -> EmbedResponse:
-        """Vectors for texts."""
-        return self._call("POST", "/api/embed", EmbedResponse, request)
-
-    def generate(
-        self, request: GenerateRequest
-    ) -> Generator[GenerateResponse, None, None]:
-        """The records of an answer as they come; closing the iterator stops the model."""
-        return self._stream("/api/generate", request, GenerateResponse)
-
-    def chat(self, request: ChatRequest) -> Generator[ChatResponse, None, None]:
-        """The records of an answer as they come; closing the iterator stops the model."""
-        return self._stream("/api/chat", request, ChatResponse)
-
-    def operation(
-        self, path: str, request: object
-    ) -> Generator[Progress, None, None]:
-        """What a pull, push or the like reports until it has succeeded; closing the iterator cancels it."""
-        return self._stream(path, request, Progress)
-
-    def _send(
+    def send(
         self,
         method: str,
         path: str,
@@ -122,33 +36,22 @@ class Client:
         *,
         seconds: float | None = None,
     ) -> bytes:
+        """The body of an answer. `seconds` are for each read, None waits as long as it takes."""
         with self._open(method, path, body, seconds=seconds) as response:
             return response.read()
 
-    def _call(self, method: str, path: str, kind: type[T], body: object = None) -> T:
-        return _decode(self._send(method, path, body), kind)
-
-    def _stream(
-        self, path: str, body: object, kind: type[R]
-    ) -> Generator[R, None, None]:
-        is_done = False
+    def lines(self, path: str, body: object) -> Generator[bytes, None, None]:
+        """The lines of an answer to a POST as they come; closing the iterator ends the work on it."""
         with self._open("POST", path, body) as response:
-            for line in _lines(response.iter_stream()):
-                if line.startswith(b'{"error"'):
-                    raise OllapyError(_decode(line, dict[str, Any])["error"])
-                record = _decode(line, kind)
-                is_done = record.done
-                yield record
-        if not is_done:
-            raise OllapyError("the answer ended before its last record")
+            yield from _lines(response.iter_stream())
 
     @contextmanager
     def _open(
         self, method: str, path: str, body: object, *, seconds: float | None = None
     ) -> Iterator[httpcore.Response]:
-        """A response with no error status; `seconds` are for each read, None waits as long as it takes."""
+        """A response with no error status."""
         content = None if body is None else _encode(body)
-        timeout = {"connect": _PATIENCE, "read": seconds}
+        timeout = {"connect": PATIENCE, "read": seconds}
         with (
             self._reached(),
             self._http.stream(
@@ -233,7 +136,8 @@ def _encode(body: object) -> bytes:
         raise InvalidRequest("the text of the request is not valid UTF-8") from exc
 
 
-def _decode(data: bytes, kind: type[T]) -> T:
+def decode(data: bytes, kind: type[T]) -> T:
+    """A value of what the daemon sent; OllapyError where it is none."""
     try:
         return msgspec.json.decode(data, type=kind)
     except msgspec.DecodeError as exc:

@@ -1,0 +1,138 @@
+"""Client: one call for each thing the daemon can do."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import closing
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from ollapy.api.ollama import (
+    ChatRequest,
+    ChatResponse,
+    CopyRequest,
+    EmbedRequest,
+    EmbedResponse,
+    GenerateRequest,
+    GenerateResponse,
+    InferenceResponse,
+    ModelRequest,
+    ModelSummary,
+    Progress,
+    PsResponse,
+    PullRequest,
+    RunningModel,
+    ShowResponse,
+    TagsResponse,
+    VersionResponse,
+)
+from ollapy.errors import OllapyError
+from ollapy.settings import Address
+
+from .connection import PATIENCE, Connection, decode
+
+T = TypeVar("T")
+R = TypeVar("R", bound=InferenceResponse | Progress)
+
+
+class Client:
+    """A connection to the daemon at an address. A context manager.
+
+    Every call raises DaemonUnreachable when nobody answers, ModelNotFound for a 404, and OllapyError
+    with the daemon's own sentence for any other refusal.
+    """
+
+    def __init__(self, address: Address) -> None:
+        self.address = address
+        self._connection = Connection(address)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._connection.close()
+
+    def version(self) -> VersionResponse:
+        """What answers at the address; `ollapy` is empty where it is Ollama."""
+        data = self._connection.send("GET", "/api/version", seconds=PATIENCE)
+        return decode(data, VersionResponse)
+
+    def models(self) -> list[ModelSummary]:
+        """The models in the store, newest first."""
+        return self._call("GET", "/api/tags", TagsResponse).models
+
+    def running(self) -> list[RunningModel]:
+        """The models that are loaded."""
+        return self._call("GET", "/api/ps", PsResponse).models
+
+    def show(self, model: str, *, verbose: bool = False) -> ShowResponse:
+        """Everything about a model."""
+        return self._call(
+            "POST", "/api/show", ShowResponse, ModelRequest(model, verbose=verbose)
+        )
+
+    def copy(self, source: str, destination: str) -> None:
+        """Give a model a second name."""
+        self._connection.send("POST", "/api/copy", CopyRequest(source, destination))
+
+    def delete(self, model: str) -> None:
+        """Remove a model from the store."""
+        self._connection.send("DELETE", "/api/delete", ModelRequest(model))
+
+    def unload(self, model: str) -> None:
+        """Have a model leave memory."""
+        self._connection.send(
+            "POST", "/api/generate", GenerateRequest(model, keep_alive=0)
+        )
+
+    def shutdown(self) -> None:
+        """Have the daemon end."""
+        self._connection.send("POST", "/api/shutdown")
+
+    def embed(self, request: EmbedRequest) -> EmbedResponse:
+        """Vectors for texts."""
+        return self._call("POST", "/api/embed", EmbedResponse, request)
+
+    def generate(
+        self, request: GenerateRequest
+    ) -> Generator[GenerateResponse, None, None]:
+        """The records of an answer as they come; closing the iterator stops the model."""
+        return self._stream("/api/generate", request, GenerateResponse)
+
+    def chat(self, request: ChatRequest) -> Generator[ChatResponse, None, None]:
+        """The records of an answer as they come; closing the iterator stops the model."""
+        return self._stream("/api/chat", request, ChatResponse)
+
+    def pull(self, request: PullRequest) -> Generator[Progress, None, None]:
+        """Bring a model here."""
+        return self.operation("/api/pull", request)
+
+    def push(self, request: PullRequest) -> Generator[Progress, None, None]:
+        """Bring a model to the registry that its name says."""
+        return self.operation("/api/push", request)
+
+    def operation(self, path: str, request: object) -> Generator[Progress, None, None]:
+        """What a pull, push or the like reports until it has succeeded; closing the iterator cancels it."""
+        return self._stream(path, request, Progress)
+
+    def _call(self, method: str, path: str, kind: type[T], body: object = None) -> T:
+        return decode(self._connection.send(method, path, body), kind)
+
+    def _stream(
+        self, path: str, body: object, kind: type[R]
+    ) -> Generator[R, None, None]:
+        is_done = False
+        with closing(self._connection.lines(path, body)) as lines:
+            for line in lines:
+                if line.startswith(b'{"error"'):
+                    raise OllapyError(decode(line, dict[str, Any])["error"])
+                record = decode(line, kind)
+                is_done = record.done
+                yield record
+        if not is_done:
+            raise OllapyError("the answer ended before its last record")
