@@ -3,69 +3,173 @@
 from __future__ import annotations
 
 import hashlib
-import stat
-from collections.abc import Iterable
+import os
+import sys
+import uuid
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from ollapy.errors import CorruptManifest, DigestMismatch
 from ollapy.names import Digest
 
-from .durable import NewFile, sync_folder, translated
+from .durable import NEW, NewFile, sync_folder, translated
+from .references import Reference, References
+from .regular import RegularFile, is_regular
 
 MAX_SMALL = 4 * 1024 * 1024
 
 
+def _nobody(_completed: int) -> None:
+    """Hears how far the hashing is."""
+
+
 class Blobs:
-    """The folder of blobs. A file under a digest's name is complete and is what the digest says."""
+    """The folder of blobs. A file under a digest's name is complete and is what the digest says.
+
+    Beside it, in `references`, are those blobs whose bytes are in a file of the user's.
+    """
 
     def __init__(self, root: Path) -> None:
-        self._root = root
+        self.root = root
+        self.references = References(root.parent / "references")
 
     def path(self, digest: Digest) -> Path:
-        """Where the blob is, or would be."""
-        return self._root / digest.filename
+        """Where the blob's own file is, or would be."""
+        return self.root / digest.filename
 
-    def size(self, digest: Digest) -> int | None:
-        """The blob's bytes; None if it is not here. A link is not a blob: it may lead anywhere."""
+    def find(self, digest: Digest) -> Path | None:
+        """Where the blob's bytes are: its own file, or the user's that it refers to; None if it is not here.
+
+        A link is not a blob: it may lead anywhere. A file that has been written to since it was hashed is
+        not one either; what has the size and the time of then is trusted, and `ollapy verify` reads it.
+        """
+        reference = self.references.find(digest)
         with translated("read from the model store"):
             try:
                 found = self.path(digest).lstat()
             except (FileNotFoundError, NotADirectoryError):
+                return reference.target if reference else None
+        if reference is None:
+            return self.path(digest) if is_regular(found) else None
+        # another file than was linked has come since, and is the store's alone
+        is_own = found.st_ino != reference.inode and is_regular(found)
+        if is_own or reference.is_true_of(found):
+            return self.path(digest)
+        return None
+
+    def size(self, digest: Digest) -> int | None:
+        """The blob's bytes; None if it is not here."""
+        path = self.find(digest)
+        with translated("read from the model store"):
+            try:
+                return None if path is None else path.lstat().st_size
+            except FileNotFoundError:  # it has just gone
                 return None
-        return found.st_size if stat.S_ISREG(found.st_mode) else None
 
     def exists(self, digest: Digest) -> bool:
         """Whether the blob is here."""
-        return self.size(digest) is not None
+        return self.find(digest) is not None
 
     def read(self, digest: Digest) -> bytes:
         """The content of a small blob: a template, a licence, parameters."""
-        size = self.size(digest)
-        if size is None:
+        path = self.find(digest)
+        if path is None:
             raise CorruptManifest(f"blob {digest} is not in the store")
-        if size > MAX_SMALL:
+        with translated("read from the model store"), path.open("rb") as file:
+            data = file.read(MAX_SMALL + 1)
+        if len(data) > MAX_SMALL:
             raise CorruptManifest(f"blob {digest} is larger than {MAX_SMALL} bytes")
-        with translated("read from the model store"):
-            return self.path(digest).read_bytes()
+        return data
 
     def add(self, chunks: Iterable[bytes], expected: Digest | None = None) -> Digest:
         """Store the content, hashed while it is written; DigestMismatch leaves nothing behind."""
         hasher = hashlib.sha256()
-        with NewFile(self._root) as file:
+        with NewFile(self.root) as file:
             for chunk in chunks:
                 hasher.update(chunk)
                 file.write(chunk)
-            digest = Digest(hasher.hexdigest())
-            if expected not in (None, digest):
-                raise DigestMismatch(
-                    f'digest mismatch, expected "{expected}", got "{digest}"'
-                )
+            digest = _expect(Digest(hasher.hexdigest()), expected)
             file.commit(self.path(digest))
         return digest
 
-    def remove(self, digest: Digest) -> None:
-        """Delete the blob; one that is not here is fine."""
+    def adopt(
+        self,
+        source: Path,
+        *,
+        expected: Digest | None = None,
+        told: Callable[[int], None] = _nobody,
+    ) -> Digest:
+        """Make a blob of a file that is elsewhere, which is read but not copied, and stays as it is.
+
+        The blob shares the file's blocks where the disk can do that, else it is a hard link to the file,
+        else a reference. `told` hears of the bytes read so far, and may raise to end it.
+        """
+        if expected is not None and self.exists(expected):
+            return expected
+        with translated(f"read '{source.name}'"):
+            resolved = source.resolve(strict=True)
+        with RegularFile(resolved) as file:
+            digest = self._cloned(file, expected, told)
+            return digest or self._referred(file, expected, told)
+
+    def remove(self, *digests: Digest) -> None:
+        """Delete the blobs, never a file they refer to; one that is not here is fine."""
+        folders = (self.root, self.references.root)
         with translated("delete from the model store"):
-            self.path(digest).unlink(missing_ok=True)
-            if self._root.is_dir():
-                sync_folder(self._root)
+            for digest in digests:
+                for folder in folders:
+                    (folder / digest.filename).unlink(missing_ok=True)
+            for folder in folders:
+                if folder.is_dir():
+                    sync_folder(folder)
+
+    def _cloned(
+        self,
+        file: RegularFile,
+        expected: Digest | None,
+        told: Callable[[int], None],
+    ) -> Digest | None:
+        """The clone is hashed, not the file: nobody else can write to it. None where the disk has no clones."""
+        with NewFile(self.root) as new:
+            if not new.clone(file.descriptor):
+                return None
+            digest = _expect(new.digest(told), expected)
+            if not self.exists(digest):
+                new.commit(self.path(digest))
+        return digest
+
+    def _referred(
+        self,
+        file: RegularFile,
+        expected: Digest | None,
+        told: Callable[[int], None],
+    ) -> Digest:
+        digest = _expect(file.digest(told), expected)
+        if not self.exists(digest):
+            # the reference first: from its first moment a link is watched for changes
+            self.references.write(digest, Reference.to(file.path, file.stat))
+            self._link(file, self.path(digest))
+        return digest
+
+    def _link(self, file: RegularFile, target: Path) -> None:
+        """A hard link to the file, so that the blob outlives the file's own name, where the system allows one."""
+        link = self.root / f"{NEW}{uuid.uuid4().hex}"
+        try:
+            os.link(file.path, link)
+        except OSError:  # another disk, another owner's file, a disk without links
+            return
+        with translated("write to the model store"):
+            try:
+                if sys.platform != "win32":  # which flushes only what one may write to
+                    os.fsync(file.descriptor)
+                file.check()
+                link.replace(target)
+                sync_folder(self.root)
+            finally:
+                link.unlink(missing_ok=True)  # POSIX leaves it where both are one file
+
+
+def _expect(digest: Digest, expected: Digest | None) -> Digest:
+    if expected not in (None, digest):
+        raise DigestMismatch(f'digest mismatch, expected "{expected}", got "{digest}"')
+    return digest

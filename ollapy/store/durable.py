@@ -8,12 +8,19 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
+import uuid
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, Self
 
 from ollapy.errors import StoreError
+from ollapy.names import Digest
+
+from .clone import clone
+from .hashing import hashed
+
+NEW, DAMAGED = ".new-", "-damaged"
 
 
 @contextmanager
@@ -32,7 +39,7 @@ class NewFile:
     def __init__(self, folder: Path) -> None:
         with translated("write to the model store"):
             make_folder(folder)
-            descriptor, name = tempfile.mkstemp(dir=folder, prefix=".new-")
+            descriptor, name = tempfile.mkstemp(dir=folder, prefix=NEW)
         self._path = Path(name)
         self._file: BinaryIO = os.fdopen(descriptor, "wb")
 
@@ -49,6 +56,21 @@ class NewFile:
         with translated("write to the model store"):
             self._file.write(data)
 
+    def clone(self, source: int) -> bool:
+        """Have an open file's content, which is not copied; False where the disk cannot."""
+        with translated("write to the model store"):
+            if not clone(source, self._path):
+                return False
+            self._file.close()
+            self._file = self._path.open("r+b")
+        return True
+
+    def digest(self, told: Callable[[int], None]) -> Digest:
+        """The sha256 of what the file holds."""
+        with translated("read from the model store"):
+            self._file.flush()
+            return hashed(self._file.fileno(), told)
+
     def commit(self, target: Path) -> None:
         """Make the file durable and give it its name, in place of a file of that name."""
         with translated("write to the model store"):
@@ -62,8 +84,15 @@ def publish(descriptor: int, path: Path, target: Path) -> None:
     # as Ollama's, which may share the store under another user
     path.chmod(0o644)
     make_folder(target.parent)
+    if target.is_dir() and not target.is_symlink():
+        set_aside(target)  # no file can take a folder's place
     path.replace(target)
     sync_folder(target.parent)
+
+
+def set_aside(path: Path) -> None:
+    """Take what is damaged out of the way. `ollapy prune` deletes it some day."""
+    path.rename(path.with_name(f"{path.name}{DAMAGED}-{uuid.uuid4().hex[:8]}"))
 
 
 def make_folder(folder: Path) -> None:
