@@ -26,6 +26,8 @@ _UNITS = {
 }
 _PART = re.compile(r"([0-9]+\.?[0-9]*|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h)?")
 
+_SIZE = re.compile(r"([0-9]{1,15}\.?[0-9]*|\.[0-9]+) ?(?:([KMGT])(i)?)?B?", re.IGNORECASE)
+
 
 def parse_duration(text: str) -> float:
     """Seconds of a Go duration such as `300ms` or `1h30m`; negative means forever."""
@@ -71,6 +73,15 @@ def format_duration(nanoseconds: int) -> str:
     if hours:
         return f"{hours}h{minutes}m{text}"
     return f"{minutes}m{text}" if minutes else text
+
+
+def parse_bytes(text: str) -> int:
+    """A number of bytes such as `10MB`, `1.5G`, `512KiB`: decimal as in the tables, unless there is an i."""
+    size = _SIZE.fullmatch(text)
+    if size is None:
+        raise InvalidRequest(f'"{text}" is not a number of bytes such as 10MB')
+    base = 1024 if size[3] else 1000
+    return int(float(size[1]) * base ** " KMGT".index((size[2] or " ").upper()))
 
 
 def format_bytes(count: int) -> str:

@@ -119,10 +119,9 @@ def _bar(step: Step, width: int, signs: Signs) -> Text:
 
 def _ended(step: Step, now: float, signs: Signs) -> Text:
     """The line that stays."""
-    size = f"  {format_bytes(step.total)}" if step.total else ""
     took = now - step.begun_at
     time = f" in {_duration(took)}" if step.total and took >= _NOTABLE else ""
-    return Text.assemble((signs.tick, "green"), f" {step.text}{size}{time}")
+    return Text.assemble((signs.tick, "green"), f" {step.title}{time}")
 
 
 def _duration(seconds: float | None) -> str:

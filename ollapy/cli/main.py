@@ -12,7 +12,7 @@ from ollapy.errors import OllapyError
 from ollapy.settings import Settings
 
 from . import streams
-from .commands import copy, list, ps, remove, run, serve, show, stop
+from .commands import copy, list, ps, pull, push, remove, run, serve, show, stop
 from .output import complain
 
 _INTERRUPTED = 130
@@ -28,6 +28,8 @@ app = typer.Typer(
 app.command("serve")(serve.serve)
 app.command("start", hidden=True)(serve.serve)
 app.command("run")(run.run)
+app.command("pull")(pull.pull)
+app.command("push")(push.push)
 app.command("list")(list.list_models)
 app.command("ls", hidden=True)(list.list_models)
 app.command("ps")(ps.ps)

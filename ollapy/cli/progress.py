@@ -8,10 +8,9 @@ from collections.abc import Iterable
 
 from ollapy.api.ollama import Progress
 from ollapy.settings import has_escapes
-from ollapy.units import format_bytes
 
 from .output import print_json, talk
-from .steps import Step, Steps
+from .steps import Steps
 
 
 def follow(records: Iterable[Progress], *, as_json: bool = False) -> None:
@@ -20,27 +19,32 @@ def follow(records: Iterable[Progress], *, as_json: bool = False) -> None:
     On a terminal there are bars, elsewhere a line where something begins and where it ends. All that is
     talk, on stderr. With `as_json` the records themselves go to stdout.
     """
-    if as_json:
-        for record in records:
-            print_json(record)
-    elif sys.stderr.isatty() and has_escapes():
+    if sys.stderr.isatty() and has_escapes() and not as_json:
         from .bars import draw
 
         draw(records)
-    else:
-        _tell(records)
+        return
+    show = print_json if as_json else _Lines().show
+    try:
+        for record in records:
+            show(record)
+    except KeyboardInterrupt:
+        if sys.stderr.isatty():
+            talk("")  # the terminal has shown ^C
+        raise
 
 
-def _tell(records: Iterable[Progress]) -> None:
-    steps = Steps()
-    for record in records:
-        begun, ended = steps.take(record, time.monotonic())
+class _Lines:
+    """An operation as lines that say what it does."""
+
+    def __init__(self) -> None:
+        self._steps = Steps()
+
+    def show(self, record: Progress) -> None:
+        """Say what begins with the record, and what of the longer things ends."""
+        begun, ended = self._steps.take(record, time.monotonic())
         for step in begun:
-            talk(_named(step))
+            talk(step.title)
         for step in ended:
             if step.total and step not in begun:
                 talk(f"{step.text}: done")
-
-
-def _named(step: Step) -> str:
-    return f"{step.text}: {format_bytes(step.total)}" if step.total else step.text

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from ollapy.api.ollama import Progress
 from ollapy.text import clean
+from ollapy.units import format_bytes
 
 _WINDOW = 10.0  # seconds that the rate is measured over
 _SAMPLE = 0.1  # seconds between two samples
@@ -24,6 +25,11 @@ class Step:
         self.completed = min(record.completed, record.total)
         self.begun_at = now
         self._samples = deque([(now, self.completed)])
+
+    @property
+    def title(self) -> str:
+        """What it is, and how large."""
+        return f"{self.text}  {format_bytes(self.total)}" if self.total else self.text
 
     @property
     def percent(self) -> int:

@@ -1,0 +1,31 @@
+"""`ollapy push`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from .registry import AsJson, Insecure, Username, password_of
+
+
+def push(
+    model: Annotated[str, typer.Argument(metavar="MODEL")],
+    insecure: Insecure = False,
+    username: Username = None,
+    as_json: AsJson = False,
+) -> None:
+    """Upload a model to the registry that its name says.
+
+    Examples: `ollapy push ann/assistant`, `ollapy push registry.example.com/ann/assistant:v2`
+    """
+    from ollapy.api.ollama import PullRequest
+    from ollapy.cli.progress import follow
+    from ollapy.cli.session import connected
+
+    password = password_of(username)
+    with connected() as client:
+        request = PullRequest(
+            model, insecure=insecure, username=username, password=password
+        )
+        follow(client.push(request), as_json=as_json)
