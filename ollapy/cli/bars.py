@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.live import Live
@@ -23,22 +23,27 @@ _NOTABLE = 1.0  # seconds from which on it is said how long something took
 
 
 def draw(records: Iterable[Progress]) -> None:
-    """Show the records on the terminal of stderr."""
+    """Show the records on the terminal of stderr. What was under way when they fail stays, and a cross with it."""
     console = _Console(
         stderr=True, force_terminal=True, no_color=not has_colours(), highlight=False
     )
-    steps = Steps()
+    steps, signs = Steps(), _ASCII if console.options.ascii_only else Signs()
     with Live(
         console=console,
         refresh_per_second=_REFRESHES,
         redirect_stdout=False,
         redirect_stderr=False,
     ) as live:
-        for record in records:
-            _, ended = steps.take(record, now := time.monotonic())
-            live.update(_Frame(steps.under_way))
-            for step in ended:
-                console.print(_ended(step, now, signs(console)), soft_wrap=True)
+        try:
+            for record in records:
+                _, ended = steps.take(record, now := time.monotonic())
+                live.update(_Frame(steps.under_way, signs))
+                for step in ended:
+                    console.print(_ended(step, now, signs), soft_wrap=True)
+        except BaseException:
+            still = replace(signs, spinner=signs.cross)
+            live.update(_Frame(steps.under_way, still))
+            raise
 
 
 class _Console(Console):
@@ -53,18 +58,14 @@ class Signs:
     """The characters that are drawn with."""
 
     tick: str = "✓"
+    cross: str = "✗"
     spinner: str = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
     done: str = "━"
     left: str = "─"
     cut: str = "…"
 
 
-_ASCII = Signs("*", "|/-\\", "#", "-", ".")
-
-
-def signs(console: Console) -> Signs:
-    """Those that the terminal's encoding has."""
-    return _ASCII if console.options.ascii_only else Signs()
+_ASCII = Signs("*", "x", "|/-\\", "#", "-", ".")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,28 +73,29 @@ class _Frame:
     """The lines of what is under way, as wide as the terminal is now."""
 
     steps: list[Step]
+    signs: Signs
 
     def __rich_console__(
         self, console: Console, options: ConsoleOptions
     ) -> RenderResult:
         now, width = time.monotonic(), max(options.max_width - _MARGIN, 1)
         for step in self.steps:
-            yield line(step, now, width, signs(console))
+            yield line(step, now, width, self.signs)
 
 
 def line(step: Step, now: float, width: int, signs: Signs) -> Text:
-    """What is under way and as much about it as fits. Its bar takes what is left, its name is cut last."""
+    """What is under way and as much about it as fits; its bar takes what is left, its name is cut last."""
     spin = signs.spinner[int(now * _REFRESHES) % len(signs.spinner)]
     name = Text(f"{spin} {step.text}", no_wrap=True)
     facts = _facts(step, now) if step.total else {}
-    for expendable in ("rate", "size", "left", "percent"):
-        room = width - name.cell_len - sum(map(len, facts.values()))
-        if room < 0:
+    for expendable in ("rate", "size", "left"):
+        if name.cell_len + sum(map(len, facts.values())) > width:
             facts.pop(expendable, None)
-    if name.cell_len > width:
-        name.truncate(width - len(signs.cut))
-        return name.append(signs.cut)
-    bar = _bar(step, room - 1, signs) if facts else Text()
+    room = width - sum(map(len, facts.values()))
+    if name.cell_len > room:
+        name.truncate(max(room - len(signs.cut), 1))
+        name.append(signs.cut)
+    bar = _bar(step, room - name.cell_len - 1, signs) if step.total else Text()
     return Text.assemble(name, facts.pop("percent", ""), bar, *facts.values())
 
 

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from .pull import fetch
+from .registry import Insecure
+
 if TYPE_CHECKING:  # these cost more than all of `ollapy --help`
     from ollapy.api.ollama import ChatRequest, GenerateRequest, ShowResponse
     from ollapy.client import Client
@@ -52,10 +55,12 @@ def run(
     verbose: Annotated[
         bool, typer.Option("--verbose", help="Show timings after each answer.")
     ] = False,
+    insecure: Insecure = False,
 ) -> None:
     """Chat with a model, or have it answer one prompt.
 
     Text piped in goes before the prompt. The daemon is started if none is running, and stays.
+    A model that is not on this machine is downloaded first.
 
     Examples: `ollapy run tiny`, `ollapy run tiny "Tell me a joke"`, `ollapy run tiny < question.txt`
     """
@@ -66,7 +71,7 @@ def run(
     level = None if think is None else _LEVELS[think]
     text = _prompt(prompt or [])
     with connected(start=True) as client:
-        shown = _show(client, model)
+        shown = _show(client, model, insecure=insecure)
         if "completion" not in shown.capabilities:
             _embed(client, model, text, keepalive)
         elif text or prompt is not None or not _is_terminal():
@@ -109,16 +114,16 @@ def _prompt(words: Iterable[str]) -> str:
     return "\n".join(part for part in (piped, " ".join(words)) if part)
 
 
-def _show(client: Client, model: str) -> ShowResponse:
+def _show(client: Client, model: str, *, insecure: bool) -> ShowResponse:
+    """What the model is; one that is not here is brought here, from another program where that has it."""
+    from ollapy.api.ollama import PullRequest
     from ollapy.errors import ModelNotFound
 
     try:
         return client.show(model)
     except ModelNotFound:
-        raise ModelNotFound(
-            f"model '{model}' is not on this machine: 'ollapy list' shows what is, "
-            "and 'ollapy run tiny' always works"
-        ) from None
+        fetch(client, PullRequest(model, insecure=insecure, local=True))
+    return client.show(model)
 
 
 def _answer(
