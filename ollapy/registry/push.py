@@ -11,7 +11,7 @@ from urllib.parse import urljoin
 import msgspec
 
 from ollapy.api.ollama import Progress
-from ollapy.errors import InvalidName, RemoteError
+from ollapy.errors import CorruptManifest, InvalidName, RemoteError
 from ollapy.names import ModelName
 from ollapy.net.http import Reply
 from ollapy.operation import Operation
@@ -67,7 +67,12 @@ def push(
 ) -> None:
     """Upload what the registry does not have yet. Nothing is published before all of it is there."""
     for layer in (*entry.manifest.layers, entry.manifest.config):
-        _Upload(repository, layer, blobs.path(layer.digest), requests, operation).run()
+        path = blobs.find(layer.digest)
+        if path is None:
+            raise CorruptManifest(
+                f"the {layer.kind} of '{entry.name}' is missing or damaged, pull the model again"
+            )
+        _Upload(repository, layer, path, requests, operation).run()
     operation.status("pushing manifest")
     kind = msgspec.json.decode(entry.data, type=_MediaType).media_type
     requests.send(

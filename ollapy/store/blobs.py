@@ -7,16 +7,18 @@ import os
 import sys
 import uuid
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from pathlib import Path
 
 from ollapy.errors import CorruptManifest, DigestMismatch
 from ollapy.names import Digest
 
 from .durable import NEW, NewFile, sync_folder, translated
-from .references import Reference, References
+from .references import NUM_PATHS, Reference, References
 from .regular import RegularFile, is_regular
 
 MAX_SMALL = 4 * 1024 * 1024
+_NOWHERE = (None, None)
 
 
 def _nobody(_completed: int) -> None:
@@ -32,39 +34,40 @@ class Blobs:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.references = References(root.parent / "references")
+        self._path: Callable[[Digest], Path] = lru_cache(NUM_PATHS)(
+            lambda digest: root / digest.filename
+        )
 
     def path(self, digest: Digest) -> Path:
         """Where the blob's own file is, or would be."""
-        return self.root / digest.filename
+        return self._path(digest)
 
     def find(self, digest: Digest) -> Path | None:
-        """Where the blob's bytes are: its own file, or the user's that it refers to; None if it is not here.
+        """Where the blob's bytes are: its own file, or the user's that it refers to; None if it is not here."""
+        return self.locate(digest)[0]
+
+    def size(self, digest: Digest) -> int | None:
+        """The blob's bytes; None if it is not here."""
+        return self.locate(digest)[1]
+
+    def locate(self, digest: Digest) -> tuple[Path, int] | tuple[None, None]:
+        """Where the blob's bytes are, and how many.
 
         A link is not a blob: it may lead anywhere. A file that has been written to since it was hashed is
         not one either; what has the size and the time of then is trusted, and `ollapy verify` reads it.
         """
-        reference = self.references.find(digest)
+        path, reference = self.path(digest), self.references.find(digest)
         with translated("read from the model store"):
             try:
-                found = self.path(digest).lstat()
+                found = path.lstat()
             except (FileNotFoundError, NotADirectoryError):
-                return reference.target if reference else None
-        if reference is None:
-            return self.path(digest) if is_regular(found) else None
-        # another file than was linked has come since, and is the store's alone
-        is_own = found.st_ino != reference.inode and is_regular(found)
-        if is_own or reference.is_true_of(found):
-            return self.path(digest)
-        return None
-
-    def size(self, digest: Digest) -> int | None:
-        """The blob's bytes; None if it is not here."""
-        path = self.find(digest)
-        with translated("read from the model store"):
-            try:
-                return None if path is None else path.lstat().st_size
-            except FileNotFoundError:  # it has just gone
-                return None
+                target = reference.target if reference else None
+                return (target, reference.size) if reference and target else _NOWHERE
+        is_good = is_regular(found)
+        # another file than the one that was linked may have come since, and is the store's alone
+        if reference and found.st_ino == reference.inode:
+            is_good = reference.is_true_of(found)
+        return (path, found.st_size) if is_good else _NOWHERE
 
     def exists(self, digest: Digest) -> bool:
         """Whether the blob is here."""

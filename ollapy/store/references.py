@@ -7,7 +7,9 @@ was hashed: the link shares the file's content, so whoever writes to the file wr
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 
 import msgspec
@@ -19,6 +21,8 @@ from .durable import NewFile, translated
 from .regular import is_regular
 
 _MAX_BYTES = 64 * 1024
+# Making a path takes longer than looking at the file, and `list` does it for every blob.
+NUM_PATHS = 1 << 13
 
 
 class Reference(msgspec.Struct, frozen=True):
@@ -52,10 +56,13 @@ class References:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._path: Callable[[Digest], Path] = lru_cache(NUM_PATHS)(
+            lambda digest: root / digest.filename
+        )
 
     def path(self, digest: Digest) -> Path:
         """Where the reference is, or would be."""
-        return self.root / digest.filename
+        return self._path(digest)
 
     def find(self, digest: Digest) -> Reference | None:
         """The reference of a digest; one that cannot be read refers to nothing."""

@@ -5,33 +5,26 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from functools import lru_cache
 from pathlib import Path
-from typing import TypeVar
 
-import msgspec
-
-from ollapy.api.ollama import Message
 from ollapy.errors import (
     CorruptManifest,
-    InvalidModel,
     InvalidRequest,
     ModelNotFound,
     OllapyError,
     StoreError,
 )
-from ollapy.gguf import Header, read_model
 from ollapy.names import Digest, ModelName
 
 from . import builtin
 from .blobs import Blobs
 from .leases import Lease, leased
 from .locks import FileLock
-from .manifests import Entry, Layer, Manifest, Manifests, decode, encode
-from .model import Model, ModelConfig
+from .manifests import Entry, Manifest, Manifests, decode, encode
+from .model import Model
+from .resolver import Resolver
 
 logger = logging.getLogger(__name__)
-T = TypeVar("T")
 
 _CHUNK = 1 << 20
 
@@ -47,13 +40,14 @@ class Store:
         self.root = root
         self.blobs = Blobs(root / "blobs")
         self._manifests = Manifests(root / "manifests")
-        self._cached_header = lru_cache(maxsize=256)(read_model)
+        self._resolver = Resolver(self.blobs)
 
     def models(self) -> list[Model]:
         """Every model, newest first; one that is damaged is logged and hides no other."""
         entries = self._manifests.entries()
         if all(entry.name.key != builtin.NAME.key for entry in entries):
             entries.append(builtin.entry())
+        self._resolver.forget_others(entries)
         return sorted(
             self._sound(entries), key=lambda model: model.modified_at, reverse=True
         )
@@ -61,7 +55,7 @@ class Store:
     def find(self, name: ModelName) -> Model | None:
         """The model of that name; None where there is none."""
         entry = self.entry(name)
-        return None if entry is None else self._resolve(entry)
+        return None if entry is None else self._resolver.resolve(entry)
 
     def get(self, name: ModelName) -> Model:
         """The model of that name; ModelNotFound where there is none."""
@@ -157,106 +151,15 @@ class Store:
             logger.warning("blobs kept: %s", exc)
             return set()
         unneeded = set(digests) - needed
-        for digest in unneeded:
-            self.blobs.remove(digest)
+        self.blobs.remove(*unneeded)
         return unneeded
 
     def _sound(self, entries: list[Entry]) -> Iterator[Model]:
         for entry in entries:
             try:
-                model = self._resolve(entry)
+                model = self._resolver.resolve(entry)
                 _ = model.header
             except OllapyError as exc:
                 logger.warning("model skipped model=%s: %s", entry.name, exc)
             else:
                 yield model
-
-    def _resolve(self, entry: Entry) -> Model:
-        manifest = entry.manifest
-        weights = manifest.layers_of("model")
-        if not weights:
-            raise CorruptManifest(
-                f"the manifest of '{entry.name}' names no weights, pull the model again"
-            )
-        parts = tuple(self._path(entry, layer) for layer in weights)
-        adapters = self._paths(entry, "adapter")
-        config = self._json(entry, [manifest.config], ModelConfig)
-        params = self._json(entry, manifest.layers_of("params"), dict[str, object])
-        messages = self._json(entry, manifest.layers_of("messages"), list[Message])
-        return Model(
-            name=entry.name,
-            digest=entry.digest,
-            size=manifest.size,
-            modified_at=entry.modified_at,
-            config=config or ModelConfig(),
-            parts=parts,
-            projectors=self._paths(entry, "projector"),
-            adapters=adapters,
-            template=self._last_text(entry, "template", "prompt"),
-            system=self._last_text(entry, "system"),
-            parameters=params or {},
-            messages=messages or [],
-            licenses=self._texts(entry, "license"),
-            parent=weights[0].from_,
-            loads=tuple(
-                layer.digest for layer in (*weights, *manifest.layers_of("adapter"))
-            ),
-            read_header=lambda: self._header(entry.name, parts, adapters),
-        )
-
-    def _header(
-        self, name: ModelName, parts: tuple[Path, ...], adapters: list[Path]
-    ) -> Header:
-        """Cached by path, as what is under a digest never changes."""
-        try:
-            header = self._cached_header(parts)
-            if not header.is_model:
-                raise InvalidModel("it is an addition to a model")
-            for adapter in adapters:
-                self._cached_header((adapter,))
-        except InvalidModel as exc:
-            raise InvalidModel(f"the file of '{name}' cannot be run: {exc}") from exc
-        return header
-
-    def _paths(self, entry: Entry, kind: str) -> list[Path]:
-        return [self._path(entry, layer) for layer in entry.manifest.layers_of(kind)]
-
-    def _path(self, entry: Entry, layer: Layer) -> Path:
-        if entry is builtin.entry():
-            return builtin.WEIGHTS
-        if not self.blobs.exists(layer.digest):
-            raise CorruptManifest(
-                f"the {layer.kind} of '{entry.name}' is missing, pull the model again"
-            )
-        return self.blobs.path(layer.digest)
-
-    def _texts(self, entry: Entry, *kinds: str) -> list[str]:
-        return [
-            self._bytes(entry, layer).decode("utf-8", "replace")
-            for kind in kinds
-            for layer in entry.manifest.layers_of(kind)
-        ]
-
-    def _last_text(self, entry: Entry, *kinds: str) -> str | None:
-        return next(reversed(self._texts(entry, *kinds)), None)
-
-    def _json(self, entry: Entry, layers: list[Layer], type_: type[T]) -> T | None:
-        """What the last of the layers holds."""
-        if not layers:
-            return None
-        try:
-            return msgspec.json.decode(self._bytes(entry, layers[-1]), type=type_)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
-            raise CorruptManifest(
-                f"the {layers[-1].kind} of '{entry.name}' is damaged, pull the model again: {exc}"
-            ) from exc
-
-    def _bytes(self, entry: Entry, layer: Layer) -> bytes:
-        if entry is builtin.entry():
-            return builtin.CONFIG
-        try:
-            return self.blobs.read(layer.digest)
-        except CorruptManifest as exc:
-            raise CorruptManifest(
-                f"the {layer.kind} of '{entry.name}' is damaged, pull the model again: {exc}"
-            ) from exc
