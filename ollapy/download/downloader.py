@@ -9,10 +9,10 @@ from ollapy.net.http import Http
 from ollapy.net.rate import RateLimit
 from ollapy.operation import Operation
 from ollapy.store import Blobs
-from ollapy.store.locks import FileLock
+from ollapy.store.locks import download_lock
 
 from .download import Download
-from .partial import Partial, data_path, num_completed
+from .partial import Partial, num_completed
 from .plan import Source
 from .progress import Meter
 
@@ -44,7 +44,7 @@ class Downloader:
         """Return once the blob is in the store, verified; its progress is reported meanwhile."""
         meter = Meter(digest, size, 0, operation.report)
         path = self._blobs.path(digest)
-        lock = FileLock(path.with_name(f"{data_path(path).name}.lock"))
+        lock = download_lock(path)
         while self._blobs.size(digest) != size:
             if lock.acquire(blocking=False):
                 try:

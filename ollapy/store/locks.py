@@ -101,3 +101,8 @@ class FileLock:
         traceback: TracebackType | None,
     ) -> None:
         self.release()
+
+
+def download_lock(blob: Path) -> FileLock:
+    """Held by whoever downloads the blob, while it does."""
+    return FileLock(blob.with_name(f"{blob.name}-partial.lock"))

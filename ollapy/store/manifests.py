@@ -22,6 +22,7 @@ logger = logging.getLogger(__name__)
 
 MAX_MANIFEST = 4 * 1024 * 1024
 MAX_LAYERS = 1000
+_HOUR = 3600.0
 MANIFEST_TYPE = "application/vnd.docker.distribution.manifest.v2+json"
 CONFIG_TYPE = "application/vnd.docker.container.image.v1+json"
 LAYER_TYPE = "application/vnd.ollama.image."
@@ -97,7 +98,7 @@ class Manifests:
     """The folder of manifests, `<host>/<namespace>/<model>/<tag>`."""
 
     def __init__(self, root: Path) -> None:
-        self._root = root
+        self.root = root
 
     def find(self, name: ModelName) -> Entry | None:
         """The entry of a name, however its letters are cased; CorruptManifest where it does not parse."""
@@ -106,13 +107,23 @@ class Manifests:
 
     def entries(self) -> list[Entry]:
         """Every entry that parses; one that does not is logged and hides no other."""
-        entries = []
+        entries, damaged = self.read_all()
+        for name, exc in damaged.items():
+            logger.warning("manifest skipped model=%s: %s", name, exc)
+        return entries
+
+    def read_all(self) -> tuple[list[Entry], dict[ModelName, OllapyError]]:
+        """Every entry that parses, and what is wrong with the others."""
+        entries: list[Entry] = []
+        damaged: dict[ModelName, OllapyError] = {}
         for name in self._names():
             try:
-                entries.append(self._read(name))
+                entry = self._read(name)
             except OllapyError as exc:
-                logger.warning("manifest skipped model=%s: %s", name, exc)
-        return [entry for entry in entries if entry]
+                damaged[name] = exc
+            else:
+                entries += [entry] if entry else []
+        return entries, damaged
 
     def digests(self) -> set[Digest]:
         """Every blob that some name needs; StoreError if one manifest cannot say which."""
@@ -122,7 +133,7 @@ class Manifests:
     def write(self, name: ModelName, data: bytes) -> None:
         """Publish a manifest's bytes; until that instant the name means what it meant before."""
         # Not beside its target, where every file is a tag to Ollama.
-        with NewFile(self._root) as file:
+        with NewFile(self.root) as file:
             file.write(data)
             file.commit(self._path(self._spelled(name) or name))
 
@@ -140,8 +151,16 @@ class Manifests:
                     folder.rmdir()
         return True
 
+    def remove_empty_folders(self, now: float) -> None:
+        """Delete the folders that no manifest is in, but those made in the last hour: one may be on its way."""
+        for depth in (3, 2, 1):
+            for folder in _descendants(self.root, depth):
+                with suppress(OSError):  # one that is not empty, or no folder, stays
+                    if folder.lstat().st_mtime < now - _HOUR:
+                        folder.rmdir()
+
     def _path(self, name: ModelName) -> Path:
-        return self._root / name.path
+        return self.root / name.path
 
     def _spelled(self, name: ModelName) -> ModelName | None:
         """The name as it is stored, if it is; the exact spelling is not looked for among all others."""
@@ -153,9 +172,9 @@ class Manifests:
 
     def _names(self) -> Iterator[ModelName]:
         """The names whose files are there; files that are no name's are not ours."""
-        for path in _descendants(self._root, depth=4):
+        for path in _descendants(self.root, depth=4):
             with suppress(InvalidName):
-                host, namespace, model, tag = path.relative_to(self._root).parts
+                host, namespace, model, tag = path.relative_to(self.root).parts
                 name = ModelName.parse(f"{host}/{namespace}/{model}:{tag}")
                 if path.is_file():
                     yield name

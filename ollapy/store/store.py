@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,10 +19,12 @@ from ollapy.names import Digest, ModelName
 
 from . import builtin
 from .blobs import Blobs
+from .files import File, files
 from .leases import Lease, leased
 from .locks import FileLock
 from .manifests import Entry, Manifest, Manifests, decode, encode
 from .model import Model
+from .prune import Limits, Waste, delete, unneeded
 from .resolver import Resolver
 
 logger = logging.getLogger(__name__)
@@ -109,6 +112,24 @@ class Store:
             else:
                 raise ModelNotFound(f"model '{name}' not found")
 
+    def prune(
+        self, limits: Limits | None = None, *, dry_run: bool = False
+    ) -> list[Waste]:
+        """Delete what nobody needs, and say what; with `dry_run` only say it.
+
+        Raises CorruptManifest, and deletes nothing, where a manifest cannot say what it needs.
+        """
+        if not self.root.is_dir():
+            return []
+        with self._changing():
+            needed, now = self._needed(), time.time()
+            found = unneeded(self._files(now), needed, limits or Limits())
+            if dry_run:
+                return found
+            gone = delete(found)
+            self._manifests.remove_empty_folders(now)
+        return gone
+
     def _changing(self) -> FileLock:
         """Held by whoever changes the store. Not entered twice by one thread."""
         return FileLock(self.root / "lock")
@@ -146,13 +167,21 @@ class Store:
     def _prune(self, digests: Iterable[Digest]) -> set[Digest]:
         """Delete those of the blobs that nobody needs any more, and say which."""
         try:
-            needed = self._manifests.digests() | leased(self.root / "leases")
+            needed = self._needed()
         except StoreError as exc:  # a damaged manifest may need any of them
             logger.warning("blobs kept: %s", exc)
             return set()
         unneeded = set(digests) - needed
         self.blobs.remove(*unneeded)
         return unneeded
+
+    def _needed(self) -> set[Digest]:
+        """Under the store's lock."""
+        return self._manifests.digests() | leased(self.root / "leases")
+
+    def _files(self, now: float) -> Iterator[File]:
+        roots = (self.blobs.root, self.blobs.references.root, self._manifests.root)
+        return (file for root in roots for file in files(root, now))
 
     def _sound(self, entries: list[Entry]) -> Iterator[Model]:
         for entry in entries:
