@@ -106,7 +106,7 @@ def _facts(step: Step, now: float) -> dict[str, str]:
         "percent": f"{step.percent:>4}%",
         "size": f"  {format_bytes(step.completed):>6}/{format_bytes(step.total):<6}",
         "rate": f"{'' if rate is None else format_bytes(int(rate)) + '/s':>10}",
-        "left": f"{'stalled' if rate == 0 else _duration(left):>9}",
+        "left": f"{'stalled' if step.has_stalled(now) else _duration(left):>9}",
     }
 
 

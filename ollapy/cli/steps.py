@@ -23,7 +23,7 @@ class Step:
         self.text = clean(record.status)
         self.total = record.total
         self.completed = min(record.completed, record.total)
-        self.begun_at = now
+        self.begun_at = self._moved_at = now
         self._samples = deque([(now, self.completed)])
 
     @property
@@ -43,11 +43,16 @@ class Step:
 
     def advance(self, completed: int, now: float) -> None:
         """So much is there; it never gets less."""
-        self.completed = max(self.completed, min(completed, self.total))
+        if completed > self.completed:
+            self.completed, self._moved_at = min(completed, self.total), now
         if now - self._samples[-1][0] >= _SAMPLE:
             self._samples.append((now, self.completed))
         while len(self._samples) > 1 and self._samples[1][0] <= now - _WINDOW:
             self._samples.popleft()
+
+    def has_stalled(self, now: float) -> bool:
+        """Whether nothing has come for long."""
+        return now - self._moved_at > _WINDOW
 
     def rate(self, now: float) -> float | None:
         """Bytes a second of late; None while that is too short a time."""

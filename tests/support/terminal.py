@@ -19,6 +19,7 @@ from tests.support.waiting import eventually
 
 # What readline says to the terminal: bracketed paste on and off, erase to the end of the line, a bell.
 _READLINE = re.compile(r"\x1b\[\?2004[hl]|\x1b\[K|\r|\x07")
+_CONTROL = re.compile(r"\x1b\[(?P<count>[0-9;?]*)(?P<act>[A-Za-z])|[^\x1b]")
 CTRL_C, CTRL_D, UP = "\x03", "\x04", "\x1b[A"
 
 
@@ -79,6 +80,25 @@ class Terminal:
         """What was sent, without what readline adds and with plain line ends."""
         return _READLINE.sub("", self.raw)
 
+    @property
+    def screen(self) -> list[str]:
+        """The lines that the person sees, if none is wider than the terminal."""
+        rows, y, x = [""], 0, 0
+        for found in _CONTROL.finditer(self.raw):
+            if found["act"] == "A":
+                y -= int(found["count"])
+            elif found["act"] == "K":
+                rows[y] = ""
+            elif found[0] == "\r":
+                x = 0
+            elif found[0] == "\n":
+                y += 1
+                rows += [""] * (y + 1 - len(rows))
+            elif not found["act"]:
+                rows[y] = rows[y][:x].ljust(x) + found[0] + rows[y][x + 1 :]
+                x += 1
+        return rows
+
     def type(self, keys: str) -> None:
         """Press keys; `\\r` is Enter."""
         os.write(self._master, keys.encode())
@@ -119,9 +139,12 @@ class Terminal:
 
 
 @contextmanager
-def terminal(*words: str, host: str, **env: str) -> Iterator[Terminal]:
+def terminal(
+    *words: str, host: str, columns: int = 80, **env: str
+) -> Iterator[Terminal]:
     """`ollapy` on a terminal, killed at the end if it has not ended."""
     master, slave = pty.openpty()
+    termios.tcsetwinsize(slave, (24, columns))
     process = subprocess.Popen(
         command(*words),
         stdin=slave,

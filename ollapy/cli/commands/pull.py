@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .registry import AsJson, Insecure, Username, password_of
+from .registry import AsJson, Insecure, Username, explained, password_of
 
 if TYPE_CHECKING:  # the wire types cost half of what `ollapy --help` takes
     from ollapy.api.ollama import PullRequest
@@ -42,6 +42,7 @@ def pull(
     """
     max_rate = _max_rate(limit_rate)
     from ollapy.api.ollama import PullRequest
+    from ollapy.cli.output import talk
     from ollapy.cli.session import connected, for_each
 
     password = password_of(username)
@@ -57,7 +58,13 @@ def pull(
         )
 
     with connected(start=True) as client:
-        for_each(models, lambda model: fetch(client, request(model), as_json=as_json))
+
+        def act(model: str) -> None:
+            if len(models) > 1:
+                talk(f"{model}:")
+            fetch(client, request(model), as_json=as_json)
+
+        for_each(models, act)
 
 
 def fetch(client: Client, request: PullRequest, *, as_json: bool = False) -> None:
@@ -66,7 +73,8 @@ def fetch(client: Client, request: PullRequest, *, as_json: bool = False) -> Non
     from ollapy.cli.progress import follow
 
     try:
-        follow(client.pull(request), as_json=as_json)
+        with explained(request.given):
+            follow(client.pull(request), as_json=as_json)
     except KeyboardInterrupt:
         talk("What was downloaded is kept, the same command goes on from there.")
         raise

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from .registry import AsJson, Insecure, Username, password_of
+from .registry import AsJson, Insecure, Username, explained, password_of
 
 
 def push(
@@ -24,8 +24,8 @@ def push(
     from ollapy.cli.session import connected
 
     password = password_of(username)
-    with connected() as client:
-        request = PullRequest(
-            model, insecure=insecure, username=username, password=password
-        )
+    request = PullRequest(
+        model, insecure=insecure, username=username, password=password
+    )
+    with connected() as client, explained(model):
         follow(client.push(request), as_json=as_json)

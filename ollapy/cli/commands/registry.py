@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated
 
 import typer
@@ -24,6 +26,37 @@ Username = Annotated[
 AsJson = Annotated[
     bool, typer.Option("--json", help="Print the records, one JSON object a line.")
 ]
+
+# How Ollama's registries and its API put it.
+_ABSENT, _UNAUTHORIZED = "file does not exist", "unauthorized: access denied"
+
+
+@contextmanager
+def explained(model: str) -> Iterator[None]:
+    """A registry's refusals, with the model's name and what there is to do."""
+    from ollapy.errors import NotOnRemote, OllapyError, Unauthorized
+    from ollapy.names import ModelName
+
+    try:
+        yield
+    except OllapyError as exc:
+        if str(exc).endswith(_ABSENT):
+            host = ModelName.parse(model).host
+            raise NotOnRemote(
+                f"model '{model}' is neither on this machine nor on {host}, "
+                "and 'ollapy run tiny' always works"
+            ) from exc
+        if str(exc) == _UNAUTHORIZED:
+            raise Unauthorized(f"{exc}: {_login(ModelName.parse(model).host)}") from exc
+        raise
+
+
+def _login(host: str) -> str:
+    from ollapy.names import HOST
+
+    if host == HOST:
+        return "add ~/.ollama/id_ed25519.pub to your keys at https://ollama.com/settings/keys"
+    return f"say who you are with --username, or once and for all with 'docker login {host}'"
 
 
 def password_of(username: str | None) -> str | None:
