@@ -83,6 +83,7 @@ def _run() -> NoReturn:
         sys.exit(0)
     except SystemExit as exc:
         if exc.code == _INTERRUPTED and sys.stderr.isatty():
+            sys.stdout.flush()  # a word may be left of what was interrupted
             sys.stderr.write("\n")  # the terminal has shown ^C
         raise
     finally:

@@ -141,7 +141,7 @@ def test_help_names_every_command(words: tuple[str, ...]) -> None:
 
     assert (result.status, result.err) == (0, "")
     commands = re.findall(r"^  ([a-z]+)  ", result.out, re.MULTILINE)
-    assert commands == ["serve", "run", "list", "ps", "show", "stop", "cp", "rm"]
+    assert commands == ["serve", "run", "pull", "push", "list", "ps", "show", "stop", "cp", "rm"]
 
 
 def test_version_is_that_of_program_and_daemon(daemon: Daemon) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 from collections.abc import Iterator
 
@@ -9,7 +10,14 @@ import pytest
 
 from tests.support.cast import has_stopped
 from tests.support.daemon import Daemon
-from tests.support.terminal import CTRL_C, CTRL_D, UP, Terminal, terminal
+from tests.support.terminal import (
+    CTRL_C,
+    CTRL_D,
+    REST_OF_A_WORD,
+    UP,
+    Terminal,
+    terminal,
+)
 from tests.support.waiting import eventually
 
 PROMPT = ">>> "
@@ -156,7 +164,8 @@ def test_ctrl_c_stops_an_answer_and_keeps_the_session(theatre: Daemon) -> None:
         session.type("go\r")
         session.expect("round and round")
         session.type(CTRL_C)
-        session.expect(f"^C\n\n{PROMPT}")
+        session.expect("^C")
+        assert re.fullmatch(rf"{REST_OF_A_WORD}\n\n{PROMPT}", session.expect(PROMPT))
         eventually(lambda: has_stopped(theatre), "the daemon still generates")
         session.type("/bye\r")
 

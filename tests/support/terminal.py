@@ -21,6 +21,8 @@ from tests.support.waiting import eventually
 _READLINE = re.compile(r"\x1b\[\?2004[hl]|\x1b\[K|\r|\x07")
 _CONTROL = re.compile(r"\x1b\[(?P<count>[0-9;?]*)(?P<act>[A-Za-z])|[^\x1b]")
 CTRL_C, CTRL_D, UP = "\x03", "\x04", "\x1b[A"
+# What may follow the ^C that a terminal shows: it comes in the middle of the word that is being written.
+REST_OF_A_WORD = r"\w* ?"
 
 
 @dataclass(frozen=True, slots=True)
