@@ -22,6 +22,7 @@ class Kind(StrEnum):
     """What a file of the store is."""
 
     BLOB = "blob"
+    REFERENCE = "reference"  # stands for a blob, or says what a linked one was like
     DOWNLOAD = "download"  # data, state or lock of one that is not whole yet
     DAMAGED = "damaged"  # what was under a digest's name and is not what it says
     LEFTOVER = "leftover"  # was being written when its writer died, or still is
@@ -36,12 +37,15 @@ class Thing(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A file of the store. `size` is what deleting it frees, `age` the seconds since it was last written or named."""
+    """A file of the store. `size` is what deleting it frees, `age` the seconds since it was last written or named.
+
+    `plain` is what it is if its name is a digest and no more.
+    """
 
     path: Path
     size: int
     age: float
-    is_linked: bool = False
+    plain: Kind = Kind.BLOB
 
     @property
     def thing(self) -> Thing | None:
@@ -51,11 +55,11 @@ class File:
             return Thing(Kind.LEFTOVER, None)
         if (match := _NAME.fullmatch(name)) is None:
             return None
-        kind = Kind.DOWNLOAD if match[2] else Kind.DAMAGED if match[3] else Kind.BLOB
+        kind = Kind.DOWNLOAD if match[2] else Kind.DAMAGED if match[3] else self.plain
         return Thing(kind, Digest(match[1]))
 
 
-def files(folder: Path, now: float) -> Iterator[File]:
+def files(folder: Path, now: float, plain: Kind = Kind.BLOB) -> Iterator[File]:
     """The files in a folder that may not exist; its folders are nobody's."""
     with translated("read from the model store"):
         try:
@@ -67,12 +71,21 @@ def files(folder: Path, now: float) -> Iterator[File]:
                 with suppress(FileNotFoundError):  # it has just gone
                     if not entry.is_dir(follow_symlinks=False):
                         found = entry.stat(follow_symlinks=False)
-                        yield _file(Path(entry.path), found, now)
+                        yield File(
+                            Path(entry.path),
+                            size_on_disk(found),
+                            _age(found, now),
+                            plain,
+                        )
 
 
-def _file(path: Path, found: os.stat_result, now: float) -> File:
-    # the time of the content of a linked file is its owner's business; the other is when it was linked
-    age = now - max(found.st_mtime, found.st_ctime)
-    is_linked = found.st_nlink > 1
-    on_disk = getattr(found, "st_blocks", -(-found.st_size // 512)) * 512
-    return File(path, 0 if is_linked else on_disk, age, is_linked)
+def size_on_disk(found: os.stat_result) -> int:
+    """The bytes that are free once the file is deleted: none while it has another name too."""
+    if found.st_nlink > 1:
+        return 0
+    return 512 * getattr(found, "st_blocks", -(-found.st_size // 512))
+
+
+def _age(found: os.stat_result, now: float) -> float:
+    """A linked file's content may be old: the other time is that of the link."""
+    return now - max(found.st_mtime, found.st_ctime)

@@ -105,6 +105,10 @@ class Manifests:
         stored = self._spelled(name)
         return None if stored is None else self._read(stored)
 
+    def has(self, name: ModelName) -> bool:
+        """Whether there is a manifest of that name, damaged or not."""
+        return self._spelled(name) is not None
+
     def entries(self) -> list[Entry]:
         """Every entry that parses; one that does not is logged and hides no other."""
         entries, damaged = self.read_all()

@@ -57,7 +57,7 @@ def unneeded(files: Iterable[File], needed: set[Digest], limits: Limits) -> list
     for thing, group in things.items():
         age = min(file.age for file in group)
         match thing.kind:
-            case Kind.BLOB:
+            case Kind.BLOB | Kind.REFERENCE:
                 goes = thing.digest not in needed and age >= limits.blobs
             case Kind.DOWNLOAD | Kind.DAMAGED:
                 goes = thing.digest in whole or age >= limits.downloads

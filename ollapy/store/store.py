@@ -16,16 +16,19 @@ from ollapy.errors import (
     StoreError,
 )
 from ollapy.names import Digest, ModelName
+from ollapy.operation import Operation
 
 from . import builtin
 from .blobs import Blobs
-from .files import File, files
+from .files import File, Kind, files
 from .leases import Lease, leased
 from .locks import FileLock
 from .manifests import Entry, Manifest, Manifests, decode, encode
 from .model import Model
 from .prune import Limits, Waste, delete, unneeded
 from .resolver import Resolver
+from .usage import Usage, usage
+from .verify import Damage, verify
 
 logger = logging.getLogger(__name__)
 
@@ -130,6 +133,18 @@ class Store:
             self._manifests.remove_empty_folders(now)
         return gone
 
+    def verify(self, names: list[ModelName], operation: Operation) -> list[Damage]:
+        """Read every blob of these models, or without names of the store, and say what is wrong."""
+        for name in names:
+            if not self._manifests.has(name) and name.key != builtin.NAME.key:
+                raise ModelNotFound(f"model '{name}' not found")
+        return verify(self._manifests, self.blobs, names, operation)
+
+    def usage(self) -> Usage:
+        """What takes how much of the disk."""
+        entries = self._manifests.entries()
+        return usage(entries, self._files(time.time()))
+
     def _changing(self) -> FileLock:
         """Held by whoever changes the store. Not entered twice by one thread."""
         return FileLock(self.root / "lock")
@@ -180,8 +195,9 @@ class Store:
         return self._manifests.digests() | leased(self.root / "leases")
 
     def _files(self, now: float) -> Iterator[File]:
-        roots = (self.blobs.root, self.blobs.references.root, self._manifests.root)
-        return (file for root in roots for file in files(root, now))
+        yield from files(self.blobs.root, now)
+        yield from files(self.blobs.references.root, now, Kind.REFERENCE)
+        yield from files(self._manifests.root, now)
 
     def _sound(self, entries: list[Entry]) -> Iterator[Model]:
         for entry in entries:
