@@ -57,6 +57,7 @@ class Partial:
         self.changed = Condition()
         with translated("write to the model store"):
             make_folder(blob.parent)
+            _check_space(blob, size)  # first: a size may be a lie of exabytes
             self._blocks = self._load()
             self._data = os.open(data_path(blob), _FLAGS, 0o644)
             self._state = os.open(blocks_path(blob), _FLAGS, 0o644)
@@ -156,21 +157,27 @@ class Partial:
 
     def _reserve(self) -> None:
         """Take the space now: a disk that fills up half way helps nobody."""
-        held = os.fstat(self._data).st_blocks * 512
-        need = max(self.size - held, 0)
-        free = shutil.disk_usage(self._blob.parent).free
-        if need and need + min(_RESERVE, need) > free:
-            raise StoreError(
-                f"not enough disk space: {format_bytes(need)} are needed and {format_bytes(free)} free, "
-                "remove a model or set OLLAPY_MODELS to another disk"
-            )
         os.ftruncate(self._data, self.size)
-        if need and hasattr(os, "posix_fallocate"):
+        if self.size and hasattr(os, "posix_fallocate"):
             try:
                 os.posix_fallocate(self._data, 0, self.size)
             except OSError as exc:
                 if exc.errno not in _NO_PREALLOCATION:
                     raise
+
+
+def _check_space(blob: Path, size: int) -> None:
+    """StoreError where the rest of a download would not fit."""
+    try:
+        held = getattr(data_path(blob).lstat(), "st_blocks", 0) * 512
+    except FileNotFoundError:
+        held = 0
+    need, free = max(size - held, 0), shutil.disk_usage(blob.parent).free
+    if need and need + min(_RESERVE, need) > free:
+        raise StoreError(
+            f"not enough disk space: {format_bytes(need)} are needed and {format_bytes(free)} free, "
+            "remove a model or set OLLAPY_MODELS to another disk"
+        )
 
 
 def _boot() -> bytes:
