@@ -143,6 +143,7 @@ class Settings:
     context_length: int
     num_threads: int
     debug: bool
+    prune: bool
     key: Path
     docker_config: Path
     hub_cache: Path
@@ -172,6 +173,7 @@ class Settings:
             context_length=read.number("CONTEXT_LENGTH", 0),
             num_threads=read.number("NUM_THREADS", 0),
             debug=read.flag("DEBUG"),
+            prune=not read.flag("NOPRUNE"),
             key=_key(given),
             docker_config=_docker_config(given),
             hub_cache=_hub_cache(given),

@@ -12,7 +12,21 @@ from ollapy.errors import OllapyError
 from ollapy.settings import Settings
 
 from . import streams
-from .commands import copy, list, ps, pull, push, remove, run, serve, show, stop
+from .commands import (
+    copy,
+    du,
+    list,
+    prune,
+    ps,
+    pull,
+    push,
+    remove,
+    run,
+    serve,
+    show,
+    stop,
+    verify,
+)
 from .output import complain
 
 _INTERRUPTED = 130
@@ -37,6 +51,9 @@ app.command("show")(show.show)
 app.command("stop")(stop.stop)
 app.command("cp")(copy.copy)
 app.command("rm")(remove.remove)
+app.command("du")(du.du)
+app.command("prune")(prune.prune)
+app.command("verify")(verify.verify)
 
 
 @app.callback(invoke_without_command=True)

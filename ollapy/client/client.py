@@ -7,6 +7,13 @@ from contextlib import closing
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+from ollapy.api.care import (
+    PruneRequest,
+    PruneResponse,
+    UsageResponse,
+    VerifyProgress,
+    VerifyRequest,
+)
 from ollapy.api.ollama import (
     ChatRequest,
     ChatResponse,
@@ -115,6 +122,18 @@ class Client:
     def push(self, request: PullRequest) -> Generator[Progress, None, None]:
         """Bring a model to the registry that its name says."""
         return self.operation("/api/push", request)
+
+    def prune(self, request: PruneRequest) -> PruneResponse:
+        """Delete from the store what nobody needs."""
+        return self._call("POST", "/api/prune", PruneResponse, request)
+
+    def verify(self, request: VerifyRequest) -> Generator[VerifyProgress, None, None]:
+        """Read what is in the store, and say what is damaged; closing the iterator cancels it."""
+        return self._stream("/api/verify", request, VerifyProgress)
+
+    def usage(self) -> UsageResponse:
+        """What takes how much of the disk."""
+        return self._call("GET", "/api/du", UsageResponse)
 
     def operation(self, path: str, request: object) -> Generator[Progress, None, None]:
         """What a pull, push or the like reports until it has succeeded; closing the iterator cancels it."""

@@ -21,8 +21,9 @@ from . import responses
 from .generation import Generation
 from .operations import Operations
 from .pool import RunnerPool
-from .routes import inference, models, status, transfers
+from .routes import care, inference, models, status, transfers
 from .security import Gate
+from .tidying import tidy
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +39,9 @@ _ROUTES = [
     Route("/api/delete", models.delete, methods=["DELETE"]),
     Route("/api/pull", transfers.pull, methods=["POST"]),
     Route("/api/push", transfers.push, methods=["POST"]),
+    Route("/api/prune", care.prune, methods=["POST"]),
+    Route("/api/verify", care.verify, methods=["POST"]),
+    Route("/api/du", care.usage, methods=["GET"]),
     Route("/api/generate", inference.generate, methods=["POST"]),
     Route("/api/chat", inference.chat, methods=["POST"]),
     Route("/api/embed", inference.embed, methods=["POST"]),
@@ -53,6 +57,7 @@ def create_app(settings: Settings, *, stop: Callable[[], None]) -> Starlette:
         app.state.pool = pool = RunnerPool(settings)
         app.state.operations = operations = Operations()
         app.state.generation = Generation(app.state.store, pool)
+        tidy(app.state.store, prune=settings.prune)
         try:
             yield
         finally:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from ollapy.api.ollama import Progress
 from ollapy.download import Downloader, Plan
 from ollapy.errors import ModelNotFound, RemoteError
-from ollapy.names import ModelName
+from ollapy.names import Digest, ModelName
 from ollapy.net.http import Http
 from ollapy.operation import Operation
 from ollapy.registry import Access, Credentials, Repository, push
@@ -32,13 +32,26 @@ class Puller:
     credentials: Credentials | None = None
     max_rate: int | None = None
 
-    def pull(self, name: ModelName, operation: Operation) -> Progress:
-        """Bring the model here. Until the last moment the name means what it meant before."""
+    def pull(
+        self,
+        name: ModelName,
+        operation: Operation,
+        *,
+        needed: frozenset[Digest] = frozenset(),
+    ) -> Progress:
+        """Bring the model here. Until the last moment the name means what it meant before.
+
+        A model without the blobs that are `needed` is another one of that name, and refused.
+        """
         operation.status("pulling manifest")
         http = Http(insecure=self.insecure)
         repository, requests = self._remote(name, http, operation)
         plan = repository.plan(requests)
         manifest = decode(plan.manifest, name)
+        if not needed <= manifest.digests:
+            raise RemoteError(
+                f"what is called '{name}' there is another model, pull it to replace yours"
+            )
         with self.store.lease(*manifest.digests):
             self._fetch(manifest, plan, http, operation)
             operation.status("verifying sha256 digest")

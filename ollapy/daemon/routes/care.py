@@ -1,0 +1,143 @@
+"""The care of the store: prune, verify, du. Ollapy's own routes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from ollapy.api.care import (
+    Damaged,
+    ModelUsage,
+    PruneRequest,
+    PruneResponse,
+    Unneeded,
+    UsageResponse,
+    VerifyProgress,
+    VerifyRequest,
+)
+from ollapy.daemon import responses
+from ollapy.daemon.body import read
+from ollapy.daemon.operations import answer
+from ollapy.errors import Cancelled, CorruptManifest, OllapyError
+from ollapy.names import ModelName
+from ollapy.operation import Operation
+from ollapy.pulling import Puller
+from ollapy.store import Store
+from ollapy.store.prune import Limits, Waste
+from ollapy.store.usage import ModelUsage as StoredUsage
+from ollapy.store.verify import Damage
+
+_NO_LIMITS = Limits(blobs=0, downloads=0)
+
+
+async def prune(request: Request) -> Response:
+    """`POST /api/prune`."""
+    body = await read(request, PruneRequest)
+    gone = await asyncio.to_thread(
+        _store(request).prune,
+        _NO_LIMITS if body.all else None,
+        dry_run=bool(body.dry_run),
+    )
+    removed = [_unneeded(waste) for waste in gone]
+    return responses.json(PruneResponse(removed, sum(r.size for r in removed)))
+
+
+async def usage(request: Request) -> Response:
+    """`GET /api/du`."""
+    found = await asyncio.to_thread(_store(request).usage)
+    models = [_model_usage(model) for model in found.models]
+    return responses.json(
+        UsageResponse(
+            models, found.total, found.unneeded, found.downloads, found.leftovers
+        )
+    )
+
+
+async def verify(request: Request) -> Response:
+    """`POST /api/verify`. A model that is repaired leaves memory when nobody uses it any more."""
+    body = await read(request, VerifyRequest)
+    names = [ModelName.parse(text) for text in body.given]
+    loop, state = asyncio.get_running_loop(), request.app.state
+    repair = _Repair(
+        Puller(state.store, state.settings),
+        lambda name: loop.call_soon_threadsafe(state.pool.forget, name),
+    )
+
+    def work(operation: Operation) -> object:
+        found = state.store.verify(names, operation)
+        damaged = [
+            repair.run(damage, operation) if body.repair else _damaged(damage)
+            for damage in found
+        ]
+        is_well = all(damage.repaired for damage in damaged)
+        return VerifyProgress("success" if is_well else "damaged", damaged=damaged)
+
+    return await answer(request, work, stream=body.stream is not False)
+
+
+class _Repair:
+    """Pulls models again. `forget` hears of those that came."""
+
+    def __init__(self, puller: Puller, forget: Callable[[ModelName], object]) -> None:
+        self._puller = puller
+        self._forget = forget
+
+    def run(self, damage: Damage, operation: Operation) -> Damaged:
+        """Until one of the models has brought what is damaged; why none has is added to the problem."""
+        needed = frozenset({damage.digest} if damage.digest else ())
+        reasons = []
+        for name in damage.models:
+            if self._is_whole(damage):  # with another damage of the same model
+                break
+            try:
+                self._puller.pull(name, operation, needed=needed)
+            except Cancelled:
+                raise
+            except OllapyError as exc:
+                reasons.append(str(exc))
+            else:
+                self._forget(name)
+        if self._is_whole(damage):
+            return _damaged(damage, repaired=True)
+        reason = f" ({'; '.join(dict.fromkeys(reasons))})" if reasons else ""
+        return _damaged(damage, reason=reason)
+
+    def _is_whole(self, damage: Damage) -> bool:
+        store = self._puller.store
+        if damage.digest:
+            return store.blobs.exists(damage.digest)
+        try:
+            return all(store.entry(name) for name in damage.models)
+        except CorruptManifest:
+            return False
+
+
+def _store(request: Request) -> Store:
+    store: Store = request.app.state.store
+    return store
+
+
+def _unneeded(waste: Waste) -> Unneeded:
+    kind, digest = waste.thing
+    name = str(digest) if digest else f"{len(waste.files)} files"
+    return Unneeded(kind.value, name, waste.size)
+
+
+def _model_usage(model: StoredUsage) -> ModelUsage:
+    return ModelUsage(
+        name=str(model.name),
+        size=model.size,
+        own=model.own,
+        shared=model.shared,
+        elsewhere=model.elsewhere,
+        shared_with=[str(name) for name in model.shared_with],
+    )
+
+
+def _damaged(damage: Damage, *, reason: str = "", repaired: bool = False) -> Damaged:
+    models = [str(name) for name in damage.models]
+    digest = str(damage.digest) if damage.digest else ""
+    return Damaged(f"{damage.problem}{reason}", models, digest, repaired)
