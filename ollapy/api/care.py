@@ -35,6 +35,7 @@ class VerifyRequest(Request, frozen=True, omit_defaults=True):
     model: str | None = None
     models: list[str] | None = None
     repair: bool | None = None
+    insecure: bool | None = None
     stream: bool | None = None
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import subprocess
@@ -65,6 +66,28 @@ def test_show_prints_one_part_as_it_is(daemon: Daemon, part: str) -> None:
     result = ollapy("show", f"--{part}", "tiny", host=daemon.address)
 
     assert result == Result(0, f"{expected}\n", "")
+
+
+@pytest.mark.parametrize(
+    ("words", "path"), [(("list", "tiny"), "/api/tags"), (("ps",), "/api/ps")]
+)
+def test_json_is_the_answer_of_the_api(
+    own: Daemon, words: tuple[str, ...], path: str
+) -> None:
+    own.generate("Hi")
+    answer = own.http.get(path).json()
+    answer["models"] = [m for m in answer["models"] if m["name"] == "tiny:latest"]
+
+    result = ollapy(*words, "--json", host=own.address)
+
+    assert (result.status, result.err) == (0, "")
+    assert json.loads(result.out) == answer
+
+
+def test_show_json_is_everything_about_a_model(daemon: Daemon) -> None:
+    result = ollapy("show", "tiny", "--json", host=daemon.address)
+
+    assert json.loads(result.out) == daemon.post("/api/show", model="tiny").json()
 
 
 def test_copy_and_remove(daemon: Daemon) -> None:
@@ -141,7 +164,21 @@ def test_help_names_every_command(words: tuple[str, ...]) -> None:
 
     assert (result.status, result.err) == (0, "")
     commands = re.findall(r"^  ([a-z]+)  ", result.out, re.MULTILINE)
-    assert commands == ["serve", "run", "pull", "push", "list", "ps", "show", "stop", "cp", "rm"]
+    assert commands == [
+        "serve",
+        "run",
+        "pull",
+        "push",
+        "list",
+        "ps",
+        "show",
+        "stop",
+        "cp",
+        "rm",
+        "du",
+        "prune",
+        "verify",
+    ]
 
 
 def test_version_is_that_of_program_and_daemon(daemon: Daemon) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .registry import AsJson
+from .registry import AsJson, Insecure
 
 if TYPE_CHECKING:  # the wire types cost half of what `ollapy --help` takes
     from ollapy.api.care import Damaged, VerifyProgress
@@ -20,6 +20,7 @@ def verify(
     repair: Annotated[
         bool, typer.Option("--repair", help="Pull what is damaged again.")
     ] = False,
+    insecure: Insecure = False,
     as_json: AsJson = False,
 ) -> None:
     """Read every byte of these models, or of all, and say what is damaged.
@@ -31,9 +32,10 @@ def verify(
     from ollapy.cli.progress import follow
     from ollapy.cli.session import connected
 
+    request = VerifyRequest(models=models, repair=repair, insecure=insecure)
     damaged: list[Damaged] = []
     with connected() as client:
-        records = client.verify(VerifyRequest(models=models, repair=repair))
+        records = client.verify(request)
         follow(_noted(records, damaged), as_json=as_json)
     if not as_json:
         _report(damaged)

@@ -62,7 +62,7 @@ async def verify(request: Request) -> Response:
     names = [ModelName.parse(text) for text in body.given]
     loop, state = asyncio.get_running_loop(), request.app.state
     repair = _Repair(
-        Puller(state.store, state.settings),
+        Puller(state.store, state.settings, insecure=bool(body.insecure)),
         lambda name: loop.call_soon_threadsafe(state.pool.forget, name),
     )
 
