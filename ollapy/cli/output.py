@@ -26,7 +26,7 @@ def print_table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> None:
 
 
 def print_text(text: str) -> None:
-    """A text of the model's: harmless on a terminal, unchanged in a file or pipe."""
+    """A text that others wrote: harmless on a terminal, unchanged in a file or pipe."""
     print(clean(text, keep="\n\t") if sys.stdout.isatty() else text)
 
 
@@ -34,7 +34,8 @@ def print_json(value: object) -> None:
     """A value for a program, on one line and at once."""
     import msgspec  # not every command has something to encode
 
-    print(msgspec.json.encode(value).decode(), flush=True)
+    print_text(msgspec.json.encode(value).decode())
+    sys.stdout.flush()
 
 
 def talk(text: str) -> None:

@@ -74,7 +74,7 @@ def test_show_prints_one_part_as_it_is(daemon: Daemon, part: str) -> None:
 def test_json_is_the_answer_of_the_api(
     own: Daemon, words: tuple[str, ...], path: str
 ) -> None:
-    own.generate("Hi")
+    own.generate("Hi", keep_alive=-1)
     answer = own.http.get(path).json()
     answer["models"] = [m for m in answer["models"] if m["name"] == "tiny:latest"]
 

@@ -5,20 +5,25 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from .as_json import AsJson
 from .prefix import Prefix, narrowed
 
 if TYPE_CHECKING:  # the wire types cost half of what `ollapy --help` takes
     from ollapy.api.ollama import ModelSummary
 
 
-def list_models(prefix: Prefix = "") -> None:
+def list_models(prefix: Prefix = "", as_json: AsJson = False) -> None:
     """List the models on this machine."""
-    from ollapy.cli.output import print_table
+    from ollapy.api.ollama import TagsResponse
+    from ollapy.cli.output import print_json, print_table
     from ollapy.cli.session import connected
 
     with connected() as client:
         models = client.models()
     shown = narrowed(models, prefix)
+    if as_json:
+        print_json(TagsResponse(shown))
+        return
     now = datetime.now(UTC)
     print_table(("NAME", "ID", "SIZE", "MODIFIED"), (_row(m, now) for m in shown))
 

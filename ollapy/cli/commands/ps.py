@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from .as_json import AsJson
 from .prefix import Prefix, narrowed
 
 if TYPE_CHECKING:  # the wire types cost half of what `ollapy --help` takes
@@ -13,14 +14,18 @@ if TYPE_CHECKING:  # the wire types cost half of what `ollapy --help` takes
 _HEADER = ("NAME", "ID", "SIZE", "PROCESSOR", "CONTEXT", "UNTIL")
 
 
-def ps(prefix: Prefix = "") -> None:
+def ps(prefix: Prefix = "", as_json: AsJson = False) -> None:
     """List the models that are loaded."""
-    from ollapy.cli.output import print_table
+    from ollapy.api.ollama import PsResponse
+    from ollapy.cli.output import print_json, print_table
     from ollapy.cli.session import connected
 
     with connected() as client:
         models = client.running()
     shown = narrowed(models, prefix)
+    if as_json:
+        print_json(PsResponse(shown))
+        return
     now = datetime.now(UTC)
     print_table(_HEADER, (_row(m, now) for m in shown))
 

@@ -24,7 +24,8 @@ Username = Annotated[
     ),
 ]
 AsJson = Annotated[
-    bool, typer.Option("--json", help="Print the records, one JSON object a line.")
+    bool,
+    typer.Option("--json", help="Print the API's records, one JSON object a line."),
 ]
 
 # How Ollama's registries and its API put it.

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from .as_json import AsJson
+
 if TYPE_CHECKING:  # the wire types cost half of what `ollapy --help` takes
     from ollapy.api.ollama import ShowResponse
 
@@ -34,17 +36,21 @@ def show(
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="Metadata and tensors too.")
     ] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Show what a model is."""
     if sum((license_, modelfile, parameters, template, system)) > 1:
         raise typer.BadParameter(
             "only one of '--license', '--modelfile', '--parameters', '--system', or '--template' can be specified"
         )
-    from ollapy.cli.output import print_text
+    from ollapy.cli.output import print_json, print_text
     from ollapy.cli.session import connected
 
     with connected() as client:
         shown = client.show(model, verbose=verbose)
+    if as_json:
+        print_json(shown)
+        return
     chosen = (
         (license_, shown.license),
         (modelfile, shown.modelfile),
