@@ -15,6 +15,7 @@ from typing import Self
 from ollapy.errors import InvalidName, InvalidRequest
 
 HOST, NAMESPACE, TAG = "registry.ollama.ai", "library", "latest"
+HUB_HOSTS = ("hf.co", "huggingface.co")
 _HOST = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:-]{0,349}")
 _NAMESPACE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,79}")
 _PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,79}")
@@ -64,6 +65,11 @@ class ModelName:
             self.model.lower(),
             self.tag.lower(),
         )
+
+    @property
+    def is_on_hub(self) -> bool:
+        """Whether it is a repository of Hugging Face's."""
+        return self.host.lower() in HUB_HOSTS
 
     @property
     def full(self) -> str:

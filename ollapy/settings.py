@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self, TypeVar
 
@@ -147,9 +147,12 @@ class Settings:
     key: Path
     docker_config: Path
     hub_cache: Path
+    hub_endpoint: str
+    hub_offline: bool
     ollama_models: tuple[Path, ...]
     lm_studio_models: tuple[Path, ...]
     runner_env: Mapping[str, str]
+    hub_token: str = field(default="", repr=False)
     warnings: tuple[str, ...] = ()
 
     @classmethod
@@ -177,6 +180,9 @@ class Settings:
             key=_key(given),
             docker_config=_docker_config(given),
             hub_cache=_hub_cache(given),
+            hub_endpoint=_hub_endpoint(given),
+            hub_offline=_is_offline(given),
+            hub_token=_hub_token(given),
             ollama_models=_ollama_models(given),
             lm_studio_models=_lm_studio_models(given),
             runner_env=_runner_env(given),
@@ -205,6 +211,23 @@ def _hub_cache(env: Mapping[str, str]) -> Path:
         return Path(given).expanduser()
     cache = Path(env.get("XDG_CACHE_HOME") or _home(env) / ".cache")
     return Path(env.get("HF_HOME") or cache / "huggingface").expanduser() / "hub"
+
+
+def _hub_endpoint(env: Mapping[str, str]) -> str:
+    """Hugging Face, or the mirror of it that is asked in its place."""
+    given = env.get("HF_ENDPOINT", "").strip().rstrip("/")
+    return given or "https://huggingface.co"
+
+
+def _hub_token(env: Mapping[str, str]) -> str:
+    """The token of Hugging Face that is given for this process; huggingface-hub knows of stored ones."""
+    return (env.get("HF_TOKEN") or env.get("HUGGING_FACE_HUB_TOKEN") or "").strip()
+
+
+def _is_offline(env: Mapping[str, str]) -> bool:
+    """Whether nothing is to be asked of Hugging Face, as its own programs read it."""
+    given = env.get("HF_HUB_OFFLINE") or env.get("TRANSFORMERS_OFFLINE") or ""
+    return given.upper() in ("1", "ON", "YES", "TRUE")
 
 
 def _ollama_models(env: Mapping[str, str]) -> tuple[Path, ...]:

@@ -19,12 +19,14 @@ class Source:
 
     `headers` gives the headers for the URL's own host, never for one it redirects to. It is called with
     None at first, and with the WWW-Authenticate header of a 401 to answer it; slow, in any thread.
+    `denied` is what the user reads when the host does not want to give it.
     """
 
     url: str
     headers: Callable[[str | None], Mapping[str, str]] = field(
         default=_no_headers, repr=False
     )
+    denied: str = "unauthorized: access denied"
 
 
 @dataclass(frozen=True)

@@ -75,7 +75,7 @@ def _refusal(response: Response, source: Source, digest: Digest) -> RemoteError:
     if status in _EXPIRED and response.url != source.url:
         return ConnectionFailed(f"the address of blob {digest} has expired: {status}")
     if status in (401, 403):
-        return Unauthorized("unauthorized: access denied")
+        return Unauthorized(source.denied)
     if status == 404:
         return NotOnRemote(
             f"blob {digest} is not on the server, although its manifest names it"
