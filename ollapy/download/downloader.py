@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 
 from ollapy.names import Digest
 from ollapy.net.http import Http
@@ -12,9 +13,10 @@ from ollapy.store import Blobs
 from ollapy.store.locks import download_lock
 
 from .download import Download
-from .partial import Partial, num_completed
+from .partial import Partial, data_path, num_completed
 from .plan import Source
 from .progress import Meter
+from .space import check_space, missing
 
 _POLL = 0.1  # seconds between two looks at somebody else's download
 
@@ -37,6 +39,15 @@ class Downloader:
         self._http = http
         self._connections = connections
         self._limit = RateLimit(max_rate, time.monotonic()) if max_rate else None
+
+    def check_space(self, sizes: Mapping[Digest, int]) -> None:
+        """StoreError unless these blobs, as far as they are not here, fit on the disk together."""
+        need = sum(
+            missing(data_path(self._blobs.path(digest)), size)
+            for digest, size in sizes.items()
+            if self._blobs.size(digest) != size
+        )
+        check_space(self._blobs.root, need)
 
     def fetch(
         self, digest: Digest, size: int, source: Source, operation: Operation

@@ -10,20 +10,18 @@ from __future__ import annotations
 import errno
 import logging
 import os
-import shutil
 from pathlib import Path
 from threading import Condition
 
 import psutil
 
-from ollapy.errors import StoreError
-from ollapy.store.durable import make_folder, publish, translated
-from ollapy.units import format_bytes
+from ollapy.store.durable import publish, translated
+
+from .space import check_space, missing
 
 logger = logging.getLogger(__name__)
 
 BLOCK = 1 << 20
-_RESERVE = 256 * BLOCK  # of the disk, for others
 _MISSING, _WRITTEN, _FLUSHED = 0, 1, 2
 _FLAGS = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
 _NO_PREALLOCATION = (errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS)
@@ -56,8 +54,8 @@ class Partial:
         self._blob = blob
         self.changed = Condition()
         with translated("write to the model store"):
-            make_folder(blob.parent)
-            _check_space(blob, size)  # first: a size may be a lie of exabytes
+            # first: a size may be a lie of exabytes
+            check_space(blob.parent, missing(data_path(blob), size))
             self._blocks = self._load()
             self._data = os.open(data_path(blob), _FLAGS, 0o644)
             self._state = os.open(blocks_path(blob), _FLAGS, 0o644)
@@ -164,20 +162,6 @@ class Partial:
             except OSError as exc:
                 if exc.errno not in _NO_PREALLOCATION:
                     raise
-
-
-def _check_space(blob: Path, size: int) -> None:
-    """StoreError where the rest of a download would not fit."""
-    try:
-        held = getattr(data_path(blob).lstat(), "st_blocks", 0) * 512
-    except FileNotFoundError:
-        held = 0
-    need, free = max(size - held, 0), shutil.disk_usage(blob.parent).free
-    if need and need + min(_RESERVE, need) > free:
-        raise StoreError(
-            f"not enough disk space: {format_bytes(need)} are needed and {format_bytes(free)} free, "
-            "remove a model or set OLLAPY_MODELS to another disk"
-        )
 
 
 def _boot() -> bytes:

@@ -103,10 +103,14 @@ class Http:
         headers: Mapping[str, str] | None = None,
         body: bytes | Readable | None = None,
         line: Line | None = None,
+        came_from: str | None = None,
     ) -> Iterator[Response]:
-        """The answer, of whatever status, after at most five redirects; `line` can cut it off."""
+        """The answer, of whatever status, after at most five redirects; `line` can cut it off.
+
+        A URL that another server named may lead no further inside than that server, `came_from`.
+        """
         first = here = Url.parse(url)
-        trail, line = Trail(self._addresses.is_public), line or Line()
+        trail, line = self._trail(came_from), line or Line()
         for _ in range(_MAX_REDIRECTS + 1):
             self._check_scheme(here, first)
             sent = dict(headers or {}) if here.origin == first.origin else {}
@@ -126,11 +130,22 @@ class Http:
         headers: Mapping[str, str] | None = None,
         body: bytes | Readable | None = None,
         limit: int,
+        came_from: str | None = None,
     ) -> Reply:
         """The whole answer; its body is cut at `limit` bytes."""
-        with self.open(method, url, headers=headers, body=body) as response:
+        with self.open(
+            method, url, headers=headers, body=body, came_from=came_from
+        ) as response:
             data = _read_all(response, limit)
             return Reply(response.status, response.headers, data, response.url)
+
+    def _trail(self, came_from: str | None) -> Trail:
+        trail = Trail(self._addresses.is_public)
+        if came_from is not None:
+            url = Url.parse(came_from)
+            with told_of(url.authority):
+                self._way(url, _proxy(url), trail)
+        return trail
 
     def _check_scheme(self, url: Url, first: Url) -> None:
         if url.scheme == "https" or self._insecure or is_loopback(url.host):
@@ -178,15 +193,8 @@ class Http:
         self, url: Url, proxy: Url | None, trail: Trail, line: Line
     ) -> http.client.HTTPConnection:
         """A connection to an address that was looked up once and checked."""
-        if proxy is None:
-            addresses = trail.allowed(
-                url.host, self._addresses.resolve(url.host, url.port)
-            )
-            sock = self._dial(addresses, url.port, line)
-        else:
-            trail.named(url.host)
-            found = self._addresses.resolve(proxy.host, proxy.port)
-            sock = self._dial(found, proxy.port, line)
+        addresses, port = self._way(url, proxy, trail)
+        sock = self._dial(addresses, port, line)
         connection = http.client.HTTPConnection(url.host, url.port, blocksize=_BLOCK)
         connection.sock = sock
         if proxy and url.scheme == "https":
@@ -195,6 +203,16 @@ class Http:
             connection.sock = self._tls.wrap_socket(sock, server_hostname=url.host)
             line.hold(connection.sock)
         return connection
+
+    def _way(
+        self, url: Url, proxy: Url | None, trail: Trail
+    ) -> tuple[Sequence[str], int]:
+        """Where to connect to for a URL, which the trail allows."""
+        if proxy is None:
+            found = self._addresses.resolve(url.host, url.port)
+            return trail.allowed(url.host, found), url.port
+        trail.named(url.host)
+        return self._addresses.resolve(proxy.host, proxy.port), proxy.port
 
     def _dial(self, addresses: Sequence[str], port: int, line: Line) -> socket.socket:
         failure: OSError | None = None

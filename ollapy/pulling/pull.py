@@ -79,8 +79,9 @@ class Puller:
         given = self.credentials or Credentials.stored(
             self.settings.docker_config, name.host
         )
-        access = Access(http, name.host, Key(self.settings.key), given)
-        repository = Repository(name, access, insecure=self.insecure)
+        key, insecure = Key(self.settings.key), self.insecure
+        access = Access(http, name.host, key, given, insecure=insecure)
+        repository = Repository(name, access)
         return repository, Requests(http, access, operation)
 
     def _fetch(
@@ -89,8 +90,13 @@ class Puller:
         """Every blob, in the manifest's order and the configuration last."""
         blobs = self.store.blobs
         downloader = Downloader(blobs, http, max_rate=self.max_rate)
-        for layer in (*manifest.layers, manifest.config):
+        layers = (*manifest.layers, manifest.config)
+        for layer in layers:
             _check_size(layer)
+        downloader.check_space(
+            {la.digest: la.size for la in layers if la.digest in plan.sources}
+        )
+        for layer in layers:
             if content := plan.contents.get(layer.digest):
                 blobs.add([content], layer.digest)
             source = plan.sources.get(layer.digest)

@@ -10,14 +10,18 @@ from urllib.parse import urlencode, urlsplit
 
 import msgspec
 
-from ollapy.errors import RemoteError, Unauthorized
+from ollapy.errors import Unauthorized
 from ollapy.names import HOST
+from ollapy.net.addresses import is_loopback
+from ollapy.net.failures import Refused
 from ollapy.net.http import Http, Reply
+from ollapy.net.urls import Url
 
 from .challenge import Challenge
 from .credentials import Credentials
 from .key import Key
 
+_DOCKER_HUB = {"docker.io": "registry-1.docker.io"}
 _MAX_TOKEN = 64 * 1024
 _DENIED = "unauthorized: access denied"
 
@@ -30,12 +34,19 @@ class _Token(msgspec.Struct):
 class Access:
     """What one client may do on one registry. For several threads.
 
-    `host` is the registry's, with its port.
+    `host` is the registry's, with its port; `insecure` means http. `origin` is where it is.
     """
 
     def __init__(
-        self, http: Http, host: str, key: Key, credentials: Credentials | None = None
+        self,
+        http: Http,
+        host: str,
+        key: Key,
+        credentials: Credentials | None = None,
+        *,
+        insecure: bool = False,
     ) -> None:
+        self.origin = _origin(host, insecure=insecure)
         self._http = http
         self._host = host
         self._key = key
@@ -47,6 +58,10 @@ class Access:
         if challenge is not None:
             self._header = self._answer(Challenge.parse(challenge))
         return {"Authorization": self._header} if self._header else {}
+
+    def is_for(self, url: str) -> bool:
+        """Whether it is the registry itself that a URL leads to."""
+        return Url.parse(url).origin == Url.parse(self.origin).origin
 
     def _answer(self, challenge: Challenge) -> str:
         match challenge.scheme:
@@ -74,15 +89,30 @@ class Access:
 
     def _ask(self, realm: str, challenge: Challenge, authorization: str = "") -> str:
         url = _with_query(realm, challenge.query)
-        headers = {"Authorization": authorization} if authorization else {}
-        return _read(self._http.fetch("GET", url, headers=headers, limit=_MAX_TOKEN))
+        return self._get(url, authorization)
 
     def _ask_signed(self, realm: str, challenge: Challenge) -> str:
         nonce = base64.urlsafe_b64encode(secrets.token_bytes(16)).rstrip(b"=").decode()
         once = [("ts", str(int(time.time()))), ("nonce", nonce)]
         url = _with_query(realm, [*challenge.query, *once])
-        headers = {"Authorization": self._key.sign("GET", url)}
-        return _read(self._http.fetch("GET", url, headers=headers, limit=_MAX_TOKEN))
+        return self._get(url, self._key.sign("GET", url))
+
+    def _get(self, url: str, authorization: str) -> str:
+        reply = self._http.fetch(
+            "GET",
+            url,
+            headers={"Authorization": authorization} if authorization else {},
+            limit=_MAX_TOKEN,
+            came_from=self.origin,
+        )
+        return _read(reply)
+
+
+def _origin(host: str, *, insecure: bool) -> str:
+    """One on this machine is taken to speak plain http."""
+    host = _DOCKER_HUB.get(host, host)
+    plain = insecure or is_loopback(host.rpartition(":")[0] or host)
+    return f"{'http' if plain else 'https'}://{host}"
 
 
 def _site(host: str) -> str:
@@ -103,5 +133,7 @@ def _read(reply: Reply) -> str:
         found = _Token()
     token = found.token or found.access_token
     if reply.status != 200 or not (token.isascii() and token.isprintable() and token):
-        raise RemoteError(f"the registry gave no token: it answered {reply.status}")
+        again = reply.headers.get("retry-after")
+        sentence = f"the registry gave no token: it answered {reply.status}"
+        raise Refused(sentence, reply.status, again)
     return token

@@ -7,7 +7,6 @@ import msgspec
 from ollapy.download.plan import Plan, Source
 from ollapy.errors import CorruptManifest, RemoteError
 from ollapy.names import Digest, ModelName
-from ollapy.net.addresses import is_loopback
 from ollapy.store.manifests import MANIFEST_TYPE, MAX_MANIFEST, Manifest, decode
 
 from .access import Access
@@ -15,7 +14,6 @@ from .requests import Requests
 
 OCI_TYPE = "application/vnd.oci.image.manifest.v1+json"
 _INDEXES = ("manifest.list", "image.index")
-_DOCKER_HUB = {"docker.io": "registry-1.docker.io"}
 
 
 class _Kind(msgspec.Struct, rename="camel"):
@@ -27,14 +25,12 @@ class _Kind(msgspec.Struct, rename="camel"):
 
 
 class Repository:
-    """Where `name` is on its registry; `insecure` means http."""
+    """Where `name` is on its registry."""
 
-    def __init__(self, name: ModelName, access: Access, *, insecure: bool) -> None:
+    def __init__(self, name: ModelName, access: Access) -> None:
         self.name = name
         self._access = access
-        self.url = (
-            f"{origin(name.host, insecure=insecure)}/v2/{name.namespace}/{name.model}"
-        )
+        self.url = f"{access.origin}/v2/{name.namespace}/{name.model}"
 
     def blob_url(self, digest: Digest) -> str:
         """Where the blob is, or would be."""
@@ -63,13 +59,6 @@ class Repository:
                 for digest in manifest.digests
             },
         )
-
-
-def origin(host: str, *, insecure: bool) -> str:
-    """The scheme and host of a registry; one on this machine is taken to speak plain http."""
-    host = _DOCKER_HUB.get(host, host)
-    plain = insecure or is_loopback(host.rpartition(":")[0] or host)
-    return f"{'http' if plain else 'https'}://{host}"
 
 
 def check(data: bytes, name: ModelName) -> Manifest:

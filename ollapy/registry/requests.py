@@ -75,14 +75,22 @@ class Requests:
         body: bytes | Body | None,
         limit: int,
     ) -> Reply:
-        challenge = None
+        challenge, is_ours = None, self._access.is_for(url)
         while True:
             if body is not None and not isinstance(body, bytes):
                 body.rewind()
-            sent = {**headers, **self._access.headers(challenge)}
-            reply = self._http.fetch(method, url, headers=sent, body=body, limit=limit)
+            # what a registry leads to elsewhere neither gets nor asks for its credentials
+            allowed = self._access.headers(challenge) if is_ours else {}
+            reply = self._http.fetch(
+                method,
+                url,
+                headers={**headers, **allowed},
+                body=body,
+                limit=limit,
+                came_from=self._access.origin,
+            )
             given = reply.headers.get("www-authenticate")
-            if reply.status != 401 or challenge is not None or given is None:
+            if reply.status != 401 or challenge or given is None or not is_ours:
                 return reply
             challenge = given
 

@@ -108,15 +108,18 @@ _JSON: dict[str, object] = {
     "params": dict[str, object],
     "messages": list[Message],
 }
+_TEXTS = ("template", "prompt", "system")
 
 
 def check_contents(name: ModelName, manifest: Manifest, blobs: Blobs) -> None:
     """CorruptManifest where a small part of a model is not what its kind says; before it gets a name."""
     for layer in (manifest.config, *manifest.layers):
-        if kind := _JSON.get(layer.kind):
-            try:
+        try:
+            if kind := _JSON.get(layer.kind):
                 msgspec.json.decode(blobs.read(layer.digest), type=kind)
-            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
-                raise CorruptManifest(
-                    f"the {layer.kind} of '{name}' is damaged: {exc}"
-                ) from exc
+            elif layer.kind in _TEXTS and b"\0" in blobs.read(layer.digest):
+                raise ValueError("it has a NUL in it")
+        except (ValueError, RecursionError) as exc:
+            raise CorruptManifest(
+                f"the {layer.kind} of '{name}' is damaged: {exc}"
+            ) from exc
