@@ -212,8 +212,8 @@ def test_one_that_fails_does_not_keep_the_others(own: Daemon, name: str) -> None
     assert result.err.splitlines()[:4] == [
         f"{absent}:",
         "pulling manifest",
-        f"Error: model '{absent}' is neither on this machine nor on {host}, "
-        "and 'ollapy run tiny' always works",
+        f"Error: model '{absent}' is not on {host}: 'ollapy list' shows what is on "
+        "this machine, and 'ollapy run tiny' always works",
         f"{name}:",
     ]
     assert result.err.endswith("success\n")

@@ -44,7 +44,7 @@ def explained(model: str) -> Iterator[None]:
         if str(exc).endswith(_ABSENT):
             host = ModelName.parse(model).host
             raise NotOnRemote(
-                f"model '{model}' is neither on this machine nor on {host}, "
+                f"model '{model}' is not on {host}: 'ollapy list' shows what is on this machine, "
                 "and 'ollapy run tiny' always works"
             ) from exc
         if str(exc) == _UNAUTHORIZED:
