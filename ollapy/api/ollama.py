@@ -306,10 +306,18 @@ class RunningModel(msgspec.Struct, frozen=True):
     context_length: int
 
 
-class TagsResponse(msgspec.Struct, frozen=True):
-    """The answer of `/api/tags`, newest first."""
+class DamagedModel(msgspec.Struct, frozen=True):
+    """A name whose model cannot be used, and in a sentence why, and what to do."""
+
+    name: str
+    problem: str
+
+
+class TagsResponse(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The answer of `/api/tags`, newest first. `damaged` is ollapy's own."""
 
     models: list[ModelSummary]
+    damaged: list[DamagedModel] = []
 
 
 class PsResponse(msgspec.Struct, frozen=True):

@@ -50,13 +50,28 @@ class Store:
 
     def models(self) -> list[Model]:
         """Every model, newest first; one that is damaged is logged and hides no other."""
-        entries = self._manifests.entries()
-        if all(entry.name.key != builtin.NAME.key for entry in entries):
+        models, damaged = self.survey()
+        for name, exc in damaged.items():
+            logger.warning("model skipped model=%s: %s", name, exc)
+        return models
+
+    def survey(self) -> tuple[list[Model], dict[ModelName, OllapyError]]:
+        """Every model, newest first, and what is wrong with the others."""
+        entries, damaged = self._manifests.read_all()
+        if all(name.key != builtin.NAME.key for name in _names(entries, damaged)):
             entries.append(builtin.entry())
         self._resolver.forget_others(entries)
-        return sorted(
-            self._sound(entries), key=lambda model: model.modified_at, reverse=True
-        )
+        models = []
+        for entry in entries:
+            try:
+                model = self._resolver.resolve(entry)
+                _ = model.header
+            except OllapyError as exc:
+                damaged[entry.name] = exc
+            else:
+                models.append(model)
+        models.sort(key=lambda model: model.modified_at, reverse=True)
+        return models, damaged
 
     def find(self, name: ModelName) -> Model | None:
         """The model of that name; None where there is none."""
@@ -158,7 +173,7 @@ class Store:
                 )
         old = self._digests(name)
         self._manifests.write(name, data)
-        return self._prune(old)
+        return self._prune(old - manifest.digests)
 
     def entry(self, name: ModelName) -> Entry | None:
         """What is written down about the name; None where there is nothing."""
@@ -179,14 +194,16 @@ class Store:
             return set()
         return entry.manifest.digests if entry else set()
 
-    def _prune(self, digests: Iterable[Digest]) -> set[Digest]:
+    def _prune(self, digests: set[Digest]) -> set[Digest]:
         """Delete those of the blobs that nobody needs any more, and say which."""
+        if not digests:  # what others need takes long to find out where there are many
+            return set()
         try:
             needed = self._needed()
         except StoreError as exc:  # a damaged manifest may need any of them
             logger.warning("blobs kept: %s", exc)
             return set()
-        unneeded = set(digests) - needed
+        unneeded = digests - needed
         self.blobs.remove(*unneeded)
         return unneeded
 
@@ -199,12 +216,9 @@ class Store:
         yield from files(self.blobs.references.root, now, Kind.REFERENCE)
         yield from files(self._manifests.root, now)
 
-    def _sound(self, entries: list[Entry]) -> Iterator[Model]:
-        for entry in entries:
-            try:
-                model = self._resolver.resolve(entry)
-                _ = model.header
-            except OllapyError as exc:
-                logger.warning("model skipped model=%s: %s", entry.name, exc)
-            else:
-                yield model
+
+def _names(
+    entries: Iterable[Entry], damaged: Iterable[ModelName]
+) -> Iterator[ModelName]:
+    yield from (entry.name for entry in entries)
+    yield from damaged

@@ -5,21 +5,24 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
 
 from ollapy.names import Digest
-from ollapy.store import Store
+from ollapy.store import Layer, Manifest, Store
 from ollapy.store.locks import FileLock
-from ollapy.store.manifests import digest_of
+from ollapy.store.manifests import CONFIG_TYPE, LAYER_TYPE, digest_of, encode
 from tests.conftest import TINY
 from tests.support.daemon import Daemon, running_daemon
+from tests.support.misbehaving import Asked, Reply, misbehaving
 from tests.support.models import add_model
 from tests.support.registry import running_registry
 from tests.support.waiting import eventually
 
 WEIGHTS = digest_of(TINY.read_bytes())
+CONFIG = b'{"model_format":"gguf"}'
 SUCCESS = {"status": "success"}
 
 
@@ -264,10 +267,9 @@ def test_du(own: Daemon) -> None:
     [z] = [model for model in usage["models"] if model["name"] == "z:latest"]
     assert z == {
         "name": "z:latest",
-        "size": TINY.stat().st_size + len(b'{"model_format":"gguf"}'),
+        "size": TINY.stat().st_size + len(CONFIG),
         "own": 0,
-        "shared": disk[WEIGHTS.filename]
-        + disk[digest_of(b'{"model_format":"gguf"}').filename],
+        "shared": disk[WEIGHTS.filename] + disk[digest_of(CONFIG).filename],
         "elsewhere": 0,
         "shared_with": ["x:latest", "y:latest"],
     }
@@ -311,3 +313,55 @@ def test_a_file_of_the_users_is_used_in_place(own: Daemon, tmp_path: Path) -> No
     after = file.stat()
     assert (after.st_size, after.st_mtime_ns) == (before.st_size, before.st_mtime_ns)
     assert not store.blobs.exists(digest)
+
+
+# ---- list
+
+
+def test_damaged_models_are_marked(own: Daemon) -> None:
+    """In a field of ollapy's own; Ollama's clients see those that can be used."""
+    add_model(own.models, "bad", TINY, system=b"Be bad.")
+    (own.models / "manifests/registry.ollama.ai/library/x/latest").write_bytes(b"{")
+    blob(own, digest_of(b"Be bad.")).unlink()
+
+    tags = own.http.get("/api/tags").json()
+
+    assert [model["name"] for model in tags["models"]] == ["tiny:latest"]
+    problems = {model["name"]: model["problem"] for model in tags["damaged"]}
+    assert problems["bad:latest"] == (
+        "the system of 'bad:latest' is missing, pull the model again"
+    )
+    assert problems["x:latest"].startswith("the manifest of 'x:latest' is damaged")
+
+
+def test_f20_a_model_is_removed_while_it_is_pulled(own: Daemon) -> None:
+    """The old one is gone at once; the pull brings the new one, and keeps what it found here."""
+    weights = Layer(f"{LAYER_TYPE}model", str(WEIGHTS), TINY.stat().st_size)
+    system = Layer(f"{LAYER_TYPE}system", str(digest_of(b"New.")), 4)
+    config = Layer(CONFIG_TYPE, str(digest_of(CONFIG)), len(CONFIG))
+    manifest = encode(Manifest(config=config, layers=[weights, system]))
+    was_asked, is_open = Event(), Event()
+
+    def behaviour(asked: Asked, reply: Reply) -> None:
+        if "/manifests/" in asked.path:
+            reply.whole("200 OK", manifest)
+        else:
+            was_asked.set()
+            assert is_open.wait(30)
+            reply.ranged(asked, b"New.")
+
+    with misbehaving(behaviour) as server:
+        name = f"127.0.0.1:{server.port}/ann/both:v1"
+        add_model(own.models, name, TINY, system=b"Old.")
+        own.delete("x")
+        with own.stream("/api/pull", model=name) as records:
+            assert was_asked.wait(30)
+            own.delete(name)
+            pruned = own.post("/api/prune", all=True).json()
+            assert own.post("/api/show", model=name).status_code == 404
+            is_open.set()
+            assert list(records)[-1] == SUCCESS
+
+    assert pruned["removed"] == []  # the system text of the old one went with it
+    assert own.post("/api/show", model=name).json()["system"] == "New."
+    assert verify(own) == SUCCESS

@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from ollapy.api.ollama import (
     CopyRequest,
+    DamagedModel,
     ModelRequest,
     ModelSummary,
     PsResponse,
@@ -33,15 +34,13 @@ from ollapy.errors import InvalidName, InvalidRequest, ModelNotFound
 from ollapy.gguf import read_model
 from ollapy.names import ModelName
 from ollapy.runner.protocol import Ready
-from ollapy.store import Store
+from ollapy.store import Model, Store
 from ollapy.units import format_time
 
 
 async def tags(request: Request) -> Response:
     """`GET /api/tags`."""
-    return responses.json(
-        TagsResponse(await asyncio.to_thread(_summaries, _store(request)))
-    )
+    return responses.json(await asyncio.to_thread(_tags, _store(request)))
 
 
 async def ps(request: Request) -> Response:
@@ -107,19 +106,24 @@ def _parse(text: str, invalid: str) -> ModelName:
         raise InvalidName(invalid) from None
 
 
-def _summaries(store: Store) -> list[ModelSummary]:
-    return [
-        ModelSummary(
-            name=str(model.name),
-            model=str(model.name),
-            modified_at=format_time(model.modified_at),
-            size=model.size,
-            digest=model.digest.hex,
-            details=details(model, lengths=True),
-            capabilities=model.capabilities,
-        )
-        for model in store.models()
-    ]
+def _tags(store: Store) -> TagsResponse:
+    models, damaged = store.survey()
+    return TagsResponse(
+        [_summary(model) for model in models],
+        [DamagedModel(str(name), str(exc)) for name, exc in damaged.items()],
+    )
+
+
+def _summary(model: Model) -> ModelSummary:
+    return ModelSummary(
+        name=str(model.name),
+        model=str(model.name),
+        modified_at=format_time(model.modified_at),
+        size=model.size,
+        digest=model.digest.hex,
+        details=details(model, lengths=True),
+        capabilities=model.capabilities,
+    )
 
 
 def _running(runner: Runner, ready: Ready) -> RunningModel:
