@@ -24,7 +24,6 @@ from ollapy.api.ollama import (
     GenerateResponse,
     InferenceResponse,
     ModelRequest,
-    ModelSummary,
     Progress,
     PsResponse,
     PullRequest,
@@ -69,9 +68,9 @@ class Client:
         data = self._connection.send("GET", "/api/version", seconds=PATIENCE)
         return decode(data, VersionResponse)
 
-    def models(self) -> list[ModelSummary]:
-        """The models in the store, newest first."""
-        return self._call("GET", "/api/tags", TagsResponse).models
+    def tags(self) -> TagsResponse:
+        """The models in the store, newest first, and those that are damaged."""
+        return self._call("GET", "/api/tags", TagsResponse)
 
     def running(self) -> list[RunningModel]:
         """The models that are loaded."""

@@ -155,3 +155,20 @@ def test_several_models_are_removed_and_one_that_fails_keeps_none(own: Daemon) -
         "Error: model 'tiny:latest' is built in and cannot be removed\n",
     )
     assert list((own.models / "blobs").iterdir()) == []
+
+
+def test_list_names_what_is_damaged(own: Daemon) -> None:
+    (own.models / "blobs" / WEIGHTS.filename).unlink()
+    problem = "the model of 'x:latest' is missing, pull the model again"
+
+    result = ollapy("list", host=own.address)
+    narrowed = ollapy("list", "tiny", host=own.address)
+    records = json.loads(ollapy("list", "--json", host=own.address).out)
+
+    assert [line.split()[0] for line in result.out.splitlines()] == [
+        "NAME",
+        "tiny:latest",
+    ]
+    assert (result.status, result.err) == (0, f"Damaged: x:latest: {problem}\n")
+    assert narrowed == Result(0, result.out, "")
+    assert records["damaged"] == [{"name": "x:latest", "problem": problem}]

@@ -13,19 +13,21 @@ if TYPE_CHECKING:  # the wire types cost half of what `ollapy --help` takes
 
 
 def list_models(prefix: Prefix = "", as_json: AsJson = False) -> None:
-    """List the models on this machine."""
+    """List the models on this machine; those that are damaged are named below."""
     from ollapy.api.ollama import TagsResponse
-    from ollapy.cli.output import print_json, print_table
+    from ollapy.cli.output import print_json, print_table, talk
     from ollapy.cli.session import connected
 
     with connected() as client:
-        models = client.models()
-    shown = narrowed(models, prefix)
+        tags = client.tags()
+    shown, damaged = narrowed(tags.models, prefix), narrowed(tags.damaged, prefix)
     if as_json:
-        print_json(TagsResponse(shown))
+        print_json(TagsResponse(shown, damaged))
         return
     now = datetime.now(UTC)
     print_table(("NAME", "ID", "SIZE", "MODIFIED"), (_row(m, now) for m in shown))
+    for model in damaged:
+        talk(f"Damaged: {model.name}: {model.problem}")
 
 
 def _row(model: ModelSummary, now: datetime) -> tuple[str, ...]:

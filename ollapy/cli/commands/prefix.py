@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 
 if TYPE_CHECKING:  # the wire types cost half of what `ollapy --help` takes
-    from ollapy.api.ollama import ModelSummary, RunningModel
+    from ollapy.api.ollama import DamagedModel, ModelSummary, RunningModel
 
 Prefix = Annotated[
     str,
@@ -16,7 +16,7 @@ Prefix = Annotated[
         metavar="[PREFIX]", help="Only names that begin with this.", show_default=False
     ),
 ]
-M = TypeVar("M", bound="ModelSummary | RunningModel")
+M = TypeVar("M", bound="ModelSummary | RunningModel | DamagedModel")
 
 
 def narrowed(models: Iterable[M], prefix: str) -> list[M]:
