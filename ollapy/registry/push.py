@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 from urllib.parse import urljoin
@@ -22,7 +23,13 @@ from .repository import Repository
 from .requests import Requests
 
 _PART = 64 * 1024 * 1024
+_MAX_UPLOADS = 3
+_FORGOTTEN = (404, 416)
 _INTERVAL = 0.06  # seconds between two records
+
+
+class _Forgotten(RemoteError):
+    """The registry does not know the upload any more, or knows another state of it."""
 
 
 class _MediaType(msgspec.Struct, rename="camel"):
@@ -107,8 +114,16 @@ class _Upload:
     def run(self) -> None:
         self._tell(0)
         if not (self._is_there() or self._is_mounted()):
-            self._finish(self._send_parts(self._begin()))
+            self._upload()
         self._tell(self._layer.size)
+
+    def _upload(self) -> None:
+        """From its beginning, again where the registry forgets an upload that broke off."""
+        for _ in range(_MAX_UPLOADS - 1):
+            with suppress(_Forgotten):
+                self._finish(self._send_parts(self._begin()))
+                return
+        self._finish(self._send_parts(self._begin()))
 
     def _is_there(self) -> bool:
         url = self._repository.blob_url(self._layer.digest)
@@ -140,16 +155,33 @@ class _Upload:
                 "Content-Range": f"{offset}-{offset + count - 1}",
             }
             with _Slice(self._path, offset, count, self._told) as part:
-                reply = self._requests.send(
-                    self._what, "PATCH", location, headers=headers, body=part
-                )
+                reply = self._go_on("PATCH", location, part, headers)
             location = self._next(reply, location)
         return location
 
     def _finish(self, location: str) -> None:
         joint = "&" if "?" in location else "?"
         url = f"{location}{joint}digest={self._layer.digest}"
-        self._requests.send(self._what, "PUT", url, body=b"")
+        self._go_on("PUT", url, b"")
+
+    def _go_on(
+        self,
+        method: str,
+        url: str,
+        body: bytes | _Slice,
+        headers: Mapping[str, str] | None = None,
+    ) -> Reply:
+        reply = self._requests.send(
+            self._what,
+            method,
+            url,
+            headers=headers,
+            body=body,
+            fine=(200, 201, 202, 204, *_FORGOTTEN),
+        )
+        if reply.status in _FORGOTTEN:
+            raise _Forgotten(f"{self._what}: the registry forgot the upload")
+        return reply
 
     def _next(self, reply: Reply, url: str) -> str:
         location = reply.headers.get("docker-upload-location") or reply.headers.get(

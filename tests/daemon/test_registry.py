@@ -11,6 +11,8 @@ import pytest
 from tests.support.daemon import Daemon, running_daemon
 from tests.support.registry import running_registry
 
+SECRET = "$2b$04$1wCsv04bqZt1bR2PvkPAleFnPDZ1rxJBWFSoGP/0l7je93qd14vKe"  # "secret"
+
 
 @pytest.fixture(scope="module")
 def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
@@ -85,9 +87,7 @@ def test_a_model_that_the_registry_does_not_have(own: Daemon, registry: str) -> 
 
 
 def test_a_registry_that_wants_a_password(tmp_path: Path, own: Daemon) -> None:
-    bcrypt = pytest.importorskip("bcrypt")
-    hashed = bcrypt.hashpw(b"secret", bcrypt.gensalt(4)).decode()
-    with running_registry(tmp_path / "guarded", f"ann:{hashed}\n") as address:
+    with running_registry(tmp_path / "guarded", f"ann:{SECRET}\n") as address:
         name = f"{address}/ann/private:v1"
         copy(own, name)
 

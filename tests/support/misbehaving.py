@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import socket
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -141,24 +140,35 @@ def _read(connection: socket.socket) -> Asked:
 @contextmanager
 def misbehaving(behaviour: Behaviour, host: str = "127.0.0.1") -> Iterator[Server]:
     """A server with that behaviour, gone at the end with all its threads."""
-    server, threads = Server(behaviour), list[Thread]()
+    server = Server(behaviour)
+    with served_by(server.handle, host) as server.port:
+        try:
+            yield server
+        finally:
+            server.over.set()
+
+
+@contextmanager
+def served_by(
+    handle: Callable[[socket.socket], None], host: str = "127.0.0.1"
+) -> Iterator[int]:
+    """A port whose connections are each handled in a thread of its own; at the end all of them have ended."""
+    threads = list[Thread]()
     listener = socket.create_server((host, 0))
-    server.port = listener.getsockname()[1]
 
     def accept() -> None:
         with suppress(OSError):
             while True:
                 connection, _ = listener.accept()
-                thread = Thread(target=server.handle, args=(connection,))
+                thread = Thread(target=handle, args=(connection,))
                 threads.append(thread)
                 thread.start()
 
-    accepting = threading.Thread(target=accept)
+    accepting = Thread(target=accept)
     accepting.start()
     try:
-        yield server
+        yield listener.getsockname()[1]
     finally:
-        server.over.set()
         listener.shutdown(socket.SHUT_RDWR)
         listener.close()
         for thread in (accepting, *threads):
