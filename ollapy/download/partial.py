@@ -61,8 +61,9 @@ class Partial:
             self._state = os.open(blocks_path(blob), _FLAGS, 0o644)
             try:
                 self._reserve()
-                os.ftruncate(self._state, 0)
-                os.pwrite(self._state, _header(size) + self._blocks, 0)
+                state = _header(size) + self._blocks
+                os.pwrite(self._state, state, 0)
+                os.ftruncate(self._state, len(state))  # at no instant less than it was
             except BaseException:
                 self.close()
                 raise

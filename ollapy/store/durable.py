@@ -49,7 +49,10 @@ class NewFile:
     def __exit__(self, *_: object) -> None:
         with suppress(OSError):  # what could not be flushed goes away with the file
             self._file.close()
-        self._path.unlink(missing_ok=True)
+        with suppress(
+            OSError
+        ):  # what stays is a leftover, which `ollapy prune` deletes
+            self._path.unlink(missing_ok=True)
 
     def write(self, data: bytes) -> None:
         """Append to the file."""

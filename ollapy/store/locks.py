@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -69,7 +70,8 @@ class FileLock:
         descriptor, self._descriptor = self._descriptor, None
         try:
             if remove:
-                self.path.unlink(missing_ok=True)
+                with suppress(OSError):  # a file that nobody has locked does no harm
+                    self.path.unlink(missing_ok=True)
         finally:
             os.close(descriptor)
 

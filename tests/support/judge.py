@@ -39,8 +39,9 @@ def files(models: Path) -> set[str]:
 
 
 def state(models: Path) -> dict[str, bytes]:
-    """The whole store but for its lock, to be compared."""
+    """The whole store, to be compared: but for its lock, and for hard links to what is referred to as well."""
     names = files(models) - {"lock"}
+    names -= {n.replace("references/", "blobs/") for n in names if "references/" in n}
     return {name: (models / name).read_bytes() for name in names}
 
 
@@ -53,14 +54,21 @@ def manifests(models: Path) -> dict[str, bytes]:
 
 
 def num_completed(models: Path) -> int:
-    """Bytes, a MiB at most too many for each blob, that downloads under way say they have."""
+    """Blocks that downloads under way say they have."""
     states = (models / "blobs").glob("*-partial-blocks")
-    return sum(_num_marked(path.read_bytes()) for path in states) << 20
+    return sum(bool(mark) for path in states for mark in _marks(path))
 
 
-def _num_marked(state: bytes) -> int:
-    _head, _, blocks = state.partition(b"\n")
-    return len(blocks) - blocks.count(0)
+def marks(blob: Path) -> bytes:
+    """What a blob's download says of its blocks; nothing where there is none that counts."""
+    state, data = (
+        blob.with_name(f"{blob.name}-partial{end}") for end in ("-blocks", "")
+    )
+    return _marks(state) if state.exists() and data.exists() else b""
+
+
+def _marks(state: Path) -> bytes:
+    return state.read_bytes().partition(b"\n")[2]
 
 
 def _blobs(models: Path) -> Iterator[tuple[str, int]]:

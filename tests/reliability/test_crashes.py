@@ -1,0 +1,231 @@
+"""Kills and errors at every call that changes the store: at no instant is it wrong, and the same command works again."""
+
+from __future__ import annotations
+
+import random
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from ollapy.download.partial import BLOCK
+from tests.support import judge
+from tests.support.crash_host import Host, Outcome
+from tests.support.failpoints import Fault
+from tests.support.misbehaving import Asked, Reply, Server, misbehaving
+from tests.support.offer import Offer, name_on, offer
+
+SHARED = b"{{ .Prompt }}"
+OLD = offer(model=b"old weights", template=SHARED, params=b'{"top_k":3}')
+NEW = offer(model=random.Random(4).randbytes(2 * BLOCK + 99), template=SHARED)
+OTHER = offer(model=b"other weights", template=SHARED)
+
+KILL, TORN = Fault(how="kill"), Fault(how="torn")
+FULL, BAD = Fault(how="ENOSPC", lasting=True), Fault(how="EIO")
+
+
+@dataclass
+class Case:
+    """A command, run on a store as `prepare` leaves it."""
+
+    command: list[str]
+    before: Path
+    after: Path  # what the command makes of it
+    num_calls: int
+    served: Callable[[], int] = field(default=lambda: 0)
+    needed: Callable[[Path], int] = field(default=lambda _: 0)
+
+
+@dataclass
+class Registry:
+    """A registry whose one name means the old model or the new one, and another's that stays."""
+
+    server: Server
+    current: Offer
+
+    @property
+    def name(self) -> str:
+        return name_on(self.server).full
+
+    @property
+    def other(self) -> str:
+        return self.name.replace("/it:", "/other:")
+
+
+@contextmanager
+def serving() -> Iterator[Registry]:
+    def answer(asked: Asked, reply: Reply) -> None:
+        (OTHER if "/other/" in asked.path else registry.current).answer(asked, reply)
+
+    with misbehaving(answer) as server:
+        registry = Registry(server, OLD)
+        yield registry
+
+
+@contextmanager
+def prepared(host: Host, folder: Path, operation: str) -> Iterator[Case]:
+    """The case of an operation: two models are here that share a blob, and something that nobody needs."""
+    before, after = folder / "before", folder / "after"
+    source = folder / "weights.gguf"
+    source.write_bytes(b"weights of the user's")
+    with serving() as registry:
+        for command in (
+            ["pull", registry.name],
+            ["pull", registry.other],
+            ["upload", "nobody needs this"],
+        ):
+            assert host.run(before, *command).passed
+        registry.current = NEW
+        if operation == "resume":
+            _stop_half_way(host, before, registry.name)
+        command = {
+            "pull": ["pull", registry.name],
+            "resume": ["pull", registry.name],
+            "first": ["pull", registry.name],
+            "copy": ["copy", registry.name, "elsewhere"],
+            "builtin": ["copy", "tiny", "small"],
+            "replace": ["copy", registry.other, registry.name],
+            "remove": ["remove", registry.name],
+            "upload": ["upload", "a blob that comes over the API"],
+            "adopt": ["adopt", registry.name, str(source)],
+            "prune": ["prune"],
+        }[operation]
+        if operation == "first":
+            shutil.rmtree(before)
+            before.mkdir()
+        shutil.copytree(before, after)
+        outcome = host.run(after, *command)
+        assert outcome.passed, outcome
+        yield Case(
+            command,
+            before,
+            after,
+            len(outcome.calls),
+            lambda: registry.server.served,
+            missing if command[0] == "pull" else lambda _: 0,
+        )
+
+
+def _stop_half_way(host: Host, models: Path, name: str) -> None:
+    """Kill the pull when a block has come."""
+    for at in range(1, 1000):
+        trial = models.with_name("trial")
+        shutil.copytree(models, trial)
+        host.run(trial, "pull", name, fault=Fault(at))
+        found = judge.num_completed(trial)
+        if found:
+            shutil.rmtree(models)
+            trial.rename(models)
+            return
+        shutil.rmtree(trial)
+    raise AssertionError("no block ever came")
+
+
+def missing(models: Path) -> int:
+    """Bytes of the new model that are neither here nor marked as here."""
+    num_bytes = 0
+    for digest, data in NEW.blobs.items():
+        blob = models / "blobs" / digest.replace(":", "-")
+        if not blob.exists():
+            marks = judge.marks(blob)
+            blocks = range(0, len(data), BLOCK)
+            num_bytes += sum(
+                min(BLOCK, len(data) - start)
+                for start, mark in zip(blocks, marks or bytes(len(blocks)), strict=True)
+                if not mark
+            )
+    return num_bytes
+
+
+def check(case: Case, host: Host, models: Path, outcome: Outcome) -> None:
+    """What must hold after whatever happened, and that the same command then does its work."""
+    assert not outcome.error.startswith("raw"), outcome
+    assert str(models.parent) not in outcome.sentence
+    judge.check_sound(models)
+    _check_names(case, models)
+    needed, served = case.needed(models), case.served()
+    again = host.run(models, *case.command)
+    assert again.passed or _is_done(case, again), again
+    assert case.served() - served == needed  # not a byte twice
+    judge.check_sound(models)
+    assert judge.manifests(models) == judge.manifests(case.after)
+    for folder in (models, case.after):
+        assert host.run(folder, "prune").passed
+    judge.check_tidy(models)
+    assert judge.state(models) == judge.state(case.after)
+
+
+def _check_names(case: Case, models: Path) -> None:
+    """Each name means what it meant, or what it is to mean."""
+    before, after = judge.manifests(case.before), judge.manifests(case.after)
+    now = judge.manifests(models)
+    for name in before.keys() | after.keys() | now.keys():
+        assert now.get(name) in (before.get(name), after.get(name)), name
+
+
+def _is_done(case: Case, again: Outcome) -> bool:
+    """What has been removed cannot be removed again."""
+    return case.command[0] == "remove" and again.error == "ModelNotFound"
+
+
+def crash(
+    host: Host, folder: Path, operation: str, fault: Fault, *, step: int = 1
+) -> None:
+    """Make the N-th call of an operation go wrong, for each N until the operation passes."""
+    with prepared(host, folder, operation) as case:
+        num_passed = num_tried = 0
+        for at in range(1, 10_000, step):
+            models = folder / "models"
+            shutil.copytree(case.before, models)
+            outcome = host.run(
+                models, *case.command, fault=Fault(at, fault.how, fault.lasting)
+            )
+            check(case, host, models, outcome)
+            shutil.rmtree(models)
+            num_tried += 1
+            num_passed += outcome.passed
+            if at > case.num_calls and outcome.passed:
+                break
+    assert num_tried * step >= case.num_calls
+    assert num_passed < num_tried  # it did go wrong
+
+
+SMALL = ("copy", "builtin", "replace", "remove", "upload", "adopt", "prune")
+PULLS = ("pull", "first", "resume")
+
+
+@pytest.mark.parametrize("operation", SMALL)
+def test_killed_at_every_call(host: Host, tmp_path: Path, operation: str) -> None:
+    crash(host, tmp_path, operation, KILL)
+
+
+@pytest.mark.parametrize("operation", PULLS)
+def test_a_pull_killed_at_every_fifth_call(
+    host: Host, tmp_path: Path, operation: str
+) -> None:
+    crash(host, tmp_path, operation, KILL, step=5)
+
+
+@pytest.mark.parametrize("operation", [*SMALL, *PULLS])
+@pytest.mark.parametrize("fault", [FULL, BAD], ids=["full", "bad"])
+def test_a_disk_that_fails(
+    host: Host, tmp_path: Path, operation: str, fault: Fault
+) -> None:
+    crash(host, tmp_path, operation, fault, step=5)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("operation", [*SMALL, *PULLS])
+@pytest.mark.parametrize(
+    "fault",
+    [KILL, TORN, FULL, BAD, Fault(how="EDQUOT", lasting=True), Fault(how="EFBIG")],
+    ids=lambda fault: fault.how,
+)
+def test_every_fault_at_every_call(
+    host: Host, tmp_path: Path, operation: str, fault: Fault
+) -> None:
+    crash(host, tmp_path, operation, fault)
