@@ -226,10 +226,10 @@ def test_a_long_value_is_read_in_one_go() -> None:
     "path",
     [
         path
-        for path in (Path(__file__).parents[1] / "modelfiles").iterdir()
-        if path.suffix != ".md"
+        for path in (Path(__file__).parents[1] / "modelfiles").rglob("*")
+        if path.is_file() and path.suffix != ".md"
     ],
-    ids=lambda path: path.name,
+    ids=lambda path: f"{path.parent.name}:{path.name}",
 )
 def test_the_modelfiles_of_the_project(path: Path) -> None:
     parse(decode(path.read_bytes()))

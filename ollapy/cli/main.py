@@ -22,6 +22,7 @@ from .commands import (
     push,
     remove,
     run,
+    search,
     serve,
     show,
     stop,
@@ -44,6 +45,7 @@ app.command("start", hidden=True)(serve.serve)
 app.command("run")(run.run)
 app.command("pull")(pull.pull)
 app.command("push")(push.push)
+app.command("search")(search.search)
 app.command("list")(list.list_models)
 app.command("ls", hidden=True)(list.list_models)
 app.command("ps")(ps.ps)
