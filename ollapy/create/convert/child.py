@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from contextlib import closing
 from pathlib import Path
 
 import msgspec
@@ -43,11 +42,8 @@ def convert(
     arguments = (str(folder), str(target), "--type", out_type)
     operation.status(_STATUS)
     try:
-        with closing(
-            lines_of(_MODULE, *arguments, env=env, operation=operation)
-        ) as lines:
-            for line in lines:
-                _relay(msgspec.json.decode(line, type=_Record), operation)
+        for line in lines_of(_MODULE, *arguments, env=env, operation=operation):
+            _relay(msgspec.json.decode(line, type=_Record), operation)
     except BaseException:
         target.unlink(missing_ok=True)
         raise

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from ollapy.errors import Unsupported
+from ollapy.errors import InvalidModel, Unsupported
 from ollapy.gguf.checks import MAX_EXPERTS, MAX_LAYERS, MAX_WIDTH
 from ollapy.gguf.vocabulary import MAX_TOKENS
 
@@ -115,6 +115,8 @@ class Layout:
         kinds = self._config.get("layer_types")
         if kinds is None:
             return self._config.count("sliding_window_pattern", most=MAX_LAYERS)
+        if not isinstance(kinds, list):
+            raise InvalidModel("layer_types of config.json is not a list")
         is_full = [kind == "full_attention" for kind in kinds]
         period = is_full.index(True) + 1 if True in is_full else len(is_full) + 1
         if is_full != [n % period == 0 for n in range(1, self.sizes.layers + 1)]:

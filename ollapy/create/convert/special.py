@@ -138,7 +138,7 @@ def _surrounding(step: Mapping[str, Any]) -> set[str | None]:
     if step.get("type") != "TemplateProcessing" or not isinstance(single, list):
         return set()
     tokens = (part.get("SpecialToken") for part in single if isinstance(part, dict))
-    return {token.get("id") for token in tokens if isinstance(token, dict)}
+    return {_text(token.get("id")) for token in tokens if isinstance(token, dict)}
 
 
 def _by_name(templates: Any) -> dict[str, str]:
