@@ -12,7 +12,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -108,9 +108,9 @@ class Host:
 
 
 @contextmanager
-def crash_host() -> Iterator[Host]:
-    """A host, gone at the end."""
-    command = [sys.executable, "-m", "tests.support.crash_host"]
+def crash_host(under: Sequence[str] = ()) -> Iterator[Host]:
+    """A host, gone at the end; `under` are the words of a command that runs it."""
+    command = [*under, sys.executable, "-m", "tests.support.crash_host"]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
