@@ -26,7 +26,9 @@ _UNITS = {
 }
 _PART = re.compile(r"([0-9]+\.?[0-9]*|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h)?")
 
-_SIZE = re.compile(r"([0-9]{1,15}\.?[0-9]*|\.[0-9]+) ?(?:([KMGT])(i)?)?B?", re.IGNORECASE)
+_SIZE = re.compile(
+    r"([0-9]{1,15}\.?[0-9]*|\.[0-9]+) ?(?:([KMGT])(i)?)?B?", re.IGNORECASE
+)
 
 
 def parse_duration(text: str) -> float:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from ollapy.names import Digest
 
@@ -33,11 +32,10 @@ class Source:
 class Plan:
     """A manifest's bytes, and how each of its blobs is come by.
 
-    `sources` by digest of what is to be downloaded; `files` of what another program has on this machine,
-    which is used in place; `contents` of what was made here and is small.
+    `sources` by digest of what is to be downloaded, `contents` of what was made here and is small. A blob
+    in neither is in the store.
     """
 
     manifest: bytes
     sources: Mapping[Digest, Source] = field(default_factory=dict)
-    files: Mapping[Digest, Path] = field(default_factory=dict)
     contents: Mapping[Digest, bytes] = field(default_factory=dict)

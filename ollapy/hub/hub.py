@@ -65,9 +65,7 @@ class Hub:
 
     def headers(self, _challenge: str | None = None) -> Mapping[str, str]:
         """The user's token, for the endpoint and nobody else."""
-        from huggingface_hub.utils import (
-            build_hf_headers,  # type: ignore[attr-defined]  # it is documented there
-        )
+        from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]
 
         with told_of("", self.endpoint):
             sent = build_hf_headers(token=self._token or None)

@@ -1,25 +1,28 @@
-"""Puller: finds a model's plan and carries it out."""
+"""Puller: models to this machine and from it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from ollapy.api.ollama import Progress
-from ollapy.download import Downloader, Plan
+from ollapy.download import Downloader
 from ollapy.errors import ModelNotFound, RemoteError
+from ollapy.hub import Hub
 from ollapy.names import Digest, ModelName
+from ollapy.neighbours import Neighbours
 from ollapy.net.http import Http
 from ollapy.operation import Operation
 from ollapy.registry import Access, Credentials, Repository, push
 from ollapy.registry.key import Key
 from ollapy.registry.requests import Requests
 from ollapy.settings import Settings
-from ollapy.store import Layer, Manifest, Store
-from ollapy.store.blobs import MAX_SMALL
+from ollapy.store import Store
 from ollapy.store.manifests import decode
 from ollapy.store.model import check_contents
 
-_LARGE = ("model", "projector", "adapter", "draft")
+from .fetch import Fetch
+from .planner import Planner
+from .runnable import check_runnable
 
 
 @dataclass(frozen=True)
@@ -37,25 +40,32 @@ class Puller:
         name: ModelName,
         operation: Operation,
         *,
+        local: bool = False,
         needed: frozenset[Digest] = frozenset(),
     ) -> Progress:
         """Bring the model here. Until the last moment the name means what it meant before.
 
-        A model without the blobs that are `needed` is another one of that name, and refused.
+        With `local` another program's model of that name is used, where there is one. A model without the
+        blobs that are `needed` is another one of that name, and refused.
         """
         operation.status("pulling manifest")
-        http = Http(insecure=self.insecure)
-        repository, requests = self._remote(name, http, operation)
-        plan = repository.plan(requests)
+        http, neighbours = Http(insecure=self.insecure), Neighbours(self.settings)
+        plan = self._planner(name, http, neighbours, operation).plan(name, local=local)
         manifest = decode(plan.manifest, name)
         if not needed <= manifest.digests:
             raise RemoteError(
                 f"what is called '{name}' there is another model, pull it to replace yours"
             )
         with self.store.lease(*manifest.digests):
-            self._fetch(manifest, plan, http, operation)
+            fetch = Fetch(self.store.blobs, neighbours, name, operation)
+            fetch.run(
+                plan,
+                manifest,
+                Downloader(self.store.blobs, http, max_rate=self.max_rate),
+            )
             operation.status("verifying sha256 digest")
             check_contents(name, manifest, self.store.blobs)
+            check_runnable(name, manifest, self.store.blobs)
             operation.status("writing manifest")
             if self.store.put(name, plan.manifest):
                 operation.status("removing unused layers")
@@ -84,28 +94,11 @@ class Puller:
         repository = Repository(name, access)
         return repository, Requests(http, access, operation)
 
-    def _fetch(
-        self, manifest: Manifest, plan: Plan, http: Http, operation: Operation
-    ) -> None:
-        """Every blob, in the manifest's order and the configuration last."""
-        blobs = self.store.blobs
-        downloader = Downloader(blobs, http, max_rate=self.max_rate)
-        layers = (*manifest.layers, manifest.config)
-        for layer in layers:
-            _check_size(layer)
-        downloader.check_space(
-            {la.digest: la.size for la in layers if la.digest in plan.sources}
-        )
-        for layer in layers:
-            if content := plan.contents.get(layer.digest):
-                blobs.add([content], layer.digest)
-            source = plan.sources.get(layer.digest)
-            if source is not None:
-                downloader.fetch(layer.digest, layer.size, source, operation)
-
-
-def _check_size(layer: Layer) -> None:
-    if layer.kind not in _LARGE and layer.size > MAX_SMALL:
-        raise RemoteError(
-            f"the {layer.kind} of the model is larger than {MAX_SMALL} bytes"
+    def _planner(
+        self, name: ModelName, http: Http, neighbours: Neighbours, operation: Operation
+    ) -> Planner:
+        repository, requests = self._remote(name, http, operation)
+        hub = Hub(self.settings, insecure=self.insecure)
+        return Planner(
+            self.store.blobs, neighbours, hub, repository, requests, operation
         )

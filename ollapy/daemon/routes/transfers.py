@@ -25,7 +25,7 @@ async def pull(request: Request) -> Response:
 
     def work(operation: Operation) -> object:
         before = puller.store.entry(name)
-        last = puller.pull(name, operation)
+        last = puller.pull(name, operation, local=bool(body.local))
         after = puller.store.entry(name)
         if before and after and before.digest != after.digest:
             loop.call_soon_threadsafe(pool.forget, name)

@@ -1,0 +1,78 @@
+"""Fetch: the blobs of a plan, from wherever each of them is."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+from ollapy.api.ollama import Progress
+from ollapy.download import Downloader, Plan
+from ollapy.errors import DigestMismatch, InvalidRequest, RemoteError, StoreError
+from ollapy.names import Digest, ModelName
+from ollapy.neighbours import Copy, Neighbours
+from ollapy.operation import Operation
+from ollapy.store import Blobs, Layer, Manifest
+from ollapy.store.blobs import MAX_SMALL
+
+logger = logging.getLogger(__name__)
+
+_LARGE = ("model", "projector", "adapter", "draft")
+
+
+@dataclass(frozen=True)
+class Fetch:
+    """Of one pull, which reports to `operation`. What another program has is not downloaded."""
+
+    blobs: Blobs
+    neighbours: Neighbours
+    name: ModelName
+    operation: Operation
+
+    def run(self, plan: Plan, manifest: Manifest, downloader: Downloader) -> None:
+        """Every blob, in the manifest's order and the configuration last."""
+        layers = {la.digest: la for la in (*manifest.layers, manifest.config)}
+        for layer in layers.values():
+            _check_size(layer)
+        missing = [layer for layer in layers.values() if not self._is_here(layer)]
+        wanted = {la.digest for la in missing if not self._is_brought(la, plan)}
+        downloader.check_space({d: layers[d].size for d in wanted if d in plan.sources})
+        for digest, layer in layers.items():
+            source = plan.sources.get(digest)
+            if source is not None:
+                downloader.fetch(digest, layer.size, source, self.operation)
+
+    def _is_here(self, layer: Layer) -> bool:
+        return self.blobs.size(layer.digest) == layer.size
+
+    def _is_brought(self, layer: Layer, plan: Plan) -> bool:
+        """Whether the blob was made here, or is somebody else's file."""
+        if content := plan.contents.get(layer.digest):
+            self.blobs.add([content], layer.digest)
+            return True
+        copies = self.neighbours.copies(layer.digest, layer.size, self.name)
+        return any(self._is_adopted(layer, copy) for copy in copies)
+
+    def _is_adopted(self, layer: Layer, copy: Copy) -> bool:
+        """A copy that is not what it should be, or cannot be read, is as good as none."""
+        status = f"using {copy.owner}'s copy of {layer.digest.hex[:12]}"
+
+        def told(completed: int) -> None:
+            self.operation.check()
+            self._report(status, layer.digest, layer.size, completed)
+
+        try:
+            self.blobs.adopt(copy.path, expected=layer.digest, told=told)
+        except (DigestMismatch, StoreError, InvalidRequest) as exc:
+            logger.info("copy not used digest=%s: %s", layer.digest, exc)
+            return False
+        return True
+
+    def _report(self, status: str, digest: Digest, total: int, completed: int) -> None:
+        self.operation.report(Progress(status, str(digest), total, completed))
+
+
+def _check_size(layer: Layer) -> None:
+    if layer.kind not in _LARGE and layer.size > MAX_SMALL:
+        raise RemoteError(
+            f"the {layer.kind} of the model is larger than {MAX_SMALL} bytes"
+        )
