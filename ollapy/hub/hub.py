@@ -19,7 +19,7 @@ from ollapy.errors import RemoteError
 from ollapy.names import ModelName
 from ollapy.net.addresses import is_loopback
 from ollapy.net.failures import ConnectionFailed
-from ollapy.net.retry import Patience, Retry
+from ollapy.net.retry import BRIEF, Retry
 from ollapy.net.urls import Url
 from ollapy.operation import Operation
 from ollapy.settings import Settings
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from huggingface_hub import HfApi
 
 _TIMEOUT = 10.0  # seconds without a byte
-# somebody waits, and nothing has been done that would be lost
-_PATIENCE = Patience(attempts=3, stalls=2, pause=0.5)
 
 
 class Hub:
@@ -46,7 +44,7 @@ class Hub:
 
     def listing(self, name: ModelName, operation: Operation) -> Listing:
         """What the repository of a name holds now."""
-        retry = Retry(_PATIENCE)
+        retry = Retry(BRIEF)
         while True:
             operation.check()
             try:

@@ -26,6 +26,10 @@ class Patience:
     pause: float = 1.0
 
 
+# for a first question: somebody waits, and nothing has been done that would be lost
+BRIEF = Patience(attempts=3, stalls=2, pause=0.5)
+
+
 class Retry:
     """The tries of one piece of work. Only tries in a row without progress count."""
 

@@ -7,6 +7,7 @@ import msgspec
 from ollapy.download.plan import Plan, Source
 from ollapy.errors import CorruptManifest, RemoteError
 from ollapy.names import Digest, ModelName
+from ollapy.net.retry import BRIEF
 from ollapy.store.manifests import MANIFEST_TYPE, MAX_MANIFEST, Manifest, decode
 
 from .access import Access
@@ -50,6 +51,7 @@ class Repository:
             headers={"Accept": f"{MANIFEST_TYPE}, {OCI_TYPE}"},
             limit=MAX_MANIFEST + 1,
             fine=(200,),
+            patience=BRIEF,
         )
         manifest = check(reply.body, self.name)
         return Plan(

@@ -8,7 +8,7 @@ from typing import Protocol, TypeVar
 from ollapy.errors import NotOnRemote, RemoteError, Unauthorized
 from ollapy.net.failures import Refused, shown
 from ollapy.net.http import Http, Reply
-from ollapy.net.retry import Retry
+from ollapy.net.retry import Patience, Retry
 from ollapy.operation import Operation
 
 from .access import Access
@@ -43,6 +43,7 @@ class Requests:
         body: bytes | Body | None = None,
         limit: int = _MAX_ERROR,
         fine: tuple[int, ...] = (200, 201, 202, 204),
+        patience: Patience | None = None,
     ) -> Reply:
         """The reply, of a status that is `fine`. `what` begins the sentence of any other."""
 
@@ -52,11 +53,11 @@ class Requests:
                 raise _refusal(what, reply)
             return reply
 
-        return self.patiently(once)
+        return self.patiently(once, patience)
 
-    def patiently(self, act: Callable[[], T]) -> T:
+    def patiently(self, act: Callable[[], T], patience: Patience | None = None) -> T:
         """Do it until it works or more tries are no use."""
-        retry = Retry()
+        retry = Retry(patience)
         while True:
             self._operation.check()
             try:

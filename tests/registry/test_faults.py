@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -23,9 +22,10 @@ from ollapy.store.manifests import CONFIG_TYPE, MAX_MANIFEST
 from tests.support import judge
 from tests.support.misbehaving import Asked, Behaviour, Reply, misbehaving
 from tests.support.offer import name_on, offer, pull, puller
+from tests.support.raw_gguf import weights
 
-OLD = offer(model=b"old weights", template=b"{{ .Prompt }}", params=b'{"top_k":3}')
-NEW = random.Random(3).randbytes(BLOCK + 17)
+OLD = offer(model=weights(), template=b"{{ .Prompt }}", params=b'{"top_k":3}')
+NEW = weights(BLOCK + 17, seed=3)
 HEX = "0123456789abcdef" * 4
 MANIFEST = "/manifests/"
 
@@ -227,14 +227,21 @@ def test_foreign_addresses_are_not_gone_to(models: Path) -> None:
     judge.check_sound(models)
 
 
-def test_a_layer_twice(models: Path) -> None:
+def test_a_text_twice(models: Path) -> None:
     new = offer(model=NEW, license=b"as is")
-    new.manifest["layers"] *= 2
+    new.manifest["layers"] += [new.layer("license")]
     with misbehaving(new.answer) as server:
         pull(models, server)
 
     assert server.served == new.size
     judge.check_sound(models)
+
+
+def test_weights_twice(models: Path) -> None:
+    bad = offer(model=NEW)
+    bad.manifest["layers"] *= 2
+
+    assert "cannot be run by llama.cpp" in refused(models, bad.answer)
 
 
 def test_a_configuration_that_is_the_weights(models: Path) -> None:
@@ -528,7 +535,7 @@ def with_password(models: Path, port: int) -> None:
 
 def test_progress_is_told_in_order(models: Path) -> None:
     """Also where the connection drops again and again."""
-    new = offer(model=NEW * 3, template=b"t")
+    new = offer(model=weights(3 * len(NEW)), template=b"t")
     drops = iter([BLOCK // 2, BLOCK, 0, BLOCK + 1])
 
     def answer(asked: Asked, reply: Reply) -> None:

@@ -16,9 +16,10 @@ from ollapy.store import Store
 from tests.support.cutting import cutting
 from tests.support.misbehaving import Asked, Behaviour, Reply, Server, misbehaving
 from tests.support.offer import offer, pull, puller
+from tests.support.raw_gguf import weights
 from tests.support.registry import running_registry
 
-MODEL = offer(model=bytes(range(256)) * 4096, template=b"{{ .Prompt }}")
+MODEL = offer(model=weights(1 << 20), template=b"{{ .Prompt }}")
 UPLOAD = "/v2/ann/it/blobs/uploads/one"
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,11 +16,12 @@ from tests.support.crash_host import Host, Outcome
 from tests.support.failpoints import Fault
 from tests.support.misbehaving import Asked, Reply, Server, misbehaving
 from tests.support.offer import Offer, name_on, offer
+from tests.support.raw_gguf import weights
 
 SHARED = b"{{ .Prompt }}"
-OLD = offer(model=b"old weights", template=SHARED, params=b'{"top_k":3}')
-NEW = offer(model=random.Random(4).randbytes(2 * BLOCK + 99), template=SHARED)
-OTHER = offer(model=b"other weights", template=SHARED)
+OLD = offer(model=weights(seed=1), template=SHARED, params=b'{"top_k":3}')
+NEW = offer(model=weights(2 * BLOCK + 99, seed=2), template=SHARED)
+OTHER = offer(model=weights(seed=3), template=SHARED)
 
 KILL, TORN = Fault(how="kill"), Fault(how="torn")
 FULL, BAD = Fault(how="ENOSPC", lasting=True), Fault(how="EIO")

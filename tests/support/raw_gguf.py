@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import prod
+from random import Random
 from struct import pack
 
 U8, I8, U16, I16, U32, I32, F32, BOOL, STRING, ARRAY, U64, I64, F64 = range(13)
@@ -113,7 +114,8 @@ def model_keys(
     }
 
 
-def model_rows() -> list[Row]:
+def model_rows(width: int = 32) -> list[Row]:
+    """The tensors, with a feed-forward layer of that width."""
     layer = {
         "attn_norm": (32,),
         "attn_q": (32, 32),
@@ -121,9 +123,9 @@ def model_rows() -> list[Row]:
         "attn_v": (32, 16),
         "attn_output": (32, 32),
         "ffn_norm": (32,),
-        "ffn_gate": (32, 32),
-        "ffn_up": (32, 32),
-        "ffn_down": (32, 32),
+        "ffn_gate": (32, width),
+        "ffn_up": (32, width),
+        "ffn_down": (width, 32),
     }
     return [
         Row("token_embd.weight", (32, _NUM_TOKENS)),
@@ -181,3 +183,14 @@ def model(
         else:
             keys[key] = value
     return write(keys, model_rows() if rows is None else rows)
+
+
+def weights(size: int = 64 << 10, seed: int = 0) -> bytes:
+    """A model of so many bytes, at least 48 KiB, with weights that differ from seed to seed."""
+    width = 32 + (size - len(model())) // (3 * 32 * 4)
+    rows = model_rows(width)
+    data = model({"llama.feed_forward_length": u32(width)}, rows)
+    numbers = bytearray(Random(seed).randbytes(size))
+    numbers[3::4] = b"\x3c" * len(numbers[3::4])  # as floats around 1/64
+    header = len(data) - sum(_padded(row.size, 32) for row in rows)
+    return data[:header] + bytes(numbers[header:])
