@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import threading
 from collections.abc import Iterator
 from importlib.resources import files
@@ -16,6 +17,10 @@ from tests.support.waiting import eventually
 
 # As in a runner: OpenMP threads that spin at barriers ruin each other where cores are few.
 os.environ.setdefault("GOMP_SPINCOUNT", "100")
+
+# A shell has what it runs in the background ignore Ctrl-C, and every child would inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 TINY = Path(str(files("ollapy") / "store" / "tiny.gguf"))
 
