@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import os
 import random
 import re
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from threading import Thread
 
@@ -33,6 +31,7 @@ from ollapy.net.addresses import Addresses
 from ollapy.net.http import Http, Timeouts
 from ollapy.operation import Operation
 from ollapy.store import Blobs
+from tests.support.disk import small_disk
 from tests.support.misbehaving import Asked, Behaviour, Reply, Server, misbehaving
 from tests.support.waiting import eventually
 
@@ -601,18 +600,11 @@ def test_a_disk_that_is_too_small(blobs: Blobs) -> None:
     assert server.asked == []
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="mounting needs root")
-def test_a_disk_that_fills_up(tmp_path: Path) -> None:
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mount: Callable[..., object] = subprocess.check_call
-    try:
-        mount(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(disk)])
-    except (OSError, subprocess.CalledProcessError):
-        pytest.skip("mounting is not allowed")
-    try:
-        with misbehaving(good) as server, pytest.raises(StoreError, match="disk space"):
+def test_a_small_disk(tmp_path: Path) -> None:
+    with (
+        small_disk(tmp_path / "disk", size=2 << 20) as disk,
+        misbehaving(good) as server,
+    ):
+        with pytest.raises(StoreError, match="disk space"):
             fetch(Blobs(disk / "blobs"), server)
         assert server.asked == []
-    finally:
-        mount(["umount", str(disk)])

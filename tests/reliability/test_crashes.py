@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
 from ollapy.download.partial import BLOCK
+from tests.reliability.conftest import Tally
 from tests.support import judge
 from tests.support.crash_host import Host, Outcome
 from tests.support.failpoints import Fault
@@ -28,18 +29,6 @@ FULL, BAD = Fault(how="ENOSPC", lasting=True), Fault(how="EIO")
 
 
 @dataclass
-class Case:
-    """A command, run on a store as `prepare` leaves it."""
-
-    command: list[str]
-    before: Path
-    after: Path  # what the command makes of it
-    num_calls: int
-    served: Callable[[], int] = field(default=lambda: 0)
-    needed: Callable[[Path], int] = field(default=lambda _: 0)
-
-
-@dataclass
 class Registry:
     """A registry whose one name means the old model or the new one, and another's that stays."""
 
@@ -53,6 +42,26 @@ class Registry:
     @property
     def other(self) -> str:
         return self.name.replace("/it:", "/other:")
+
+
+@dataclass
+class Case:
+    """A command, run on a store as `prepare` leaves it."""
+
+    command: list[str]
+    before: Path
+    after: Path  # what the command makes of it
+    num_calls: int
+    registry: Registry
+
+    def served(self) -> int:
+        """Bytes of blobs that the registry has sent so far."""
+        self.registry.server.settle()
+        return self.registry.server.served
+
+    def needed(self, models: Path) -> int:
+        """Bytes that the command has to fetch there."""
+        return missing(models) if self.command[0] == "pull" else 0
 
 
 @contextmanager
@@ -99,14 +108,7 @@ def prepared(host: Host, folder: Path, operation: str) -> Iterator[Case]:
         shutil.copytree(before, after)
         outcome = host.run(after, *command)
         assert outcome.passed, outcome
-        yield Case(
-            command,
-            before,
-            after,
-            len(outcome.calls),
-            lambda: registry.server.served,
-            missing if command[0] == "pull" else lambda _: 0,
-        )
+        yield Case(command, before, after, len(outcome.calls), registry)
 
 
 def _stop_half_way(host: Host, models: Path, name: str) -> None:
@@ -140,8 +142,8 @@ def missing(models: Path) -> int:
     return num_bytes
 
 
-def check(case: Case, host: Host, models: Path, outcome: Outcome) -> None:
-    """What must hold after whatever happened, and that the same command then does its work."""
+def check(case: Case, host: Host, models: Path, outcome: Outcome) -> int:
+    """What must hold after whatever happened, and that the same command then does its work; the bytes it fetches."""
     assert not outcome.error.startswith("raw"), outcome
     assert str(models.parent) not in outcome.sentence
     judge.check_sound(models)
@@ -156,6 +158,7 @@ def check(case: Case, host: Host, models: Path, outcome: Outcome) -> None:
         assert host.run(folder, "prune").passed
     judge.check_tidy(models)
     assert judge.state(models) == judge.state(case.after)
+    return needed
 
 
 def _check_names(case: Case, models: Path) -> None:
@@ -171,61 +174,70 @@ def _is_done(case: Case, again: Outcome) -> bool:
     return case.command[0] == "remove" and again.error == "ModelNotFound"
 
 
-def crash(
-    host: Host, folder: Path, operation: str, fault: Fault, *, step: int = 1
-) -> None:
-    """Make the N-th call of an operation go wrong, for each N until the operation passes."""
-    with prepared(host, folder, operation) as case:
+@dataclass(frozen=True)
+class Loop:
+    """Makes the N-th call of an operation go wrong, for each N, or every so many, until the operation passes."""
+
+    host: Host
+    folder: Path
+    tally: Tally
+
+    def run(self, operation: str, fault: Fault, *, step: int = 1) -> None:
         num_passed = num_tried = 0
-        for at in range(1, 10_000, step):
-            models = folder / "models"
-            shutil.copytree(case.before, models)
-            outcome = host.run(
-                models, *case.command, fault=Fault(at, fault.how, fault.lasting)
-            )
-            check(case, host, models, outcome)
-            shutil.rmtree(models)
-            num_tried += 1
-            num_passed += outcome.passed
-            if at > case.num_calls and outcome.passed:
-                break
-    assert num_tried * step >= case.num_calls
-    assert num_passed < num_tried  # it did go wrong
+        with prepared(self.host, self.folder, operation) as case:
+            for at in range(1, 10_000, step):
+                outcome = self._try(case, replace(fault, at=at))
+                num_tried += 1
+                num_passed += outcome.passed
+                if at > case.num_calls and outcome.passed:
+                    break
+        assert num_tried * step >= case.num_calls
+        assert num_passed < num_tried  # it did go wrong
+        self.tally.loops += 1
+        self.tally.faults += num_tried
+
+    def _try(self, case: Case, fault: Fault) -> Outcome:
+        models = self.folder / "models"
+        shutil.copytree(case.before, models)
+        outcome = self.host.run(models, *case.command, fault=fault)
+        self.tally.num_bytes += check(case, self.host, models, outcome)
+        shutil.rmtree(models)
+        return outcome
+
+
+@pytest.fixture
+def loop(host: Host, tmp_path: Path, tally: Tally) -> Loop:
+    return Loop(host, tmp_path, tally)
 
 
 SMALL = ("copy", "builtin", "replace", "remove", "upload", "adopt", "prune")
 PULLS = ("pull", "first", "resume")
+OPERATIONS = (*SMALL, *PULLS)
 
 
 @pytest.mark.parametrize("operation", SMALL)
-def test_killed_at_every_call(host: Host, tmp_path: Path, operation: str) -> None:
-    crash(host, tmp_path, operation, KILL)
+def test_killed_at_every_call(loop: Loop, operation: str) -> None:
+    loop.run(operation, KILL)
 
 
 @pytest.mark.parametrize("operation", PULLS)
-def test_a_pull_killed_at_every_fifth_call(
-    host: Host, tmp_path: Path, operation: str
-) -> None:
-    crash(host, tmp_path, operation, KILL, step=5)
+def test_a_pull_killed_at_every_fifth_call(loop: Loop, operation: str) -> None:
+    loop.run(operation, KILL, step=5)
 
 
-@pytest.mark.parametrize("operation", [*SMALL, *PULLS])
+@pytest.mark.parametrize("operation", OPERATIONS)
 @pytest.mark.parametrize("fault", [FULL, BAD], ids=["full", "bad"])
-def test_a_disk_that_fails(
-    host: Host, tmp_path: Path, operation: str, fault: Fault
-) -> None:
-    crash(host, tmp_path, operation, fault, step=5)
+def test_a_disk_that_fails(loop: Loop, operation: str, fault: Fault) -> None:
+    loop.run(operation, fault, step=5)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
-@pytest.mark.parametrize("operation", [*SMALL, *PULLS])
+@pytest.mark.parametrize("operation", OPERATIONS)
 @pytest.mark.parametrize(
     "fault",
     [KILL, TORN, FULL, BAD, Fault(how="EDQUOT", lasting=True), Fault(how="EFBIG")],
     ids=lambda fault: fault.how,
 )
-def test_every_fault_at_every_call(
-    host: Host, tmp_path: Path, operation: str, fault: Fault
-) -> None:
-    crash(host, tmp_path, operation, fault)
+def test_every_fault_at_every_call(loop: Loop, operation: str, fault: Fault) -> None:
+    loop.run(operation, fault)

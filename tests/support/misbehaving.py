@@ -80,13 +80,22 @@ class Reply:
         )
         self.body(data[start:end])
 
+    @property
+    def has_left(self) -> bool:
+        """Whether the client has, as is seen within a moment."""
+        before = self._connection.gettimeout()
+        self._connection.settimeout(0.05)
+        try:
+            return not self._connection.recv(1)
+        except TimeoutError:
+            return False
+        finally:
+            self._connection.settimeout(before)
+
     def stall(self) -> None:
         """Nothing more until the test is over, or the client has had enough."""
-        self._connection.settimeout(0.05)
-        while not self.server.over.is_set():
-            with suppress(TimeoutError):
-                if not self._connection.recv(1):
-                    return
+        while not (self.server.over.is_set() or self.has_left):
+            pass
 
 
 Behaviour = Callable[[Asked, Reply], None]
@@ -101,12 +110,21 @@ class Server:
     served: int = 0
     over: Event = field(default_factory=Event)
     port: int = 0
+    threads: list[Thread] = field(default_factory=list)
     _lock: Lock = field(default_factory=Lock)
 
     def count(self, number: int) -> None:
         """Bytes of blobs that went out."""
         with self._lock:
             self.served += number
+
+    def settle(self) -> None:
+        """Wait until it has done with everybody who has gone: what they cost has been counted."""
+        with socket.create_connection(("127.0.0.1", self.port)) as last:
+            last.shutdown(socket.SHUT_WR)
+            last.recv(1)  # whoever came before has a thread by now
+        for thread in self.threads.copy():
+            thread.join(10)
 
     def url(self, path: str = "/blob", host: str = "127.0.0.1") -> str:
         """An address on it."""
@@ -141,7 +159,7 @@ def _read(connection: socket.socket) -> Asked:
 def misbehaving(behaviour: Behaviour, host: str = "127.0.0.1") -> Iterator[Server]:
     """A server with that behaviour, gone at the end with all its threads."""
     server = Server(behaviour)
-    with served_by(server.handle, host) as server.port:
+    with served_by(server.handle, host, server.threads) as server.port:
         try:
             yield server
         finally:
@@ -150,10 +168,12 @@ def misbehaving(behaviour: Behaviour, host: str = "127.0.0.1") -> Iterator[Serve
 
 @contextmanager
 def served_by(
-    handle: Callable[[socket.socket], None], host: str = "127.0.0.1"
+    handle: Callable[[socket.socket], None],
+    host: str = "127.0.0.1",
+    threads: list[Thread] | None = None,
 ) -> Iterator[int]:
     """A port whose connections are each handled in a thread of its own; at the end all of them have ended."""
-    threads = list[Thread]()
+    threads = [] if threads is None else threads
     listener = socket.create_server((host, 0))
 
     def accept() -> None:
