@@ -49,7 +49,8 @@ class Options(msgspec.Struct, frozen=True, omit_defaults=True):
 
     `num_gpu` and `num_thread` act when a model is loaded; a loaded one is not reloaded for them.
     `num_keep` acts where a full context shifts. `num_batch`, `main_gpu`, `use_mmap` and `draft_num_predict`
-    are taken and have no effect.
+    are taken and have no effect. `regex`, `choice` and `grammar` (in Lark's syntax) are ollapy's own: what the
+    answer must be.
     """
 
     num_ctx: int | None = None
@@ -72,6 +73,9 @@ class Options(msgspec.Struct, frozen=True, omit_defaults=True):
     presence_penalty: float | None = None
     frequency_penalty: float | None = None
     stop: tuple[str, ...] | None = None
+    regex: str | None = None
+    choice: tuple[str, ...] | None = None
+    grammar: str | None = None
 
     @classmethod
     def parse(cls, *layers: Mapping[str, object]) -> Options:
@@ -119,9 +123,17 @@ _RANGES: dict[str, tuple[float, float]] = {
 }
 
 
+_WORDS = {
+    "int": "integer",
+    "float": "float32",
+    "bool": "boolean",
+    "str": "string",
+}
+
+
 def _kind(annotation: str) -> str:
     word = annotation.split(" | ")[0]
-    return {"int": "integer", "float": "float32", "bool": "boolean"}.get(word, "array")
+    return _WORDS.get(word, "array")
 
 
 _KINDS = {
@@ -143,19 +155,24 @@ def _convert(name: str, kind: str, value: object) -> object:
             )
         case "float32", int() | float() if number:
             return float(value)
-        case "boolean", bool():
+        case ("boolean", bool()) | ("string", str()):
             return value
         case "array", list() | tuple():
-            return _stops(name, value)
+            texts = _texts(name, value)
+            return _stops(texts) if name == "stop" else texts
     raise InvalidRequest(f'option "{name}" must be of type {kind}')
 
 
-def _stops(name: str, value: list[object] | tuple[object, ...]) -> tuple[str, ...]:
-    stops = tuple(item for item in value if isinstance(item, str))
-    if len(stops) != len(value):
+def _texts(name: str, value: list[object] | tuple[object, ...]) -> tuple[str, ...]:
+    texts = tuple(item for item in value if isinstance(item, str))
+    if len(texts) != len(value):
         raise InvalidRequest(f'option "{name}" must be of an array of strings')
+    return texts
+
+
+def _stops(stops: tuple[str, ...]) -> tuple[str, ...]:
     if len(stops) > MAX_STOPS or any(len(s.encode()) > MAX_STOP_BYTES for s in stops):
         raise InvalidRequest(
-            f'option "{name}" takes at most {MAX_STOPS} strings of {MAX_STOP_BYTES} bytes'
+            f'option "stop" takes at most {MAX_STOPS} strings of {MAX_STOP_BYTES} bytes'
         )
     return tuple(s for s in stops if s)

@@ -22,21 +22,22 @@ _DEPRECATED = """
 DEPRECATED = frozenset(_DEPRECATED.split())
 _TYPES = {name: get_args(hint)[0] for name, hint in get_type_hints(Options).items()}
 _TRUE, _FALSE = ("1", "t", "T", "true", "TRUE", "True"), ("0", "f", "F", "false", "FALSE", "False")  # fmt: skip
+_LISTS = ("stop", "choice")
 _INTEGER = re.compile(r"[+-]?[0-9]{1,19}")
 
 
 def typed(parameters: Iterable[Parameter]) -> dict[str, object]:
-    """The values of a Modelfile's parameters: `stop` gathers, of the others the last one counts."""
+    """The values of a Modelfile's parameters: those of `stop` and `choice` gather, of the others the last one counts."""
     values: dict[str, object] = {}
-    stops: list[str] = []
+    lists: dict[str, list[str]] = {}
     for name, text in parameters:
         if name in DEPRECATED:
             logger.warning("parameter ignored name=%s: it is deprecated", name)
-        elif name == "stop":
-            stops.append(text)
+        elif name in _LISTS:
+            lists.setdefault(name, []).append(text)
         else:
             values[name] = _value(name, text)
-    return checked({**values, "stop": stops} if stops else values)
+    return checked({**values, **lists})
 
 
 def checked(parameters: Mapping[str, object]) -> dict[str, object]:
@@ -49,6 +50,8 @@ def _value(name: str, text: str) -> object:
     kind = _TYPES.get(name)
     if kind is None:
         raise InvalidRequest(f"unknown parameter '{name}'")
+    if kind is str:
+        return text
     if kind is bool and text in _TRUE + _FALSE:
         return text in _TRUE
     if kind is int and _INTEGER.fullmatch(text):

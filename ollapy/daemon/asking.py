@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from ollapy.api.grammar import ANY_OBJECT, Grammar, GrammarKind
 from ollapy.api.ollama import (
     ChatRequest,
     EmbedRequest,
@@ -100,14 +101,34 @@ def _check(request: InferenceRequest, model: Model, verb: str) -> None:
             raise InvalidRequest(f"{name} must be between 0 and {_MAX_LOGPROBS}")
     if "completion" not in model.capabilities:
         raise Unsupported(f'"{request.model}" does not support {verb}')
-    if request.format in (None, ""):
-        return
-    if request.format != "json" and not isinstance(request.format, dict):
-        text = msgspec.json.encode(request.format).decode()[:200]
+
+
+def _grammar(request: InferenceRequest, chosen: Options) -> Grammar | None:
+    """What the answer must be."""
+    options: dict[GrammarKind, Any] = {
+        GrammarKind.REGEX: chosen.regex,
+        GrammarKind.CHOICE: chosen.choice,
+        GrammarKind.LARK: chosen.grammar,
+    }
+    given = [Grammar(k, source) for k, source in options.items() if source is not None]
+    if request.format not in (None, ""):
+        given.append(_format(request.format))
+    if len(given) > 1:
         raise InvalidRequest(
-            f'invalid format: {text}; expected "json" or a valid JSON Schema object'
+            "only one of format, regex, choice and grammar can say what the answer must be"
         )
-    raise Unsupported("structured output is not supported yet, leave out format")
+    return given[0] if given else None
+
+
+def _format(value: Any) -> Grammar:
+    if value == "json":
+        return ANY_OBJECT
+    if isinstance(value, dict):
+        return Grammar(GrammarKind.SCHEMA, value)
+    text = msgspec.json.encode(value).decode()[:200]
+    raise InvalidRequest(
+        f'invalid format: {text}; expected "json" or a valid JSON Schema object'
+    )
 
 
 def _think(request: InferenceRequest, model: Model) -> bool | str | None:
@@ -129,10 +150,15 @@ def _think(request: InferenceRequest, model: Model) -> bool | str | None:
 def _shared(request: InferenceRequest, chosen: Options) -> dict[str, Any]:
     logprobs = (request.top_logprobs or 0) if request.logprobs else None
     num_keep = _NUM_KEEP if chosen.num_keep is None else chosen.num_keep
+    sampling = chosen.sampling(
+        logprobs=logprobs, prompt_logprobs=request.prompt_logprobs
+    )
+    grammar = _grammar(request, chosen)
+    if grammar:  # which says itself where the answer ends, and what is cut short is not what it says
+        sampling = msgspec.structs.replace(sampling, stop=())
     return {
-        "sampling": chosen.sampling(
-            logprobs=logprobs, prompt_logprobs=request.prompt_logprobs
-        ),
+        "sampling": sampling,
+        "grammar": grammar,
         "num_ctx": chosen.num_ctx,
         "num_keep": num_keep if request.shift else None,
         "is_background": _is_background(request),

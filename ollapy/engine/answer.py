@@ -57,6 +57,8 @@ class Answer:
         """The next token from its row, which is edited."""
         if self.sequence.params.logprobs is not None:
             self._scores = row.copy()
+        if constraint := self.sequence.constraint:
+            constraint.restrict(row)
         return self._sampler.sample(row, self.sequence.tokens)
 
     def accept(self, token: int) -> Output:
@@ -79,12 +81,22 @@ class Answer:
         sequence = self.sequence
         if self._model.is_end(token):
             return self._finish(output, FinishReason.STOP)
-        output.text = self._stops.feed(self._detokenizer.feed(self._model.piece(token)))
-        if self._stops.matched:
+        constraint = sequence.constraint
+        if constraint:
+            constraint.take(token)
+        output.text = self._watched(self._detokenizer.feed(self._model.piece(token)))
+        if self._stops.matched or (constraint and constraint.is_complete):
             return self._finish(output, FinishReason.STOP)
         if sequence.num_generated >= sequence.max_tokens:
             return self._finish(output, FinishReason.LENGTH)
         return output
+
+    def _watched(self, text: str) -> str:
+        """What of a text is certain to be none of a stop string; those count where the answer may end."""
+        constraint = self.sequence.constraint
+        if constraint and not constraint.may_end:
+            return self._stops.finish() + text
+        return self._stops.feed(text)
 
     def _finish(self, output: Output, reason: FinishReason) -> Output:
         """Let out the text that was held back; none of it belongs to a stop string that matched."""

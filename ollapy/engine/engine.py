@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from ollapy.errors import OllapyError, RunnerError
+from ollapy.grammar.constraint import Masks
 from ollapy.llama.context import Aborted, Context, NoCells
 from ollapy.llama.model import Model
 from ollapy.llama.sampling import Candidates, Row
@@ -38,6 +39,7 @@ class Engine:
         self._pace = Pace(step_seconds)
         self._scheduler = self._new_scheduler()
         self._candidates = Candidates(model.num_vocab, model.suppressed_tokens)
+        self._masks = Masks(model.num_vocab)
         self._answers: dict[int, Answer] = {}
         # whom the decode under way is for; replaced, never changed
         self._computing: set[int] = set()
@@ -125,9 +127,10 @@ class Engine:
             self._scheduler = self._new_scheduler()
 
     def close(self) -> None:
-        """Drop every sequence."""
+        """Drop every sequence and end its threads."""
         for answer in list(self._answers.values()):
             self._drop(answer)
+        self._masks.close()
 
     def _compute(self) -> tuple[Batch, OllapyError | None]:
         """Schedule and decode; when the pool turns out to be full, with one sequence fewer each time."""
@@ -166,9 +169,10 @@ class Engine:
         started = time.perf_counter()
         try:
             self._encode(batch)
-            self._context.decode(
-                batch.tokens, batch.positions, batch.slots, batch.outputs
-            )
+            with self._masks.computing(batch.constraints):
+                self._context.decode(
+                    batch.tokens, batch.positions, batch.slots, batch.outputs
+                )
         finally:
             self._computing = set()
         seconds = time.perf_counter() - started

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from ollapy.grammar.constraint import Constraint
+
 from .node import common
 from .prefix_tree import Action, PrefixTree, Reuse
 from .sequence import AGING, Sequence
@@ -28,6 +30,15 @@ class Batch:
     outputs: list[int] = field(default_factory=list)
     rows: list[tuple[Sequence, int]] = field(default_factory=list)
     parts: list[tuple[Sequence, int]] = field(default_factory=list)
+
+    @property
+    def constraints(self) -> list[Constraint]:
+        """What the tokens that are sampled from this batch are held to."""
+        return [
+            sequence.constraint
+            for sequence, position in self.rows
+            if sequence.constraint and position == len(sequence.tokens) - 1
+        ]
 
     def add(self, sequence: Sequence, count: int) -> None:
         """The next `count` pending tokens of a running sequence."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from ollapy.api.options import SamplingParams
+from ollapy.grammar.constraint import Constraint
 
 # Each second of waiting counts as so many tokens less to compute: the shortest goes first, nobody starves.
 AGING = 256.0
@@ -39,6 +40,7 @@ class Sequence:
     # what an encoder reads before; `tokens` are then the decoder's, from its start token on
     encoder_tokens: list[int] | None = None
     is_background: bool = False
+    constraint: Constraint | None = None  # what the answer is held to
     # tokens at the beginning that stay when the context is full and shifts; None: it does not
     num_keep: int | None = None
     num_prompt: int = field(init=False)

@@ -80,7 +80,7 @@ class Sampler:
             ids = largest(row, k)
         elif _cuts_nucleus(self._params):
             ids = nucleus(row, self._params.top_p)
-        return self._candidates.choose(self._chain, row, ids)
+        return self._candidates.choose(self._chain, row, possible(row, ids))
 
     def _penalize(self, row: Row, history: list[int]) -> None:
         params = self._params
@@ -119,7 +119,19 @@ def largest(row: Row, k: int) -> Ids:
         return np.argpartition(row, len(row) - k)[len(row) - k :]
     maxima = row[: blocks * _BLOCK].reshape(blocks, _BLOCK).max(1)
     threshold = np.partition(maxima, blocks - k)[blocks - k]
-    return np.flatnonzero(row >= threshold)
+    # where fewer are possible at all, all of those
+    return np.flatnonzero(row >= max(threshold, np.finfo(np.float32).min))
+
+
+def possible(row: Row, ids: Ids | None) -> Ids | None:
+    """Those of the indices, all where None, whose tokens may come at all; None where every one may.
+
+    A chain's last sampler may fall on one of no probability, by rounding.
+    """
+    if ids is not None:
+        return ids[np.isfinite(row[ids])]
+    finite = np.flatnonzero(np.isfinite(row))
+    return None if len(finite) == len(row) else finite
 
 
 def nucleus(row: Row, p: float) -> Ids:

@@ -12,6 +12,7 @@ import logging
 import os
 import signal
 import sys
+import threading
 from typing import BinaryIO
 
 from ollapy import logs
@@ -22,6 +23,9 @@ from .writer import FrameWriter
 
 logger = logging.getLogger(__name__)
 
+# Grammars are compiled by recursion; some systems give a thread as little as 512 KB.
+_STACK = 16 << 20
+
 
 def main() -> None:
     """Set the process up and serve until the daemon closes the pipe."""
@@ -31,6 +35,7 @@ def main() -> None:
     logs.configure()
     # the engine thread waits this long for the GIL at worst
     sys.setswitchinterval(0.0005)
+    threading.stack_size(_STACK)
     try:
         asyncio.run(_serve(frames_in, frames_out))
     except Exception:

@@ -14,6 +14,8 @@ from ollapy.chat.render import Prompt, Renderer, too_long
 from ollapy.engine.packer import EmbedJob
 from ollapy.engine.sequence import Sequence
 from ollapy.errors import InvalidRequest, PromptTooLong, Unsupported
+from ollapy.grammar.compiler import Compiler, Vocabulary
+from ollapy.grammar.lark import Thought
 from ollapy.llama.model import Model
 
 from .protocol import Chat, Complete, Embed, Load
@@ -29,6 +31,7 @@ class Intake:
     def __init__(self, model: Model, load: Load) -> None:
         self._model = model
         self._load = load
+        self._compiler = Compiler(self._vocabulary)
 
     def prepare(self, message: Chat | Complete | Embed) -> Reply | EmbedJob:
         """The request as the engine takes it."""
@@ -57,11 +60,26 @@ class Intake:
         tokens = [*self._checked(message.prefix), *prompt.tokens[has_bos_twice:]]
         report = msgspec.structs.replace(report, prompt_tokens=len(tokens))
         parser = self._parser(prompt, tools=bool(message.tools))
-        return Reply(self._sequence(message, tokens, limit), parser, report)
+        sequence = self._sequence(message, tokens, limit)
+        if message.grammar:
+            sequence.constraint = self._compiler.constraint(
+                message.grammar, self._thought(message, prompt), _prefill(message)
+            )
+        return Reply(sequence, parser, report)
+
+    def _thought(self, message: Chat, prompt: Prompt) -> Thought | None:
+        """What comes before an answer that must be something: the model thinks where it is asked to."""
+        if prompt.text.rstrip().endswith(OPEN_THINK):
+            return Thought("", CLOSE_THINK)
+        able = CLOSE_THINK in (self._model.chat_template or "")
+        wanted = able and message.think and not _prefill(message)
+        return Thought(OPEN_THINK, CLOSE_THINK) if wanted else None
 
     def _completion(self, message: Complete) -> Reply:
         tokens, limit = self._completion_tokens(message), self._limit(message.num_ctx)
         sequence = self._sequence(message, tokens, limit)
+        if message.grammar:
+            sequence.constraint = self._compiler.constraint(message.grammar)
         return Reply(sequence, None, ContextReport(limit, len(tokens)))
 
     def _embedding(self, message: Embed) -> EmbedJob:
@@ -144,6 +162,21 @@ class Intake:
             middle,
         ]
 
+    def _vocabulary(self) -> Vocabulary:
+        model = self._model
+        tokens, marks = (
+            range(model.num_vocab),
+            {OPEN_THINK.encode(), CLOSE_THINK.encode()},
+        )
+        pieces = model.pieces
+        return Vocabulary(
+            pieces,
+            control=[
+                t for t in tokens if not model.is_text(t) and pieces[t] not in marks
+            ],
+            ends=[t for t in tokens if model.is_end(t)],
+        )
+
     @cached_property
     def _renderer(self) -> Renderer:
         """The model's template, compiled when a chat first needs it."""
@@ -160,6 +193,13 @@ class Intake:
 def _limit(wanted: int | None, default: int, most: int) -> int:
     """A context's length as a request may have it: what it wants, where that is a length."""
     return min(max(wanted if wanted and wanted > 0 else default, 4), most)
+
+
+def _prefill(message: Chat) -> str:
+    """The part of the answer that the request brings."""
+    last = message.messages[-1] if message.messages else None
+    is_prefill = last and last.role == "assistant" and not last.tool_calls
+    return (last.content or "") if last and is_prefill else ""
 
 
 def _cut(tokens: list[int], limit: int, model: Model) -> list[int]:

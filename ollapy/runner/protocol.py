@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from ollapy.api.grammar import Grammar
 from ollapy.api.ollama import ContextReport, Logprob, Message, Tool, ToolCall
 from ollapy.api.options import SamplingParams
 
@@ -44,7 +45,8 @@ class Chat(msgspec.Struct, tag=True, frozen=True, kw_only=True):
     """Continue a conversation through the model's template.
 
     `prefix` are tokens to put before the prompt, an earlier answer's `tokens`. With `num_keep` a full
-    context goes on without an early part of it, but for so many tokens (-1: the prompt).
+    context goes on without an early part of it, but for so many tokens (-1: the prompt). With `grammar` the
+    content of the answer is what that says, once the model has thought.
     """
 
     id: int = 0
@@ -57,6 +59,7 @@ class Chat(msgspec.Struct, tag=True, frozen=True, kw_only=True):
     num_keep: int | None = None
     truncate: bool
     is_background: bool = False
+    grammar: Grammar | None = None
 
 
 class Complete(msgspec.Struct, tag=True, frozen=True, kw_only=True):
@@ -69,6 +72,7 @@ class Complete(msgspec.Struct, tag=True, frozen=True, kw_only=True):
     num_ctx: int | None
     num_keep: int | None = None
     is_background: bool = False
+    grammar: Grammar | None = None
 
 
 class Embed(msgspec.Struct, tag=True, frozen=True, kw_only=True):

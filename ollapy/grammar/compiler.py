@@ -1,0 +1,145 @@
+"""Compiler: from grammars to constraints, for one model's vocabulary."""
+
+from __future__ import annotations
+
+import logging
+import re
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from llguidance import LLMatcher, LLParserLimits, LLTokenizer, TokenizerWrapper
+
+from ollapy.api.grammar import Grammar, GrammarKind
+from ollapy.errors import InvalidRequest
+
+from .constraint import Constraint
+from .lark import Thought, program
+from .schema import find
+
+logger = logging.getLogger(__name__)
+
+_MAX_CACHED = 64
+_MAX_CACHED_CHARS = 4 << 20
+_MAX_SENTENCE = 400
+_UNSUPPORTED = re.compile(r'Unimplemented keys: \["([^"]+)"')
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """The bytes of every token, those that are no text, and those that end an answer."""
+
+    tokens: list[bytes]
+    control: list[int]
+    ends: list[int]
+
+
+class Compiler:
+    """Makes constraints; what was compiled lately is kept. From any thread.
+
+    `read` gives the vocabulary when it is first needed: reading a large one takes a third of a second.
+    """
+
+    def __init__(self, read: Callable[[], Vocabulary]) -> None:
+        self._read = read
+        self._lock = threading.Lock()
+        self._tokenizer: LLTokenizer | None = None
+        self._compiled: OrderedDict[str, LLMatcher] = OrderedDict()
+
+    def constraint(
+        self, grammar: Grammar, thought: Thought | None = None, prefill: str = ""
+    ) -> Constraint:
+        """What a new answer is held to, which goes on from `prefill` where that begins what the grammar takes.
+
+        InvalidRequest where the grammar cannot be enforced, or nothing is what it asks for.
+        """
+        try:
+            matcher = self._matcher(program(grammar, thought))
+        except InvalidRequest as exc:
+            raise InvalidRequest(
+                f"{_NAMES[grammar.kind]}: {_located(str(exc), grammar)}"
+            ) from exc
+        constraint = Constraint(matcher.deep_copy())
+        if prefill and self._tokenizer:
+            constraint.follow(self._tokenizer.greedy_tokenize(prefill))
+        return constraint
+
+    def _matcher(self, text: str) -> LLMatcher:
+        """The compiled grammar as it stands before the first token; not to be changed."""
+        with self._lock:
+            found = self._compiled.get(text)
+            if found is not None:
+                self._compiled.move_to_end(text)
+                return found
+            tokenizer = self._tokenizer = self._tokenizer or _tokenizer(self._read())
+        matcher = _compile(tokenizer, text)
+        with self._lock:
+            self._compiled[text] = matcher
+            while (
+                len(self._compiled) > _MAX_CACHED
+                or sum(map(len, self._compiled)) > _MAX_CACHED_CHARS
+            ):
+                self._compiled.popitem(last=False)
+        return matcher
+
+
+def _tokenizer(vocabulary: Vocabulary) -> LLTokenizer:
+    if not vocabulary.ends:
+        raise InvalidRequest("this model has no token that ends an answer")
+    return LLTokenizer(TokenizerWrapper(_Tokens(vocabulary)), eos_token=vocabulary.ends)
+
+
+class _Tokens:
+    """A vocabulary under the names that llguidance reads."""
+
+    bos_token_id = None
+
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        self.tokens = vocabulary.tokens
+        self.eos_token_id = vocabulary.ends[0]
+        self.special_token_ids = vocabulary.control
+
+    def __call__(self, text: object) -> list[int]:
+        """Never needed: no text is forced in one spelling."""
+        raise NotImplementedError
+
+
+def _compile(tokenizer: LLTokenizer, text: str) -> LLMatcher:
+    started = time.monotonic()
+    limits = LLParserLimits(max_lexer_states=50_000, verbose_errors=False)
+    matcher = LLMatcher(tokenizer, text, log_level=0, limits=limits)
+    if not matcher.is_error():
+        matcher.compute_bitmask()  # finds out whether anything can be said, and warms what copies share
+    if matcher.is_error():
+        raise InvalidRequest(_complaint(matcher.get_error()))
+    logger.debug(
+        "grammar compiled chars=%d seconds=%.3f", len(text), time.monotonic() - started
+    )
+    return matcher
+
+
+def _complaint(error: str) -> str:
+    """llguidance's sentence without the lines of the grammar that it quotes."""
+    if "NoExtension" in error:
+        return "nothing is what it asks for"
+    sentence = re.split(r"\n +\d+ \| ", error)[0]
+    sentence = sentence.removeprefix("at ").split("failed to compile JSON schema: ")[-1]
+    return " ".join(sentence.split())[:_MAX_SENTENCE]
+
+
+def _located(complaint: str, grammar: Grammar) -> str:
+    """With the place of a keyword that is not supported, where it is one."""
+    found = _UNSUPPORTED.search(complaint)
+    if found is None or grammar.kind is not GrammarKind.SCHEMA:
+        return complaint
+    return f"{find(grammar.source, found[1])} is not supported"
+
+
+_NAMES = {
+    GrammarKind.SCHEMA: "format",
+    GrammarKind.REGEX: "regex",
+    GrammarKind.CHOICE: "choice",
+    GrammarKind.LARK: "grammar",
+}

@@ -1,0 +1,26 @@
+"""Grammars and what compiles them, for tests."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ollapy.api.grammar import Grammar, GrammarKind
+from ollapy.grammar.compiler import Compiler, Vocabulary
+from ollapy.llama.model import Model
+
+
+def schema(source: dict[str, Any]) -> Grammar:
+    """A grammar that is a JSON Schema."""
+    return Grammar(GrammarKind.SCHEMA, source)
+
+
+def compiler_of(model: Model) -> Compiler:
+    """A compiler for a model's vocabulary."""
+    tokens = range(model.num_vocab)
+    return Compiler(
+        lambda: Vocabulary(
+            model.pieces,
+            control=[token for token in tokens if not model.is_text(token)],
+            ends=[token for token in tokens if model.is_end(token)],
+        )
+    )
