@@ -8,11 +8,14 @@ import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from scripts.bench import transfers
 from scripts.bench.host import Host
+from scripts.bench.measures import MEASURES
 from scripts.bench.versus import command
 from scripts.bench.versus.calls import ask
 from scripts.bench.versus.command_server import CommandServer
@@ -91,6 +94,23 @@ def test_both_targets_do_the_same_work(targets: dict[str, Target]) -> None:
     ]
 
     assert [result.num_tokens for result in results] == [8 * 8] * 2
+
+
+@pytest.mark.parametrize(
+    ("name", "num_rows"), [("pull", 5), ("import", 1), ("list", 1)]
+)
+def test_transfers_are_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, num_rows: int
+) -> None:
+    small = replace(transfers._SHAPE, layers=1, width=64, ffn=64)
+    monkeypatch.setattr(transfers, "_SHAPE", small)
+    monkeypatch.setattr(transfers, "_IMPORTED", 1 << 20)
+    monkeypatch.setattr(transfers, "_NUM_MODELS", 2)
+
+    rows = list(MEASURES[name](Host(tmp_path), 1))
+
+    assert len(rows) == num_rows
+    assert all(math.isfinite(row.value) for row in rows)
 
 
 def test_an_engine_s_counters_are_numbers(tmp_path: Path) -> None:

@@ -23,7 +23,6 @@ from .plan import Source
 from .progress import Meter
 from .stream import RangeIgnored, opened
 
-_CHUNK = 1 << 18
 _POLL = 0.05  # seconds between two looks at what the threads have done
 _CONNECTION = 16 * BLOCK  # one more connection for each of these
 _FLUSH = 256 * BLOCK
@@ -134,7 +133,7 @@ class Download:
                 )
 
     def _receive(self, response: Response, offset: int, end: int, line: Line) -> None:
-        view = memoryview(bytearray(self._limit.piece if self._limit else _CHUNK))
+        view = memoryview(bytearray(self._limit.piece if self._limit else BLOCK))
         while offset < end:
             count = response.readinto(view[: min(len(view), end - offset)])
             if not count:

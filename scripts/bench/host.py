@@ -31,6 +31,7 @@ class Host:
 
     def __init__(self, folder: Path, *, threads: int = 0, context: int = 0) -> None:
         self.port = free_port()
+        self.folder = folder
         self.log = folder / "daemon.log"
         inherited = {
             name: value
@@ -47,12 +48,13 @@ class Host:
         }
 
     def call(self, method: str, path: str, body: Record | None = None) -> Any:
-        """One JSON answer of the daemon."""
+        """One JSON answer of the daemon; None where it is empty."""
         connection = HTTPConnection("127.0.0.1", self.port, timeout=_PATIENCE)
         try:
             connection.request(method, path, None if body is None else json.dumps(body))
             response = connection.getresponse()
-            answer = json.loads(response.read())
+            data = response.read()
+            answer = json.loads(data) if data else None
         finally:
             connection.close()
         if response.status != 200:
@@ -92,12 +94,12 @@ class Host:
             self.call("POST", "/api/shutdown")
             self._until(lambda: not self._answers())
 
+    def until_open(self, port: int) -> None:
+        """Wait until somebody listens there."""
+        self._until(lambda: _is_open(port))
+
     def _answers(self) -> bool:
-        try:
-            socket.create_connection(("127.0.0.1", self.port), _PATIENCE).close()
-        except ConnectionRefusedError:
-            return False
-        return True
+        return _is_open(self.port)
 
     @staticmethod
     def _until(is_so: Callable[[], bool]) -> None:
@@ -106,6 +108,14 @@ class Host:
             if time.monotonic() > deadline:
                 raise TimeoutError("the daemon did not do as asked")
             time.sleep(0.002)
+
+
+def _is_open(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), _PATIENCE).close()
+    except ConnectionRefusedError:
+        return False
+    return True
 
 
 def free_port() -> int:

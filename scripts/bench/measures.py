@@ -15,6 +15,7 @@ import psutil
 from .host import Cost, Host, run
 from .report import Row
 from .streams import Record, Stream, stream_all, wall_seconds
+from .transfers import adopt, library, pull
 
 MODEL = "tiny"
 _NUM_TOKENS = 400
@@ -235,4 +236,7 @@ MEASURES: dict[str, Measure] = {
     "daemon": daemon_cost,
     "sharing": sharing,
     "first-token": first_token,
+    "pull": pull,
+    "import": adopt,
+    "list": library,
 }
