@@ -12,6 +12,7 @@ from statistics import median
 
 import psutil
 
+from .constrained import constrained
 from .host import Cost, Host, run
 from .report import Row
 from .streams import Record, Stream, stream_all, wall_seconds
@@ -239,4 +240,5 @@ MEASURES: dict[str, Measure] = {
     "pull": pull,
     "import": adopt,
     "list": library,
+    "constrained": constrained,
 }
