@@ -165,8 +165,13 @@ class Model:
         source = raw.llama_model_chat_template(self.handle, None)
         return source.decode("utf-8", "replace") if source else None
 
-    def tokenize(self, text: str, *, special: bool) -> list[int]:
-        """Token ids, with the model's own BOS where it has one; `special` reads control tokens in the text."""
+    def tokenize(
+        self, text: str, *, special: bool = True, begins: bool = True
+    ) -> list[int]:
+        """Token ids; `special` reads control tokens in the text, `begins` adds what the model puts around one.
+
+        That is its BOS, where it has one, and for models that make vectors an end.
+        """
         data = text.encode("utf-8", "replace")
         most = max(_MIN_TEXT, _TEXT_PER_TOKEN * self.num_ctx_train)
         # reading it would take seconds and gigabytes, to find it too long
@@ -178,7 +183,7 @@ class Model:
         while True:
             buffer = (raw.llama_token * capacity)()
             count = raw.llama_tokenize(
-                self._vocab, data, len(data), buffer, capacity, True, special
+                self._vocab, data, len(data), buffer, capacity, begins, special
             )
             if count >= 0:
                 return list(buffer[:count])
@@ -215,18 +220,27 @@ class Model:
         """Whether the model says with this token that it has finished."""
         return bool(_is_eog(self._vocab, token))
 
-    @property
-    def infill_tokens(self) -> tuple[int, int, int] | None:
-        """The prefix, suffix and middle tokens of fill-in-the-middle, where the vocabulary has them."""
-        found = tuple(
-            f(self._vocab)
-            for f in (
-                raw.llama_vocab_fim_pre,
-                raw.llama_vocab_fim_suf,
-                raw.llama_vocab_fim_mid,
-            )
+    def infill(self, prefix: str, suffix: str) -> list[int] | None:
+        """The tokens that ask for what is missing between two texts; None where the vocabulary has no marks for it.
+
+        What llama.cpp knows goes prefix first, as its server does it; Codestral was trained the other way round.
+        """
+        bos = [raw.llama_vocab_bos(self._vocab)] if self.adds_bos else []
+        before, after = (
+            self.tokenize(t, special=False, begins=False) for t in (prefix, suffix)
         )
-        return (found[0], found[1], found[2]) if min(found) >= 0 else None
+        marks = (
+            raw.llama_vocab_fim_pre,
+            raw.llama_vocab_fim_suf,
+            raw.llama_vocab_fim_mid,
+        )
+        first, second, last = (mark(self._vocab) for mark in marks)
+        if min(first, second, last) >= 0:
+            return [*bos, first, *before, second, *after, last]
+        own = [self.tokenize(text, begins=False) for text in ("[PREFIX]", "[SUFFIX]")]
+        if all(len(tokens) == 1 for tokens in own):
+            return [*bos, *own[1], *after, *own[0], *before]
+        return None
 
     def special_text(self, kind: str) -> str:
         """The text of the file's `bos` or `eos` token, empty where it declares none.

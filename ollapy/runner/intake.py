@@ -18,7 +18,7 @@ from ollapy.grammar.compiler import Compiler, Vocabulary
 from ollapy.grammar.lark import Thought
 from ollapy.llama.model import Model
 
-from .protocol import Chat, Complete, Embed, Load
+from .protocol import Chat, Complete, Embed, Load, Rendered
 from .reply import Reply
 from .worker import max_embed_tokens
 
@@ -33,8 +33,8 @@ class Intake:
         self._load = load
         self._compiler = Compiler(self._vocabulary)
 
-    def prepare(self, message: Chat | Complete | Embed) -> Reply | EmbedJob:
-        """The request as the engine takes it."""
+    def prepare(self, message: Chat | Complete | Embed) -> Reply | EmbedJob | Rendered:
+        """The request as the engine takes it, or its prompt where that is all that is wanted."""
         match message:
             case Chat():
                 return self._chat(message)
@@ -43,7 +43,7 @@ class Intake:
             case Embed():
                 return self._embedding(message)
 
-    def _chat(self, message: Chat) -> Reply:
+    def _chat(self, message: Chat) -> Reply | Rendered:
         limit = self._limit(message.num_ctx)
         prompt = self._renderer.fit(
             message.messages,
@@ -59,6 +59,8 @@ class Intake:
         has_bos_twice = bool(message.prefix) and self._model.adds_bos
         tokens = [*self._checked(message.prefix), *prompt.tokens[has_bos_twice:]]
         report = msgspec.structs.replace(report, prompt_tokens=len(tokens))
+        if message.render_only:
+            return Rendered(message.id, self._text(tokens))
         parser = self._parser(prompt, tools=bool(message.tools))
         sequence = self._sequence(message, tokens, limit)
         if message.grammar:
@@ -75,8 +77,10 @@ class Intake:
         wanted = able and message.think and not _prefill(message)
         return Thought(OPEN_THINK, CLOSE_THINK) if wanted else None
 
-    def _completion(self, message: Complete) -> Reply:
+    def _completion(self, message: Complete) -> Reply | Rendered:
         tokens, limit = self._completion_tokens(message), self._limit(message.num_ctx)
+        if message.render_only:
+            return Rendered(message.id, self._text(tokens))
         sequence = self._sequence(message, tokens, limit)
         if message.grammar:
             sequence.constraint = self._compiler.constraint(message.grammar)
@@ -125,6 +129,10 @@ class Intake:
             return None
         return num_prompt if wanted < 0 else wanted + self._model.adds_bos
 
+    def _text(self, tokens: list[int]) -> str:
+        """What a prompt's tokens stand for, all of them."""
+        return b"".join(map(self._model.piece, tokens)).decode("utf-8", "replace")
+
     def _checked(self, tokens: list[int]) -> list[int]:
         """Tokens from outside; one that the vocabulary lacks would fail the whole batch."""
         if not all(0 <= token < self._model.num_vocab for token in tokens):
@@ -148,19 +156,14 @@ class Intake:
         )
 
     def _completion_tokens(self, message: Complete) -> list[int]:
-        model = self._model
         if message.suffix is None:
-            return model.tokenize(message.prompt, special=True)
-        if model.infill_tokens is None:
+            return self._model.tokenize(message.prompt, special=True)
+        tokens = self._model.infill(message.prompt, message.suffix)
+        if tokens is None:
             raise Unsupported(
                 "this model cannot fill in the middle: its vocabulary has no tokens for it"
             )
-        prefix, suffix, middle = model.infill_tokens
-        return [
-            *(prefix, *model.tokenize(message.prompt, special=False)),
-            *(suffix, *model.tokenize(message.suffix, special=False)),
-            middle,
-        ]
+        return tokens
 
     def _vocabulary(self) -> Vocabulary:
         model = self._model
