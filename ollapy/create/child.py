@@ -12,7 +12,7 @@ from tempfile import TemporaryFile
 from threading import Thread
 from typing import IO
 
-from ollapy.errors import OllapyError
+from ollapy.errors import OllapyError, StoreError
 from ollapy.operation import Operation
 
 logger = logging.getLogger(__name__)
@@ -29,7 +29,7 @@ def lines_of(
     Nothing in the working folder or named by PYTHON… is imported. Its stdin ends with this process.
     """
     command = (sys.executable, "-E", "-P", "-m", module, *arguments)
-    with TemporaryFile() as log, _started(command, env, log) as process:
+    with _log() as log, _started(command, env, log) as process:
         assert process.stdout
         lines: SimpleQueue[bytes | None] = SimpleQueue()
         reader = Thread(target=_read, args=(process.stdout, lines))
@@ -40,6 +40,15 @@ def lines_of(
         finally:
             process.kill()
             reader.join()  # it ends with the process
+
+
+def _log() -> IO[bytes]:
+    try:
+        return TemporaryFile()
+    except OSError as exc:  # its own words name the folders that were tried
+        raise StoreError(
+            "no temporary file can be made, make room for them or set TMPDIR to another folder"
+        ) from exc
 
 
 @contextmanager

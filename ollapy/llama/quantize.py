@@ -51,7 +51,7 @@ def quantize(
     told: Callable[[Quantized], None] = lambda _: None,
 ) -> None:
     """Write the model of these files, in order, in the precision that FILE_TYPES calls so."""
-    with _whole(parts, target) as source:
+    with _whole(parts) as source:
         size = int(_run(source, target, file_type, told, dry=True) * 2**20)
         told(Quantized(size=size))
         _check_space(target, size)
@@ -116,12 +116,12 @@ _SILENCE = raw.llama_log_callback(lambda _level, _text, _data: None)
 
 
 @contextmanager
-def _whole(parts: Sequence[Path], target: Path) -> Iterator[Path]:
+def _whole(parts: Sequence[Path]) -> Iterator[Path]:
     """The file to give to llama.cpp, which finds the others of a split model by their names."""
     if len(parts) == 1:
         yield parts[0]
         return
-    with TemporaryDirectory(dir=target.parent, prefix=f"{target.name}-") as folder:
+    with TemporaryDirectory(prefix="ollapy-") as folder:
         names = [
             Path(folder) / f"model-{number:05}-of-{len(parts):05}.gguf"
             for number in range(1, len(parts) + 1)
@@ -164,7 +164,8 @@ def _print(record: Quantized) -> None:
 
 def _end_with_parent() -> None:
     """What is written has a temporary name; the parent's end is that of the pipe."""
-    sys.stdin.buffer.read()
+    # not by `sys.stdin`, whose lock Python wants at its own end
+    os.read(sys.stdin.fileno(), 1)
     os._exit(1)
 
 
