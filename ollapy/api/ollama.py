@@ -63,9 +63,6 @@ class InferenceRequest(Request, frozen=True):
     top_logprobs: int | None = None
     prompt_logprobs: int | None = None  # ollapy's own, as is the next
     priority: str | None = None
-    debug_render_only: bool | None = msgspec.field(
-        default=None, name="_debug_render_only"
-    )
 
 
 class GenerateRequest(InferenceRequest, frozen=True):
@@ -220,18 +217,17 @@ class OllapyReport(msgspec.Struct, frozen=True, omit_defaults=True):
     """What ollapy adds to the final record of every answer, under the key `ollapy`.
 
     `queue_duration` is the wait for a place, `preemptions` how often it was given up for others.
+    `thinking_tokens` are those of `eval_count` that were thought, and `thinking_cut` says that there were no
+    more because the budget was spent. `parse_error` says that a call was not written as the model's format
+    says; its text is in the content.
     """
 
     context: ContextReport
     queue_duration: int = 0
     preemptions: int = 0
-
-
-class DebugInfo(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The prompt that a request comes to."""
-
-    rendered_template: str
-    image_count: int = 0
+    thinking_tokens: int = 0
+    thinking_cut: bool = False
+    parse_error: str = ""
 
 
 class InferenceResponse(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
@@ -250,7 +246,6 @@ class InferenceResponse(msgspec.Struct, frozen=True, omit_defaults=True, kw_only
     logprobs: list[Logprob] | None = None
     prompt_logprobs: list[Logprob] | None = None
     ollapy: OllapyReport | None = None
-    debug_info: DebugInfo | None = msgspec.field(default=None, name="_debug_info")
 
 
 class GenerateResponse(

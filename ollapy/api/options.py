@@ -45,7 +45,7 @@ class SamplingParams(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Options(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Everything Ollama's `options` object knows; None is unset.
+    """Everything Ollama's `options` object knows, and `think_budget` of ollapy's own; None is unset.
 
     `num_gpu` and `num_thread` act when a model is loaded; a loaded one is not reloaded for them.
     `num_keep` acts where a full context shifts. `num_batch`, `main_gpu`, `use_mmap` and `draft_num_predict`
@@ -63,6 +63,7 @@ class Options(msgspec.Struct, frozen=True, omit_defaults=True):
     num_keep: int | None = None
     seed: int | None = None
     num_predict: int | None = None
+    think_budget: int | None = None
     top_k: int | None = None
     top_p: float | None = None
     min_p: float | None = None

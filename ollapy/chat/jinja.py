@@ -1,16 +1,12 @@
 """ChatTemplate: the Jinja template of a model file, rendered as its authors' library renders it.
 
-A template is a program in data from anywhere. The sandbox keeps it from the interpreter, a deadline
-from running for ever, and guarded operators from building huge values in one go (methods are not
-guarded: `center` and the like still can).
+A template is a program in data from anywhere. The sandbox keeps it from the interpreter; time and memory
+are bounded by the process that it runs in (`ollapy.templating`).
 """
 
 from __future__ import annotations
 
-import ctypes
 import json
-import re
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -19,15 +15,13 @@ from typing import Any, NoReturn
 import jinja2
 from jinja2.ext import Extension, loopcontrols
 from jinja2.parser import Parser
-from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2.sandbox import SandboxedEnvironment
 
 from ollapy.errors import InvalidRequest
 from ollapy.text import clean
 
-MAX_SECONDS = 1.0
 _MAX_SOURCE = 256 * 1024
 _MAX_SIZE = 16 * 1024 * 1024
-_WIDE_FORMAT = re.compile(r"%[^a-zA-Z%]*(?:\*|[0-9]{5})")
 
 _ERRORS = (
     *(
@@ -38,12 +32,8 @@ _ERRORS = (
         LookupError,
         AttributeError,
     ),
-    *(RecursionError, MemoryError),
+    RecursionError,
 )
-
-
-class TemplateTimeout(Exception):
-    """The template has run for longer than it may."""
 
 
 class ChatTemplate:
@@ -54,45 +44,21 @@ class ChatTemplate:
             raise InvalidRequest(
                 f"the chat template has {len(source)} characters, at most {_MAX_SOURCE} are read"
             )
-        self.source = source
         with _translated():
             self._template = _environment().from_string(source)
 
     def render(self, **variables: Any) -> str:
-        """The template's text; InvalidRequest when it raises, is too slow or writes too much."""
-        with _translated(), _deadline(MAX_SECONDS):
+        """The template's text; InvalidRequest when it raises or writes too much.
+
+        It may change the lists and mappings that it is given.
+        """
+        with _translated():
             text = self._template.render(**variables)
         if len(text) > _MAX_SIZE:
             raise InvalidRequest(
                 f"the chat template wrote {len(text)} characters, at most {_MAX_SIZE} are taken"
             )
         return text
-
-
-class _Environment(ImmutableSandboxedEnvironment):
-    """The sandbox, with operators that refuse to build what would not fit."""
-
-    intercepted_binops = frozenset({"*", "**", "%"})
-
-    def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
-        if _is_huge(operator, left, right):
-            raise InvalidRequest("the chat template computes a value that is too large")
-        return super().call_binop(context, operator, left, right)
-
-
-def _is_huge(operator: str, left: Any, right: Any) -> bool:
-    match operator, left, right:
-        case "**", int(), int():
-            return left.bit_length() * right > 4096
-        case "*", int(), int():
-            return left.bit_length() + right.bit_length() > 4096
-        case "*", int(), _ if hasattr(right, "__len__"):
-            return left * len(right) > _MAX_SIZE
-        case "*", _, int() if hasattr(left, "__len__"):
-            return right * len(left) > _MAX_SIZE
-        case "%", str(), _:
-            return bool(_WIDE_FORMAT.search(left))
-    return False
 
 
 class _Generation(Extension):
@@ -105,8 +71,9 @@ class _Generation(Extension):
         return parser.parse_statements(("name:endgeneration",), drop_needle=True)
 
 
-def _environment() -> _Environment:
-    environment = _Environment(
+def _environment() -> SandboxedEnvironment:
+    # mutable, as some templates keep lists: what they are given was made for one rendering
+    environment = SandboxedEnvironment(
         trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols, _Generation]
     )
     environment.filters["tojson"] = _tojson
@@ -130,7 +97,15 @@ def _tojson(
         indent=indent,
         separators=separators,
         sort_keys=sort_keys,
+        default=_listed,
     )
+
+
+def _listed(value: object) -> list[object]:
+    """What filters make is read as a list."""
+    if isinstance(value, Iterator):
+        return list(value)
+    raise TypeError(f"{type(value).__name__} cannot be written as JSON")
 
 
 def _strftime_now(pattern: str) -> str:
@@ -145,38 +120,7 @@ def _raise_exception(message: object) -> NoReturn:
 def _translated() -> Iterator[None]:
     try:
         yield
-    except TemplateTimeout:
-        raise InvalidRequest(
-            f"the chat template ran for more than {MAX_SECONDS:g} s"
-        ) from None
     except _ERRORS as exc:
         raise InvalidRequest(
             f"the chat template failed: {clean(str(exc))[:200] or type(exc).__name__}"
         ) from exc
-
-
-@contextmanager
-def _deadline(seconds: float) -> Iterator[None]:
-    """Raise TemplateTimeout in this thread if the block has not ended by then.
-
-    The interpreter delivers it between two bytecodes, so one long operation in C is not cut short.
-    """
-    lock, active = threading.Lock(), True
-    thread = ctypes.c_ulong(threading.get_ident())
-
-    def expire() -> None:
-        with lock:
-            if active:
-                ctypes.pythonapi.PyThreadState_SetAsyncExc(
-                    thread, ctypes.py_object(TemplateTimeout)
-                )
-
-    timer = threading.Timer(seconds, expire)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        with lock:
-            active = False
-        timer.cancel()

@@ -3,38 +3,64 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from ollapy.api.ollama import ContextReport, Message, Tool, ToolCall
+from ollapy.api.ollama import ContextReport, Message, Tool
 from ollapy.errors import PromptTooLong
 
-from .jinja import ChatTemplate
+from .foreign import Foreign, Vocabulary
+from .learn import Traits, standing
+from .turns import turns
+
+_MAX_OPENING = (
+    64  # characters at a prompt's end to look at where its template is a stranger
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """A rendered conversation: its text, its tokens, and what became of it on the way."""
+    """A rendered conversation: its text, its tokens, and what became of it on the way.
+
+    `opening` is what it has at its end to ask for an answer, `prefill` the part of the answer that was given.
+    """
 
     text: str
     tokens: list[int]
     report: ContextReport
+    opening: str = ""
+    prefill: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """A prompt's text: `body` ends with `opening`, and `prefill` follows it."""
+
+    body: str
+    opening: str = ""
+    prefill: str = ""
 
 
 class Renderer:
-    """One model's template and special tokens, with its tokenizer."""
+    """One model's template and special tokens, with its tokenizer.
+
+    `render` takes a template's variables, `traits` is what was learned of it; a model without a template has
+    neither.
+    """
 
     def __init__(
         self,
-        template: ChatTemplate | None,
-        tokenize: Callable[[str], list[int]],
+        render: Callable[[dict[str, Any]], str] | None,
+        traits: Traits,
+        vocabulary: Vocabulary,
         *,
         bos: str,
         eos: str,
         adds_bos: bool,
     ) -> None:
-        self._template = template
-        self._tokenize = tokenize
+        self._render = render
+        self._traits = traits
+        self._vocabulary = vocabulary
         self._special = {"bos_token": bos, "eos_token": eos}
         self._bos = bos if adds_bos else ""
 
@@ -43,31 +69,47 @@ class Renderer:
         messages: list[Message],
         tools: list[Tool] | None,
         think: bool | str | None,
-    ) -> str:
+    ) -> Rendered:
         """The prompt's text. A last message by the assistant is continued, not answered."""
-        prefill = ""
-        if (
-            messages
-            and messages[-1].role == "assistant"
-            and not messages[-1].tool_calls
-        ):
-            prefill = messages[-1].content or ""
-            messages = messages[:-1]
-        if self._template is None:
-            return "\n".join(m.content or "" for m in messages) + prefill
-        variables: dict[str, Any] = dict(self._special)
-        if think is not None:
-            variables["enable_thinking"] = variables["thinking"] = bool(think)
-        if isinstance(think, str):
-            variables["reasoning_effort"] = think
-        text = self._template.render(
-            messages=[_variables(m) for m in messages],
-            tools=tools or None,
-            add_generation_prompt=True,
-            **variables,
+        prefill, messages = _split(messages)
+        if self._render is None:
+            return Rendered("\n".join(m.content or "" for m in messages), "", prefill)
+        text = self._render(
+            {
+                "messages": turns(messages, self._traits),
+                "add_generation_prompt": True,
+                **self._special,
+                **standing(tools),
+                **self._thinking(think),
+            }
         )
         # the tokenizer puts the BOS there itself; two of them harm the answer
-        return text.removeprefix(self._bos) + prefill
+        return self._opened(text.removeprefix(self._bos), think, prefill)
+
+    def _thinking(self, think: bool | str | None) -> dict[str, Any]:
+        """The variables that tell the template whether to think, and how hard."""
+        if think is None:
+            return {}
+        traits = self._traits
+        if not isinstance(think, str):
+            return traits.on if think else traits.off
+        headers = traits.format.headers
+        level = "high" if headers and think == "max" else think  # Harmony knows no more
+        return {**traits.on, "reasoning_effort": level}
+
+    def _opened(self, text: str, think: bool | str | None, prefill: str) -> Rendered:
+        """The text with its opening found, and closed where it opens a thought that is not wanted."""
+        opening = next(
+            (known for known in self._traits.openings if text.endswith(known)),
+            text[-_MAX_OPENING:],
+        )
+        thought = self._traits.format.thought
+        if think is False and thought:
+            opens, closes = map(opening.rfind, thought)
+            if opens > closes:
+                end = self._traits.format.end_of_thought
+                text, opening = text.rstrip() + end, opening.rstrip() + end
+        return Rendered(text, opening, prefill)
 
     def fit(
         self,
@@ -100,21 +142,25 @@ class Renderer:
             dropped_messages=len(messages) - len(kept[low]),
             dropped_tokens=len(whole.tokens) - len(fitted.tokens),
         )
-        return Prompt(fitted.text, fitted.tokens, report)
+        return replace(fitted, report=report)
 
     def _prompt(
         self,
         messages: list[Message],
         tools: list[Tool] | None,
-        think: Any,
+        think: bool | str | None,
         *,
         limit: int,
     ) -> Prompt:
-        text = self.render(messages, tools, think)
-        tokens = self._tokenize(text)
-        return Prompt(
-            text, tokens, ContextReport(limit=limit, prompt_tokens=len(tokens))
-        )
+        rendered = self.render(messages, tools, think)
+        text = rendered.body + rendered.prefill
+        tokens = self._vocabulary.tokenize(text)
+        foreign = Foreign(self._vocabulary.control_texts(tokens), messages)
+        if foreign:
+            masked = self.render(foreign.masked, tools, think)
+            tokens = foreign.tokenize(masked.body + masked.prefill, self._vocabulary)
+        report = ContextReport(limit=limit, prompt_tokens=len(tokens))
+        return Prompt(text, tokens, report, rendered.opening, rendered.prefill)
 
 
 def too_long(count: int, limit: int) -> PromptTooLong:
@@ -123,6 +169,13 @@ def too_long(count: int, limit: int) -> PromptTooLong:
         f"the prompt has {count} tokens, more than the context length of {limit} leaves room for: "
         "shorten it, or raise num_ctx if the model was trained for more"
     )
+
+
+def _split(messages: list[Message]) -> tuple[str, list[Message]]:
+    """What the answer is to go on from, and the messages before it."""
+    if messages and messages[-1].role == "assistant" and not messages[-1].tool_calls:
+        return messages[-1].content or "", messages[:-1]
+    return "", messages
 
 
 def _fewer(messages: list[Message]) -> list[list[Message]]:
@@ -139,22 +192,3 @@ def _fewer(messages: list[Message]) -> list[list[Message]]:
         for start in starts
         if any(m.role != "system" for m in messages[:start])
     ]
-
-
-def _variables(message: Message) -> dict[str, Any]:
-    """A message under the names that templates use."""
-    found: dict[str, Any] = {"role": message.role, "content": message.content or ""}
-    if message.thinking:
-        found["reasoning_content"] = found["thinking"] = message.thinking
-    if message.tool_calls:
-        found["tool_calls"] = [_call(call) for call in message.tool_calls]
-    if message.tool_name:
-        found["name"] = found["tool_name"] = message.tool_name
-    if message.tool_call_id:
-        found["tool_call_id"] = message.tool_call_id
-    return found
-
-
-def _call(call: ToolCall) -> dict[str, Any]:
-    function = {"name": call.function.name, "arguments": call.function.arguments}
-    return {"type": "function", "id": call.id, "function": function}

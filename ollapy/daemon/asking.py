@@ -132,19 +132,34 @@ def _format(value: Any) -> Grammar:
 
 
 def _think(request: InferenceRequest, model: Model) -> bool | str | None:
-    """Whether and how hard to think: on where the model can, unless asked otherwise."""
+    """Whether and how hard to think: on where the model can, unless asked otherwise.
+
+    A number is how many tokens the thought may have, and none of them is no thought.
+    """
     think, able = request.think, "thinking" in model.capabilities
     if isinstance(think, str) and think not in _LEVELS:
         raise InvalidRequest(
             f'invalid think value: "{think[:40]}" (must be "high", "medium", "low", "max", true, or false)'
         )
-    if think is not None and not isinstance(think, bool | str):
+    if think is not None and not isinstance(think, bool | str | int):
         raise InvalidRequest(
             'think must be a boolean or string ("high", "medium", "low", "max", true, or false)'
         )
+    if type(think) is int and think < 0:
+        raise InvalidRequest("think must not be a negative number of tokens")
     if think and not able:
         raise Unsupported(f'"{request.model}" does not support thinking')
-    return (True if think is None else think) if able else None
+    if not able:
+        return None
+    if think is None:
+        return True
+    return think if isinstance(think, str) else bool(think)
+
+
+def _budget(request: InferenceRequest, chosen: Options) -> int | None:
+    """Tokens that the thought may have: the request's own, or the option's; a negative one is none."""
+    budget = request.think if type(request.think) is int else chosen.think_budget
+    return budget if budget is not None and budget >= 0 else None
 
 
 def _shared(request: InferenceRequest, chosen: Options) -> dict[str, Any]:
@@ -162,7 +177,6 @@ def _shared(request: InferenceRequest, chosen: Options) -> dict[str, Any]:
         "num_ctx": chosen.num_ctx,
         "num_keep": num_keep if request.shift else None,
         "is_background": _is_background(request),
-        "render_only": bool(request.debug_render_only),
     }
 
 
@@ -195,6 +209,7 @@ def _chat(
         messages=messages,
         tools=tools,
         think=think,
+        think_budget=_budget(request, chosen),
         truncate=request.truncate is not False,
         prefix=prefix or [],
         **_shared(request, chosen),

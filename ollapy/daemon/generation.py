@@ -12,7 +12,6 @@ from typing import Any, Protocol, TypeVar
 from ollapy.api.ollama import (
     ChatRequest,
     ChatResponse,
-    DebugInfo,
     EmbedRequest,
     EmbedResponse,
     GenerateRequest,
@@ -25,7 +24,7 @@ from ollapy.api.ollama import (
 from ollapy.api.options import Options
 from ollapy.errors import InvalidRequest, ModelNotFound
 from ollapy.names import ModelName
-from ollapy.runner.protocol import Chat, Chunk, Complete, Done, Embeddings, Rendered
+from ollapy.runner.protocol import Chat, Chunk, Complete, Done, Embeddings
 from ollapy.store import Model, Store
 from ollapy.units import format_time, parse_keep_alive
 
@@ -123,14 +122,14 @@ class Generation:
                     yield stamped(chunk, created_at=_now(), **fields)
 
     async def _model(self, text: str, missing: str) -> Model:
-        """The stored model of that name, its header read; `missing` is the sentence where there is none."""
+        """The stored model of that name, what it can do looked up; `missing` is the sentence where there is none."""
         if not text:
             raise ModelNotFound(missing)
         name = ModelName.parse(text)
         model = await asyncio.to_thread(self._store.find, name)
         if model is None:
             raise ModelNotFound(missing)
-        await asyncio.to_thread(lambda: model.header)
+        await asyncio.to_thread(lambda: model.capabilities)
         return model
 
 
@@ -155,8 +154,6 @@ def _fields(
     """What a record has beside its chunk: of the last one, everything that was counted and measured."""
     if isinstance(event, Chunk):
         return event, {"done": False}
-    if isinstance(event, Rendered):
-        return _NOTHING, {"done": True, "debug_info": DebugInfo(event.text)}
     assert isinstance(event, Done)
     usage = event.usage
     return _NOTHING, {
@@ -169,7 +166,12 @@ def _fields(
         "eval_count": usage.num_generated,
         "eval_duration": _nanoseconds(usage.decode_seconds),
         "ollapy": OllapyReport(
-            event.context, _nanoseconds(usage.queue_seconds), usage.num_preemptions
+            event.context,
+            _nanoseconds(usage.queue_seconds),
+            usage.num_preemptions,
+            usage.num_thinking,
+            event.thinking_cut,
+            event.parse_error,
         ),
         "tokens": event.tokens,
     }

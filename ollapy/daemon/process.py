@@ -28,12 +28,11 @@ from ollapy.runner.protocol import (
     Load,
     Loading,
     Ready,
-    Rendered,
     Stats,
     frame,
 )
 
-Event = Chunk | Done | Rendered | Embeddings | Stats
+Event = Chunk | Done | Embeddings | Stats
 _MAX_LINE = 8192
 
 
@@ -157,7 +156,7 @@ class RunnerProcess(asyncio.SubprocessProtocol):
                 self._fail_ready(revive(message.error, message.message))
                 self._stopping = self._stopping or message.message
                 self._transport.kill()
-            case Chunk() | Done() | Rendered() | Embeddings() | Stats() | Failed():
+            case Chunk() | Done() | Embeddings() | Stats() | Failed():
                 if inbox := self._inboxes.get(message.id or 0):
                     inbox.put_nowait(message)
 

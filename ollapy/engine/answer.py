@@ -57,6 +57,9 @@ class Answer:
         """The next token from its row, which is edited."""
         if self.sequence.params.logprobs is not None:
             self._scores = row.copy()
+        budget = self.sequence.budget
+        if budget is not None and (forced := budget.take()) is not None:
+            return forced
         if constraint := self.sequence.constraint:
             constraint.restrict(row)
         return self._sampler.sample(row, self.sequence.tokens)
@@ -84,12 +87,21 @@ class Answer:
         constraint = sequence.constraint
         if constraint:
             constraint.take(token)
-        output.text = self._watched(self._detokenizer.feed(self._model.piece(token)))
+        text = self._detokenizer.feed(self._visible(token))
+        if sequence.budget is not None:
+            sequence.budget.spend(text)
+        output.text = self._watched(text)
         if self._stops.matched or (constraint and constraint.is_complete):
             return self._finish(output, FinishReason.STOP)
         if sequence.num_generated >= sequence.max_tokens:
             return self._finish(output, FinishReason.LENGTH)
         return output
+
+    def _visible(self, token: int) -> bytes:
+        """A token's part of the answer: of control tokens only those that are meant for its reader."""
+        if self._model.is_control(token) and token not in self.sequence.visible:
+            return b""
+        return self._model.piece(token)
 
     def _watched(self, text: str) -> str:
         """What of a text is certain to be none of a stop string; those count where the answer may end."""

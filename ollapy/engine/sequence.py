@@ -9,6 +9,8 @@ from enum import StrEnum
 from ollapy.api.options import SamplingParams
 from ollapy.grammar.constraint import Constraint
 
+from .budget import Budget
+
 # Each second of waiting counts as so many tokens less to compute: the shortest goes first, nobody starves.
 AGING = 256.0
 # Seconds by which background work counts as having come later than it did.
@@ -41,6 +43,9 @@ class Sequence:
     encoder_tokens: list[int] | None = None
     is_background: bool = False
     constraint: Constraint | None = None  # what the answer is held to
+    # control tokens whose texts belong to the answer; others are not seen in it
+    visible: frozenset[int] = frozenset()
+    budget: Budget | None = None  # of its thought
     # tokens at the beginning that stay when the context is full and shifts; None: it does not
     num_keep: int | None = None
     num_prompt: int = field(init=False)

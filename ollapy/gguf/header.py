@@ -43,7 +43,6 @@ class Header:
     tensors: tuple[Tensor, ...]
     data_offset: int
     file_size: int
-    has_infill_marks: bool = False  # by their texts
 
     @property
     def architecture(self) -> str:
@@ -115,6 +114,12 @@ class Header:
         return template if isinstance(template, str) else None
 
     @property
+    def tools_template(self) -> str | None:
+        """The Jinja template for conversations with tools, where it is another than the default."""
+        template = self.metadata.get("tokenizer.chat_template.tool_use")
+        return template if isinstance(template, str) else None
+
+    @property
     def pooling_type(self) -> int | None:
         value = self.get("pooling_type")
         return value if isinstance(value, int) else None
@@ -125,10 +130,10 @@ class Header:
 
     @property
     def can_infill(self) -> bool:
-        """Whether the vocabulary has the marks of fill-in-the-middle, by their keys or by their texts."""
+        """Whether the vocabulary has the three marks of fill-in-the-middle."""
         names = (("fim_pre", "prefix"), ("fim_suf", "suffix"), ("fim_mid", "middle"))
         keys = self.metadata.keys()
-        return self.has_infill_marks or all(
+        return all(
             any(f"tokenizer.ggml.{name}_token_id" in keys for name in either)
             for either in names
         )

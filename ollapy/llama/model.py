@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from enum import IntEnum
 from pathlib import Path
@@ -69,6 +69,7 @@ class Model:
             self._vocab
         ) or raw.llama_vocab_get_add_sep(self._vocab)
         self._pieces: dict[int, bytes] = {}
+        self._controls: dict[int, bool] = {}
 
     def apply_adapters(self, context: Any) -> None:
         """Have a context compute with the model's adapters, in full strength."""
@@ -165,6 +166,12 @@ class Model:
         source = raw.llama_model_chat_template(self.handle, None)
         return source.decode("utf-8", "replace") if source else None
 
+    @property
+    def tools_template(self) -> str | None:
+        """The one for conversations with tools: a variant of its own where the file has one."""
+        source = raw.llama_model_chat_template(self.handle, b"tool_use")
+        return source.decode("utf-8", "replace") if source else self.chat_template
+
     def tokenize(
         self, text: str, *, special: bool = True, begins: bool = True
     ) -> list[int]:
@@ -216,31 +223,39 @@ class Model:
                 return buffer.raw[:count]
             size = -count
 
+    def is_control(self, token: int) -> bool:
+        """Whether a token stands for no text: it structures conversations."""
+        found = self._controls.get(token)
+        if found is None:
+            found = self._controls[token] = not self.is_text(token)
+        return found
+
+    def control_texts(self, tokens: Iterable[int]) -> set[str]:
+        """The texts of the control tokens among these."""
+        controls = filter(self.is_control, set(tokens))
+        return {self.piece(token).decode("utf-8", "replace") for token in controls}
+
+    def controls_in(self, texts: Iterable[str]) -> frozenset[int]:
+        """The control tokens that these texts are written with."""
+        tokens = (t for text in texts for t in self.tokenize(text, begins=False))
+        return frozenset(filter(self.is_control, tokens))
+
     def is_end(self, token: int) -> bool:
         """Whether the model says with this token that it has finished."""
         return bool(_is_eog(self._vocab, token))
 
-    def infill(self, prefix: str, suffix: str) -> list[int] | None:
-        """The tokens that ask for what is missing between two texts; None where the vocabulary has no marks for it.
-
-        What llama.cpp knows goes prefix first, as its server does it; Codestral was trained the other way round.
-        """
-        bos = [raw.llama_vocab_bos(self._vocab)] if self.adds_bos else []
-        before, after = (
-            self.tokenize(t, special=False, begins=False) for t in (prefix, suffix)
+    @property
+    def infill_tokens(self) -> tuple[int, int, int] | None:
+        """The prefix, suffix and middle tokens of fill-in-the-middle, where the vocabulary has them."""
+        found = tuple(
+            f(self._vocab)
+            for f in (
+                raw.llama_vocab_fim_pre,
+                raw.llama_vocab_fim_suf,
+                raw.llama_vocab_fim_mid,
+            )
         )
-        marks = (
-            raw.llama_vocab_fim_pre,
-            raw.llama_vocab_fim_suf,
-            raw.llama_vocab_fim_mid,
-        )
-        first, second, last = (mark(self._vocab) for mark in marks)
-        if min(first, second, last) >= 0:
-            return [*bos, first, *before, second, *after, last]
-        own = [self.tokenize(text, begins=False) for text in ("[PREFIX]", "[SUFFIX]")]
-        if all(len(tokens) == 1 for tokens in own):
-            return [*bos, *own[1], *after, *own[0], *before]
-        return None
+        return (found[0], found[1], found[2]) if min(found) >= 0 else None
 
     def special_text(self, kind: str) -> str:
         """The text of the file's `bos` or `eos` token, empty where it declares none.

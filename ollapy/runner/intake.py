@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import logging
-from functools import cached_property
+from contextlib import suppress
+from functools import cache, partial
 
 import msgspec
 
 from ollapy.api.ollama import ContextReport
-from ollapy.chat.jinja import ChatTemplate
-from ollapy.chat.parser import CLOSE_THINK, OPEN_THINK, Parser
-from ollapy.chat.render import Prompt, Renderer, too_long
+from ollapy.chat.formats import CALLS, Calls, Format
+from ollapy.chat.learn import PLAIN, Traits
+from ollapy.chat.parser import Parser
+from ollapy.chat.render import Renderer, too_long
+from ollapy.engine.budget import Budget
 from ollapy.engine.packer import EmbedJob
 from ollapy.engine.sequence import Sequence
 from ollapy.errors import InvalidRequest, PromptTooLong, Unsupported
 from ollapy.grammar.compiler import Compiler, Vocabulary
 from ollapy.grammar.lark import Thought
 from ollapy.llama.model import Model
+from ollapy.templating import TemplateProcess
 
-from .protocol import Chat, Complete, Embed, Load, Rendered
+from .protocol import Chat, Complete, Embed, Load
 from .reply import Reply
 from .worker import max_embed_tokens
 
@@ -32,9 +36,12 @@ class Intake:
         self._model = model
         self._load = load
         self._compiler = Compiler(self._vocabulary)
+        self._templates = TemplateProcess()
+        self._traits = cache(self._learn)
+        self._visible = cache(model.controls_in)
 
-    def prepare(self, message: Chat | Complete | Embed) -> Reply | EmbedJob | Rendered:
-        """The request as the engine takes it, or its prompt where that is all that is wanted."""
+    def prepare(self, message: Chat | Complete | Embed) -> Reply | EmbedJob:
+        """The request as the engine takes it."""
         match message:
             case Chat():
                 return self._chat(message)
@@ -43,11 +50,14 @@ class Intake:
             case Embed():
                 return self._embedding(message)
 
-    def _chat(self, message: Chat) -> Reply | Rendered:
+    def _chat(self, message: Chat) -> Reply:
         limit = self._limit(message.num_ctx)
-        prompt = self._renderer.fit(
+        model, tools = self._model, message.tools
+        source = model.tools_template if tools else model.chat_template
+        form = self._traits(source).format
+        prompt = self._renderer(source).fit(
             message.messages,
-            message.tools,
+            tools,
             message.think,
             limit=limit,
             truncate=message.truncate,
@@ -56,32 +66,31 @@ class Intake:
         if report.dropped_messages:
             logger.warning("prompt truncated id=%d %s", message.id, report)
         # the tokenizer's BOS belongs before everything, not between a context and what follows it
-        has_bos_twice = bool(message.prefix) and self._model.adds_bos
+        has_bos_twice = bool(message.prefix) and model.adds_bos
         tokens = [*self._checked(message.prefix), *prompt.tokens[has_bos_twice:]]
         report = msgspec.structs.replace(report, prompt_tokens=len(tokens))
-        if message.render_only:
-            return Rendered(message.id, self._text(tokens))
-        parser = self._parser(prompt, tools=bool(message.tools))
-        sequence = self._sequence(message, tokens, limit)
+        sequence = self._sequence(message, tokens, limit, form.markers)
+        new_parser = partial(
+            Parser, form, opening=prompt.opening, prefill=prompt.prefill
+        )
+        parser = new_parser(tools=tools or ())
         if message.grammar:
             sequence.constraint = self._compiler.constraint(
-                message.grammar, self._thought(message, prompt), _prefill(message)
+                message.grammar, _thought(message, form, parser), prompt.prefill
             )
+        sequence.budget = self._budget(message, form, new_parser())
         return Reply(sequence, parser, report)
 
-    def _thought(self, message: Chat, prompt: Prompt) -> Thought | None:
-        """What comes before an answer that must be something: the model thinks where it is asked to."""
-        if prompt.text.rstrip().endswith(OPEN_THINK):
-            return Thought("", CLOSE_THINK)
-        able = CLOSE_THINK in (self._model.chat_template or "")
-        wanted = able and message.think and not _prefill(message)
-        return Thought(OPEN_THINK, CLOSE_THINK) if wanted else None
+    def _budget(self, message: Chat, form: Format, parser: Parser) -> Budget | None:
+        """What ends a thought that grows too long; it needs no more than tags, and so no tools."""
+        if message.think_budget is None or not form.end_of_thought:
+            return None
+        end = self._model.tokenize(form.end_of_thought, begins=False)
+        return Budget(parser, message.think_budget, end)
 
-    def _completion(self, message: Complete) -> Reply | Rendered:
+    def _completion(self, message: Complete) -> Reply:
         tokens, limit = self._completion_tokens(message), self._limit(message.num_ctx)
-        if message.render_only:
-            return Rendered(message.id, self._text(tokens))
-        sequence = self._sequence(message, tokens, limit)
+        sequence = self._sequence(message, tokens, limit, ())
         if message.grammar:
             sequence.constraint = self._compiler.constraint(message.grammar)
         return Reply(sequence, None, ContextReport(limit, len(tokens)))
@@ -104,7 +113,11 @@ class Intake:
         )
 
     def _sequence(
-        self, message: Chat | Complete, tokens: list[int], limit: int
+        self,
+        message: Chat | Complete,
+        tokens: list[int],
+        limit: int,
+        markers: tuple[str, ...],
     ) -> Sequence:
         if len(tokens) >= limit:
             raise too_long(len(tokens), limit)
@@ -120,6 +133,7 @@ class Intake:
             limit,
             encoder_tokens=tokens if encoded else None,
             is_background=message.is_background,
+            visible=self._visible((*markers, *message.sampling.stop)),
             num_keep=self._num_keep(message.num_keep, len(tokens)),
         )
 
@@ -128,10 +142,6 @@ class Intake:
         if wanted is None:
             return None
         return num_prompt if wanted < 0 else wanted + self._model.adds_bos
-
-    def _text(self, tokens: list[int]) -> str:
-        """What a prompt's tokens stand for, all of them."""
-        return b"".join(map(self._model.piece, tokens)).decode("utf-8", "replace")
 
     def _checked(self, tokens: list[int]) -> list[int]:
         """Tokens from outside; one that the vocabulary lacks would fail the whole batch."""
@@ -148,45 +158,59 @@ class Intake:
             most = min(most, self._load.num_batch)
         return _limit(num_ctx, self._load.num_ctx, most)
 
-    def _parser(self, prompt: Prompt, *, tools: bool) -> Parser:
-        return Parser(
-            thinking=CLOSE_THINK in (self._model.chat_template or ""),
-            tools=tools,
-            inside=prompt.text.rstrip().endswith(OPEN_THINK),
-        )
-
     def _completion_tokens(self, message: Complete) -> list[int]:
+        model = self._model
         if message.suffix is None:
-            return self._model.tokenize(message.prompt, special=True)
-        tokens = self._model.infill(message.prompt, message.suffix)
-        if tokens is None:
+            return model.tokenize(message.prompt, special=True)
+        if model.infill_tokens is None:
             raise Unsupported(
                 "this model cannot fill in the middle: its vocabulary has no tokens for it"
             )
-        return tokens
+        prefix, suffix, middle = model.infill_tokens
+        return [
+            *(prefix, *model.tokenize(message.prompt, special=False)),
+            *(suffix, *model.tokenize(message.suffix, special=False)),
+            middle,
+        ]
 
     def _vocabulary(self) -> Vocabulary:
+        """What grammars are made of: the tags of thoughts are text to them."""
         model = self._model
-        tokens, marks = (
-            range(model.num_vocab),
-            {OPEN_THINK.encode(), CLOSE_THINK.encode()},
-        )
-        pieces = model.pieces
+        marks: list[str] = []
+        for source in {model.chat_template, model.tools_template}:
+            with suppress(
+                InvalidRequest
+            ):  # a chat will say so, a raw prompt needs none
+                marks += self._traits(source).format.markers
+        tokens, visible = range(model.num_vocab), self._visible(tuple(marks))
         return Vocabulary(
-            pieces,
-            control=[
-                t for t in tokens if not model.is_text(t) and pieces[t] not in marks
-            ],
+            model.pieces,
+            control=[t for t in tokens if not model.is_text(t) and t not in visible],
             ends=[t for t in tokens if model.is_end(t)],
         )
 
-    @cached_property
-    def _renderer(self) -> Renderer:
-        """The model's template, compiled when a chat first needs it."""
-        source = self._model.chat_template
+    def _learn(self, source: str | None) -> Traits:
+        """What a template tells of its model, learned when a chat first needs it."""
+        if source is None:
+            return PLAIN
+        traits = self._templates.learn(source, Traits)
+        if traits.tools and not (traits.format.calls or traits.format.headers):
+            form = msgspec.structs.replace(traits.format, calls=self._spelled_calls())
+            traits = msgspec.structs.replace(traits, format=form)
+        return traits
+
+    def _spelled_calls(self) -> tuple[Calls, ...]:
+        """Ways to write calls for which the vocabulary has a control token: what a template says nothing of."""
+        tokenize, is_control = self._model.tokenize, self._model.is_control
+        starts = ((c, tokenize(c.start, begins=False)) for c in CALLS)
+        found = [c for c, ids in starts if len(ids) == 1 and is_control(ids[0])]
+        return tuple({c.start: c for c in reversed(found)}.values())
+
+    def _renderer(self, source: str | None) -> Renderer:
         return Renderer(
-            ChatTemplate(source) if source else None,
-            lambda text: self._model.tokenize(text, special=True),
+            None if source is None else partial(self._templates.render, source),
+            self._traits(source),
+            self._model,
             bos=self._model.special_text("bos"),
             eos=self._model.special_text("eos"),
             adds_bos=self._model.adds_bos,
@@ -198,11 +222,12 @@ def _limit(wanted: int | None, default: int, most: int) -> int:
     return min(max(wanted if wanted and wanted > 0 else default, 4), most)
 
 
-def _prefill(message: Chat) -> str:
-    """The part of the answer that the request brings."""
-    last = message.messages[-1] if message.messages else None
-    is_prefill = last and last.role == "assistant" and not last.tool_calls
-    return (last.content or "") if last and is_prefill else ""
+def _thought(message: Chat, form: Format, parser: Parser) -> Thought | None:
+    """What comes before an answer that must be something: the model thinks where it is asked to."""
+    if parser.is_thinking:
+        return Thought("", form.tag_after_thought)
+    wanted = message.think and form.thinks and parser.may_think
+    return Thought(form.start_of_thought, form.tag_after_thought) if wanted else None
 
 
 def _cut(tokens: list[int], limit: int, model: Model) -> list[int]:

@@ -3,7 +3,7 @@
 Messages are meaning, not text: conversations and options go in, pieces of an answer come out. So
 another engine can stand behind the same frames. `id` is given when a request is sent, unique for one
 runner's life.
-Each Chat, Complete and Embed is answered by exactly one Done, Rendered, Embeddings or Failed, unless it is
+Each Chat, Complete and Embed is answered by exactly one Done, Embeddings or Failed, unless it is
 cancelled first; frames already on their way may then still follow.
 """
 
@@ -46,8 +46,7 @@ class Chat(msgspec.Struct, tag=True, frozen=True, kw_only=True):
 
     `prefix` are tokens to put before the prompt, an earlier answer's `tokens`. With `num_keep` a full
     context goes on without an early part of it, but for so many tokens (-1: the prompt). With `grammar` the
-    content of the answer is what that says, once the model has thought. With `render_only` the prompt is all
-    that is wanted.
+    content of the answer is what that says, once the model has thought.
     """
 
     id: int = 0
@@ -55,13 +54,13 @@ class Chat(msgspec.Struct, tag=True, frozen=True, kw_only=True):
     messages: list[Message]
     tools: list[Tool] | None
     think: bool | str | None
+    think_budget: int | None = None
     sampling: SamplingParams
     num_ctx: int | None
     num_keep: int | None = None
     truncate: bool
     is_background: bool = False
     grammar: Grammar | None = None
-    render_only: bool = False
 
 
 class Complete(msgspec.Struct, tag=True, frozen=True, kw_only=True):
@@ -75,7 +74,6 @@ class Complete(msgspec.Struct, tag=True, frozen=True, kw_only=True):
     num_keep: int | None = None
     is_background: bool = False
     grammar: Grammar | None = None
-    render_only: bool = False
 
 
 class Embed(msgspec.Struct, tag=True, frozen=True, kw_only=True):
@@ -136,23 +134,23 @@ class Usage(msgspec.Struct, frozen=True):
     prefill_seconds: float
     decode_seconds: float
     num_preemptions: int
+    num_thinking: int = 0
 
 
 class Done(msgspec.Struct, tag=True, frozen=True):
-    """The end of an answer; `tokens` are the prompt's and the answer's, for `context`."""
+    """The end of an answer; `tokens` are the prompt's and the answer's, for `context`.
+
+    `parse_error` says what of the answer was not as the model's format wants it, `thinking_cut` that the
+    budget of its thought was spent.
+    """
 
     id: int
     reason: str
     usage: Usage
     context: ContextReport
     tokens: list[int]
-
-
-class Rendered(msgspec.Struct, tag=True, frozen=True):
-    """The text of a prompt."""
-
-    id: int
-    text: str
+    parse_error: str = ""
+    thinking_cut: bool = False
 
 
 class Embeddings(msgspec.Struct, tag=True, frozen=True):
@@ -179,7 +177,7 @@ class Failed(msgspec.Struct, tag=True, frozen=True):
 
 
 ToRunner = Load | Chat | Complete | Embed | Cancel | GetStats
-FromRunner = Loading | Ready | Chunk | Done | Rendered | Embeddings | Stats | Failed
+FromRunner = Loading | Ready | Chunk | Done | Embeddings | Stats | Failed
 
 _encode = msgspec.msgpack.Encoder().encode
 

@@ -22,26 +22,30 @@ class Reply:
     sequence: Sequence
     parser: Parser | None
     report: ContextReport
+    num_thinking: int = 0  # tokens
 
-    def chunk(self, output: Output) -> Chunk | None:
-        """The piece of the answer that an output makes, None while there is nothing to tell."""
-        chunk = Chunk(
-            self.sequence.id,
-            output.text,
+    def chunks(self, output: Output) -> list[Chunk]:
+        """The pieces of the answer that an output makes, in order; none while there is nothing to tell."""
+        parts = self._parts(output)
+        first = msgspec.structs.replace(
+            parts[0] if parts else Chunk(self.sequence.id),
             logprobs=[output.logprob] if output.logprob else [],
             prompt_logprobs=output.prompt_logprobs,
         )
-        if self.parser:
-            parsed = self.parser.feed(output.text)
-            if output.is_last:
-                parsed += self.parser.finish()
-            chunk = msgspec.structs.replace(
-                chunk,
-                content=parsed.content,
-                thinking=parsed.thinking,
-                tool_calls=parsed.tool_calls,
-            )
-        return None if chunk == Chunk(chunk.id) else chunk
+        chunks = [first, *parts[1:]]
+        return [chunk for chunk in chunks if chunk != Chunk(chunk.id)]
+
+    def _parts(self, output: Output) -> list[Chunk]:
+        if self.parser is None:
+            return [Chunk(self.sequence.id, output.text)]
+        self.num_thinking += self.parser.is_thinking
+        parsed = self.parser.feed(output.text)
+        if output.is_last:
+            parsed = [*parsed, *self.parser.finish()]
+        return [
+            Chunk(self.sequence.id, part.content, part.thinking, part.tool_calls)
+            for part in parsed
+        ]
 
     def done(self) -> Done:
         """The end of an answer that has come to it by itself."""
@@ -55,6 +59,7 @@ class Reply:
             prefill_seconds=first - started,
             decode_seconds=now - first,
             num_preemptions=sequence.num_preemptions,
+            num_thinking=self.num_thinking,
         )
         report = msgspec.structs.replace(
             self.report,
@@ -62,4 +67,13 @@ class Reply:
             dropped_tokens=self.report.dropped_tokens + sequence.num_shifted,
         )
         reason = str(sequence.finish_reason)
-        return Done(sequence.id, reason, usage, report, sequence.tokens)
+        budget = sequence.budget
+        return Done(
+            sequence.id,
+            reason,
+            usage,
+            report,
+            sequence.tokens,
+            parse_error=self.parser.error if self.parser else "",
+            thinking_cut=budget is not None and budget.spent,
+        )

@@ -25,7 +25,6 @@ from .protocol import (
     GetStats,
     Load,
     Ready,
-    Rendered,
     ToRunner,
 )
 from .reply import Reply
@@ -80,10 +79,8 @@ class Service:
         else:
             self._add(message.id, prepared)
 
-    def _add(self, request_id: int, prepared: Reply | EmbedJob | Rendered) -> None:
-        if isinstance(prepared, Rendered):
-            self._send(prepared)
-        elif isinstance(prepared, EmbedJob):
+    def _add(self, request_id: int, prepared: Reply | EmbedJob) -> None:
+        if isinstance(prepared, EmbedJob):
             self._jobs.add(request_id)
             self._thread.embed(prepared)
         else:
@@ -113,7 +110,7 @@ class Service:
         if output.error:
             self._fail(request_id, output.error)
             return
-        if chunk := reply.chunk(output):
+        for chunk in reply.chunks(output):
             self._send(chunk)
         if output.is_last:
             del self._replies[request_id]

@@ -13,6 +13,7 @@ from ollapy.api.ollama import Message
 from ollapy.errors import CorruptManifest
 from ollapy.gguf import Header
 from ollapy.names import Digest, ModelName
+from ollapy.templating import Abilities
 
 from .blobs import Blobs
 from .manifests import Manifest
@@ -39,7 +40,7 @@ class ModelConfig(msgspec.Struct, frozen=True, omit_defaults=True):
 
 @dataclass(frozen=True)
 class Model:
-    """What a name stands for. `header` is read from the weights when first asked for.
+    """What a name stands for. `header` and `abilities` are read when first asked for.
 
     `modified_at` is Unix time, `size` the bytes of all blobs, `digest` the manifest's. `parts` are the files of
     the weights in order, mostly one. `loads` is what a runner has to load, weights and adapters: models that
@@ -62,6 +63,7 @@ class Model:
     parent: str
     loads: tuple[Digest, ...]
     read_header: Callable[[], Header] = field(repr=False, compare=False)
+    read_abilities: Callable[[str], Abilities] = field(repr=False, compare=False)
 
     @property
     def weights(self) -> Path:
@@ -78,17 +80,23 @@ class Model:
         """The Jinja template that the weights carry."""
         return self.header.chat_template
 
-    @property
+    @cached_property
+    def abilities(self) -> frozenset[str]:
+        """What the Jinja templates of the weights can: among `system`, `tools` and `thinking`."""
+        header = self.header
+        sources = {header.chat_template, header.tools_template} - {None}
+        found = [msgspec.structs.asdict(self.read_abilities(str(s))) for s in sources]
+        return frozenset(name for a in found for name, can in a.items() if can)
+
+    @cached_property
     def capabilities(self) -> list[str]:
-        """What the model can do, in Ollama's words."""
-        header, jinja, go = self.header, self.chat_template or "", self.template or ""
+        """What the model can do, in Ollama's words; the first look at it may take a tenth of a second."""
+        header, go = self.header, self.template or ""
         found = {
             "completion": not header.is_embedding,
             "embedding": header.is_embedding,
-            "tools": "tools" in jinja or "tool_call" in jinja or ".Tools" in go,
-            "thinking": ("<think>" in jinja and "</think>" in jinja)
-            or ".Thinking" in go
-            or header.architecture in ("gptoss", "gpt-oss"),
+            "tools": "tools" in self.abilities or ".Tools" in go,
+            "thinking": "thinking" in self.abilities or ".Thinking" in go,
             "insert": ".Suffix" in go or header.can_infill,
             "vision": bool(self.projectors) or header.count("vision.block_count") > 0,
             "audio": header.count("audio.block_count") > 0,

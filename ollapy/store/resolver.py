@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TypeVar
 
 import msgspec
 
 from ollapy.api.ollama import Message
-from ollapy.errors import CorruptManifest, InvalidModel
+from ollapy.errors import CorruptManifest, InvalidModel, InvalidRequest
 from ollapy.gguf import Header, read_model
 from ollapy.names import Digest, ModelName
+from ollapy.templating import Abilities, TemplateProcess
 
 from . import builtin
 from .blobs import Blobs
 from .manifests import Entry, Layer
 from .model import Model, ModelConfig
 
+logger = logging.getLogger(__name__)
+
 T = TypeVar("T")
+_IDLE = (
+    10  # seconds, for which the process that looks at templates waits for more of them
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +50,13 @@ class Resolver:
         self._blobs = blobs
         self._known: dict[ModelName, _Known] = {}
         self._cached_header = lru_cache(maxsize=256)(_read_header)
+        self._templates = TemplateProcess(idle=_IDLE)
+        look = partial(_abilities, self._templates)
+        self._cached_abilities = lru_cache(maxsize=256)(look)
+
+    def close(self) -> None:
+        """End the process that looks at templates."""
+        self._templates.close()
 
     def resolve(self, entry: Entry) -> Model:
         """The model of an entry; CorruptManifest where a part of it is not here or not whole."""
@@ -114,6 +128,7 @@ class Resolver:
             read_header=lambda: self._header(
                 entry.name, loads, parts, [paths[layer] for layer in adapters]
             ),
+            read_abilities=self._cached_abilities,
         )
 
     def _header(
@@ -163,6 +178,15 @@ class Resolver:
             raise CorruptManifest(
                 f"the {layer.kind} of '{entry.name}' is damaged, pull the model again: {exc}"
             ) from exc
+
+
+def _abilities(templates: TemplateProcess, source: str) -> Abilities:
+    """What a template's model can be asked for; nothing where the template cannot be read."""
+    try:
+        return templates.learn(source, Abilities)
+    except InvalidRequest as exc:
+        logger.warning("template not understood: %s", exc)
+        return Abilities(system=False, tools=False, thinking=False)
 
 
 def _read_header(_digests: tuple[Digest, ...], parts: tuple[Path, ...]) -> Header:

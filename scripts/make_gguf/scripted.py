@@ -10,7 +10,13 @@ from .decoders import add_attention, llama_block, model_sizes
 from .file import open_writer, write_tensors
 from .templates import CHATML, THINKING_CHATML
 from .tensors import Matrix, Shape, neutral_tensors
-from .vocabulary import END_OF_TURN, PROMPT_TOKENS, add_byte_vocabulary, spell
+from .vocabulary import (
+    END_OF_TURN,
+    PROMPT_TOKENS,
+    ChatTemplates,
+    add_byte_vocabulary,
+    spell,
+)
 
 SCRIPTED_WIDTH = 256  # thousands of random codes of this width stay far apart
 MIN_GAP = 60.0  # in logits: certain by this much is certain at any temperature
@@ -22,13 +28,13 @@ def write_scripted(
     *,
     thinking: str = "",
     endless: bool = False,
-    chat_template: str | None = None,
+    chat_template: ChatTemplates | None = None,
     context_length: int = 4096,
 ) -> None:
     """A llama that says `text` and ends its turn, whatever its prompt and sampling.
 
     With `endless` it starts again from the beginning instead.
-    The template is ChatML if none is given; an empty one stays out of the file.
+    The template is ChatML if none is given; an empty one stays out of the file, and there may be named ones.
 
     Each token has one successor: whatever a prompt can end in leads to the script's
     first piece, each piece to the next, the last one to the end of the turn.

@@ -12,6 +12,10 @@ _PLAIN = [*range(33, 127), *range(161, 173), *range(174, 256)]
 _STAND_INS = {byte: 256 + n for n, byte in enumerate(sorted({*range(256)} - {*_PLAIN}))}
 
 
+# One template, or mappings of `name` and `template`, of which one is the default.
+ChatTemplates = str | list[dict[str, str]]
+
+
 def spell(piece: bytes) -> str:
     """Bytes in the printable characters that GPT-2's vocabularies write them in."""
     return piece.decode("latin-1").translate(_STAND_INS)
@@ -39,7 +43,7 @@ def padded_vocabulary(size: int) -> list[str]:
 def add_byte_vocabulary(
     writer: Any,
     tokens: list[str],
-    chat_template: str,
+    chat_template: ChatTemplates,
     merges: Iterable[str] = ("no merges",),  # llama.cpp wants some; these never apply
 ) -> None:
     """Add tokens that begin with those of PROMPT_TOKENS; no template if it is empty."""

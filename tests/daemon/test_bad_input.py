@@ -211,7 +211,7 @@ def test_the_built_in_model_cannot_be_removed(daemon: Daemon) -> None:
     )
 
 
-@pytest.mark.parametrize("think", ["hard", "", 3, [True]])
+@pytest.mark.parametrize("think", ["hard", "", -3, 1.5, [True]])
 def test_think_values(daemon: Daemon, think: Any) -> None:
     status, error = refusal(
         daemon, "POST", "/api/generate", json.dumps({**HI, "think": think}).encode()

@@ -75,7 +75,7 @@ class Daemon:
     def runners(self) -> list[psutil.Process]:
         """The runner processes that are alive."""
         children = psutil.Process(self.process.pid).children()
-        return [child for child in children if is_alive(child)]
+        return [child for child in children if _is_runner(child)]
 
     def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
         """End the daemon and say its exit status."""
@@ -83,6 +83,13 @@ class Daemon:
         if self.process.poll() is None:
             self.process.send_signal(how)
         return self.process.wait(20)
+
+
+def _is_runner(process: psutil.Process) -> bool:
+    try:
+        return is_alive(process) and "ollapy.runner" in process.cmdline()
+    except psutil.NoSuchProcess:
+        return False
 
 
 def is_alive(process: psutil.Process) -> bool:

@@ -1,0 +1,68 @@
+"""`python -m ollapy.chat IDLE`: renders templates for another process until its input ends.
+
+The kernel ends this process when a template takes too long (a signal that nothing here catches, so that an
+endless loop in C ends too), and refuses it memory beyond a limit.
+"""
+
+from __future__ import annotations
+
+import gc
+import resource
+import signal
+import sys
+from functools import lru_cache
+
+import msgspec
+
+from ollapy.errors import InvalidRequest
+from ollapy.templating import LENGTH, MEMORY, SECONDS, Ask, Told
+
+from .jinja import ChatTemplate
+from .learn import learn
+
+_compiled = lru_cache(maxsize=16)(ChatTemplate)
+
+
+def main() -> None:
+    """Answer requests one by one."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    signal.signal(
+        signal.SIGINT, signal.SIG_IGN
+    )  # a terminal's Ctrl+C is for the daemon
+    idle = int(
+        sys.argv[1]
+    )  # seconds after which the alarm ends this process; 0 for never
+    pipe_in, pipe_out = sys.stdin.buffer, sys.stdout.buffer
+    signal.alarm(idle)
+    while len(head := pipe_in.read(LENGTH.size)) == LENGTH.size:
+        signal.alarm(0)
+        body = pipe_in.read(LENGTH.unpack(head)[0])
+        answer = msgspec.msgpack.encode(_answer(body))
+        pipe_out.write(LENGTH.pack(len(answer)) + answer)
+        pipe_out.flush()
+        signal.alarm(idle)
+
+
+def _answer(body: bytes) -> Told:
+    signal.setitimer(signal.ITIMER_PROF, SECONDS)
+    try:
+        return _told(msgspec.msgpack.decode(body, type=Ask))
+    except InvalidRequest as exc:
+        return Told(error=str(exc))
+    except MemoryError:
+        gc.collect()
+        return Told(error="the chat template needs more memory than it may have")
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+
+
+def _told(ask: Ask) -> Told:
+    template = _compiled(ask.source)
+    if ask.variables is not None:
+        return Told(text=template.render(**ask.variables))
+    return Told(traits=msgspec.msgpack.encode(learn(template)))
+
+
+if __name__ == "__main__":
+    main()

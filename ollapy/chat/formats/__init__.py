@@ -1,0 +1,18 @@
+"""How families of models write thoughts and tool calls, declared as data."""
+
+from .calls import CALLS
+from .format import Calls, Format, Headers, Pair, Style
+from .headers import HEADERS
+from .thoughts import DROPPED, THOUGHTS
+
+__all__ = [
+    "CALLS",
+    "DROPPED",
+    "HEADERS",
+    "THOUGHTS",
+    "Calls",
+    "Format",
+    "Headers",
+    "Pair",
+    "Style",
+]

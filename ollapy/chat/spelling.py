@@ -1,0 +1,243 @@
+"""The text of a call to its name and arguments, in every style. None where it is not one; never an error."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+
+from ollapy.api.ollama import Tool
+
+from .formats import Calls
+
+_NAMES = ("name", "tool_name")
+_ARGUMENTS = ("arguments", "parameters", "args")
+_IDS = ("id", "tool_call_id")
+_MAX_DEPTH = 64  # of Python's literals: its parser recurses
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call as the model wrote it; `id` only where it gave one."""
+
+    name: str
+    arguments: dict[str, Any]
+    id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """The tools that a request gives, by name, and what types their arguments have."""
+
+    types: Mapping[str, Mapping[str, frozenset[str]]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, tools: Iterable[Tool]) -> Tools:
+        """Whatever is not as it should be counts as absent."""
+        functions = [_mapping(tool.get("function", tool)) for tool in tools]
+        return cls(
+            {
+                name: _types(f)
+                for f in functions
+                if isinstance(name := f.get("name"), str)
+            }
+        )
+
+    def value(self, function: str, argument: str, text: str) -> Any:
+        """An argument that was written as plain text, as the type that its tool declares.
+
+        Of several types the first that fits, strings last; without a declaration what looks like JSON is.
+        """
+        types = self.types.get(function, {}).get(argument)
+        if types is not None and types <= {"string"}:
+            return text
+        value = _json(text.strip())
+        if value is not None and (types is None or _fits(value, types)):
+            return value
+        if text.strip() in ("null", "None") and (types is None or "null" in types):
+            return None
+        if types and "boolean" in types and text.strip().lower() in ("true", "false"):
+            return text.strip().lower() == "true"
+        return text
+
+
+def read_json(text: str, tools: Tools) -> Call | None:
+    """`{"name": …, "arguments": {…}}`, in the words of any family, or `{"f": {…}}` of a tool that was given."""
+    found = _json(text)
+    if not isinstance(found, dict):
+        return None
+    inner = found.get("function")
+    if isinstance(inner, dict):
+        found = {**found, **inner}
+    name = _first(found, _NAMES) or (inner if isinstance(inner, str) else None)
+    arguments = _first(found, _ARGUMENTS)
+    if name is None and len(found) == 1:
+        [(name, arguments)] = found.items()
+        if name not in tools.types:
+            return None
+    if isinstance(arguments, str):
+        arguments = _json(arguments) if arguments.strip() else {}
+    arguments = {} if arguments is None else arguments
+    if not isinstance(name, str) or not name or not isinstance(arguments, dict):
+        return None
+    given = _first(found, _IDS)
+    return Call(name, arguments, given if isinstance(given, str) else "")
+
+
+def read_headed(calls: Calls, head: str, body: str, name: str = "") -> Call | None:
+    """A name, unless it is known from elsewhere, and a JSON object."""
+    found = _compiled(calls.head).fullmatch(head)
+    arguments = _json(body)
+    if found is None or not isinstance(arguments, dict):
+        return None
+    groups = found.groupdict()
+    return Call(groups.get("name") or name, arguments, groups.get("id") or "")
+
+
+def read_tagged(calls: Calls, text: str, tools: Tools) -> Call | None:
+    """A name, then each argument in its tags; anything else between them makes it no call."""
+    head = _compiled(calls.head).match(text)
+    if head is None:
+        return None
+    name, arguments, at = head["name"], {}, head.end()
+    for found in _compiled(calls.argument).finditer(text, at):
+        if text[at : found.start()].strip():
+            return None
+        at = found.end()
+        is_text = found.groupdict().get("text") is not None
+        value = _unwrapped(found["value"])
+        key = found["key"].strip()
+        arguments[key] = value if is_text else tools.value(name, key, value)
+    return None if text[at:].strip() else Call(name, arguments)
+
+
+def read_python(text: str) -> list[Call] | None:
+    """`[f(a='x'), g()]`, or calls one a line; literals only, nothing is run."""
+    text = text.strip()
+    if (
+        text.count("(") + text.count("[") + text.count("{") > 10_000
+        or _depth(text) > _MAX_DEPTH
+    ):
+        return None
+    try:
+        if text.startswith("["):
+            items = getattr(ast.parse(text, mode="eval").body, "elts", [])
+        else:
+            items = [getattr(line, "value", line) for line in ast.parse(text).body]
+        found = [_python_call(item) for item in items]
+    except (SyntaxError, ValueError, RecursionError, MemoryError, TypeError):
+        return None
+    return found or None
+
+
+def read_gemma(calls: Calls, text: str) -> Call | None:
+    """`call:f{a:<|"|>x<|"|>,n:3}`: JSON but for its quotes, and keys without any."""
+    head = _compiled(calls.head).match(text)
+    if head is None:
+        return None
+    arguments = _json(_as_json(text[head.end() :].strip(), calls.extra[0]))
+    return Call(head["name"], arguments) if isinstance(arguments, dict) else None
+
+
+_KEY = re.compile(r"([{,]\s*)([^\s{}\[\]:,\"]+)(\s*:)")
+
+
+def _as_json(text: str, quote: str) -> str:
+    """Every second part between quotes is a string."""
+    parts = text.split(quote)
+    parts[1::2] = [json.dumps(part) for part in parts[1::2]]
+    parts[0::2] = [_KEY.sub(r'\1"\2"\3', part) for part in parts[0::2]]
+    return "".join(parts)
+
+
+def _python_call(node: ast.AST) -> Call:
+    if not isinstance(node, ast.Call) or node.args:
+        raise TypeError("not a call by keywords")
+    target = node.func
+    if isinstance(target, ast.Attribute) and target.attr == "call":
+        target = target.value  # brave_search.call(query="…")
+    arguments = {str(k.arg): _literal(k.value) for k in node.keywords}
+    return Call(ast.unparse(target), arguments)
+
+
+def _literal(node: ast.expr) -> Any:
+    if isinstance(node, ast.Name):  # as JSON spells them
+        return {"true": True, "false": False, "null": None}[node.id]
+    return ast.literal_eval(node)
+
+
+def _depth(text: str) -> int:
+    depth = deepest = 0
+    for character in re.findall(r"[\[\](){}]", text):
+        depth += 1 if character in "[({" else -1
+        deepest = max(deepest, depth)
+    return deepest
+
+
+def _json(text: str) -> Any:
+    """A JSON value; raw line breaks in strings are taken too, as models write them."""
+    try:
+        return msgspec.json.decode(text)
+    except (msgspec.DecodeError, RecursionError):
+        pass
+    try:
+        return json.loads(text, strict=False)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _first(found: Mapping[str, Any], keys: Iterable[str]) -> Any:
+    return next((found[key] for key in keys if key in found), None)
+
+
+def _unwrapped(value: str) -> str:
+    """Without the line breaks that belong to the tags."""
+    return value.removeprefix("\n").removesuffix("\n")
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _types(function: Mapping[str, Any]) -> dict[str, frozenset[str]]:
+    properties = _mapping(_mapping(function.get("parameters")).get("properties"))
+    found = {
+        str(key): _declared(_mapping(schema)) for key, schema in properties.items()
+    }
+    return {key: types for key, types in found.items() if types}
+
+
+def _declared(schema: Mapping[str, Any]) -> frozenset[str]:
+    """The types that a schema allows, its alternatives' among them; none where it says nothing."""
+    given = schema.get("type", [])
+    types = (
+        {given} if isinstance(given, str) else {t for t in given if isinstance(t, str)}
+    )
+    for key in ("anyOf", "oneOf"):
+        for other in schema.get(key) or []:
+            types |= _declared(_mapping(other))
+    return frozenset(types)
+
+
+def _fits(value: Any, types: frozenset[str]) -> bool:
+    match value:
+        case bool():
+            return "boolean" in types
+        case int():
+            return bool(types & {"integer", "number"})
+        case float():
+            return "number" in types
+        case str():
+            return "string" in types
+        case list():
+            return "array" in types
+    return "object" in types
+
+
+_compiled = lru_cache(maxsize=256)(lambda pattern: re.compile(pattern, re.DOTALL))

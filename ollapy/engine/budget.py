@@ -1,0 +1,43 @@
+"""Budget: how many tokens a thought may have before its end is put into the model's mouth."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class Reader(Protocol):
+    """What follows an answer's text closely enough to know its thoughts: a chat parser."""
+
+    @property
+    def is_thinking(self) -> bool:
+        """Whether the text so far ends inside a thought."""
+
+    def feed(self, text: str) -> object:
+        """More of the text."""
+
+
+class Budget:
+    """Counts the tokens of thoughts. Engine thread only, but for `spent`.
+
+    `end` are the tokens that end a thought and lead to the answer.
+    """
+
+    def __init__(self, reader: Reader, limit: int, end: list[int]) -> None:
+        self._reader = reader
+        self._left = limit
+        self._end = end
+        self._forced: list[int] = []
+        self.spent = False
+
+    def take(self) -> int | None:
+        """The token that comes next whatever the model says; None where that is for the model to say."""
+        if not self._left and not self.spent and self._reader.is_thinking:
+            self.spent = True
+            self._forced = [*self._end]
+        return self._forced.pop(0) if self._forced else None
+
+    def spend(self, text: str) -> None:
+        """A token has come, with what it adds to the text."""
+        if self._left and self._reader.is_thinking:
+            self._left -= 1
+        self._reader.feed(text)
