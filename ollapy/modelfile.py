@@ -147,8 +147,7 @@ def parse(text: str) -> Modelfile:
     if not values["FROM"]:
         raise InvalidRequest("no FROM line")
     last = {command: each[-1] for command, each in values.items() if each}
-    if not _SEMVER.fullmatch(last.get("REQUIRES", "0")):
-        raise InvalidRequest("requires must be a valid semver (e.g. 0.14.0)")
+    check_requires(last.get("REQUIRES", "0"))
     return Modelfile(
         sources=values["FROM"],
         adapters=values["ADAPTER"],
@@ -162,6 +161,12 @@ def parse(text: str) -> Modelfile:
         licenses=values["LICENSE"],
         messages=tuple(Message(one.name, one.value) for one in found["MESSAGE"]),
     )
+
+
+def check_requires(version: str) -> None:
+    """InvalidRequest unless it is the number of a release."""
+    if not _SEMVER.fullmatch(version):
+        raise InvalidRequest("requires must be a valid semver (e.g. 0.14.0)")
 
 
 def _instructions(text: str) -> Iterator[Instruction]:

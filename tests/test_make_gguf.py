@@ -21,6 +21,7 @@ from llama_cpp import llama_cpp
 from ollapy.gguf import read_header
 from ollapy.llama.context import Context, open_context
 from ollapy.llama.model import Model, open_model
+from ollapy.llama.quantize import quantize
 from scripts.make_gguf import (
     CHATML,
     REAL_SHAPES,
@@ -36,7 +37,6 @@ from scripts.make_gguf import (
     write_shape,
     write_sliding,
 )
-from scripts.quantize import quantize
 from tests.conftest import TINY
 
 # The callback belongs to the process, and so to ollapy.llama; this quietens the binding's.
@@ -222,7 +222,7 @@ def test_scripted_survives_quantization(
     scripted: dict[str, Path], tmp_path: Path, file_type: str
 ) -> None:
     path = tmp_path / f"{file_type}.gguf"
-    quantize(scripted["emoji"], path, file_type)
+    quantize([scripted["emoji"]], path, file_type)
 
     assert path.stat().st_size < scripted["emoji"].stat().st_size
     assert say(path, temperature=2) == SCRIPTS["emoji"]

@@ -21,7 +21,7 @@ from . import responses
 from .generation import Generation
 from .operations import Operations
 from .pool import RunnerPool
-from .routes import care, inference, models, status, transfers
+from .routes import care, creation, inference, models, status, transfers
 from .security import Gate
 from .tidying import tidy
 
@@ -39,6 +39,8 @@ _ROUTES = [
     Route("/api/delete", models.delete, methods=["DELETE"]),
     Route("/api/pull", transfers.pull, methods=["POST"]),
     Route("/api/push", transfers.push, methods=["POST"]),
+    Route("/api/create", creation.create, methods=["POST"]),
+    Route("/api/blobs/{digest}", creation.blob, methods=["HEAD", "POST"]),
     Route("/api/prune", care.prune, methods=["POST"]),
     Route("/api/verify", care.verify, methods=["POST"]),
     Route("/api/du", care.usage, methods=["GET"]),

@@ -7,16 +7,20 @@ from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
+from typing import TypeVar
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from ollapy.api.ollama import Progress
 from ollapy.errors import Busy
+from ollapy.names import ModelName
 from ollapy.operation import Operation
 
 from . import responses
 from .disconnect import unless_gone
+
+T = TypeVar("T")
 
 # Given an operation to report to, does it, and returns the last record.
 Work = Callable[[Operation], object]
@@ -48,6 +52,10 @@ class Operations:
             doing.exception()  # or asyncio complains that nobody looked
             self._running.discard(operation)
 
+    async def run(self, work: Callable[[], T]) -> T:
+        """What some work returns that nobody is told of meanwhile."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+
     async def close(self) -> None:
         """Cancel all and wait until they have ended."""
         for operation in self._running:
@@ -74,6 +82,21 @@ async def answer(request: Request, work: Work, *, stream: bool) -> Response:
         return responses.json(await unless_gone(request, _last(records)))
     first = await unless_gone(request, anext(records))
     return responses.Records(first, records)
+
+
+def replacing(request: Request, name: ModelName, work: Work) -> Work:
+    """The work, and then what the name meant before it leaves memory when nobody uses it any more."""
+    loop, state = asyncio.get_running_loop(), request.app.state
+
+    def whole(operation: Operation) -> object:
+        before = state.store.entry(name)
+        last = work(operation)
+        after = state.store.entry(name)
+        if before and after and before.digest != after.digest:
+            loop.call_soon_threadsafe(state.pool.forget, name)
+        return last
+
+    return whole
 
 
 async def _last(records: AsyncGenerator[object, None]) -> object:

@@ -76,6 +76,10 @@ class Log:
         )
         # a collected callback is a segfault, so it lives as long as this object: the process
         self._callback = raw.llama_log_callback(self._on_text)
+        self.listen()
+
+    def listen(self) -> None:
+        """Get what llama.cpp says, from now on and instead of anybody else."""
         raw.llama_log_set(self._callback, ctypes.c_void_p())
 
     def _on_text(self, level: int, text: bytes, _data: object) -> None:

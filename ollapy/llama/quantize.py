@@ -24,7 +24,7 @@ from ollapy.errors import InvalidModel, OllapyError, StoreError, Unsupported
 from ollapy.gguf.tables import FILE_TYPES
 from ollapy.units import format_bytes
 
-from .library import raw
+from .library import log, raw
 
 _NUMBERS = {name: number for number, name in FILE_TYPES.items()}
 _TENSOR = re.compile(r"\[ *\d+/ *\d+\] (.+?) *- \[")
@@ -69,18 +69,18 @@ def _run(
     """The MiB of the result; `dry` makes none."""
     params = raw.llama_model_quantize_default_params()
     params.ftype, params.dry_run, params.max_buf_size = _NUMBERS[file_type], dry, _SLAB
-    log = _Log((lambda _: None) if dry else told)
+    said = _Log((lambda _: None) if dry else told)
     paths = os.fsencode(source), os.fsencode(target)
-    with log:
+    with said:
         status = raw.llama_model_quantize(*paths, ctypes.byref(params))
-    if log.needs_measurements or "imatrix" in log.reason:
+    if said.needs_measurements or "imatrix" in said.reason:
         raise Unsupported(
             f"{file_type} needs an importance matrix, which ollapy does not make: "
             "take Q2_K, Q3_K_M, IQ4_XS or a larger type"
         )
     if status != 0:
-        raise InvalidModel(f"llama.cpp cannot quantize the model: {log.reason}")
-    return log.size
+        raise InvalidModel(f"llama.cpp cannot quantize the model: {said.reason}")
+    return said.size
 
 
 class _Log:
@@ -97,7 +97,7 @@ class _Log:
         raw.llama_log_set(self._callback, ctypes.c_void_p())
 
     def __exit__(self, *_: object) -> None:
-        raw.llama_log_set(_SILENCE, ctypes.c_void_p())
+        log.listen()
 
     def _on_text(self, _level: int, text: bytes, _data: object) -> None:
         line = text.decode("utf-8", "replace").strip()
@@ -109,10 +109,6 @@ class _Log:
             self.reason = found[1]
         elif "will require an imatrix" in line:
             self.needs_measurements = True
-
-
-# a collected callback is a segfault, so this one lives as long as the process
-_SILENCE = raw.llama_log_callback(lambda _level, _text, _data: None)
 
 
 @contextmanager

@@ -95,6 +95,25 @@ class Blobs:
             file.commit(self.path(digest))
         return digest
 
+    def make(
+        self,
+        write: Callable[[Path], None],
+        *,
+        hold: Callable[[Digest], None],
+        told: Callable[[int], None] = _nobody,
+    ) -> Digest:
+        """Store what `write` puts into the file that it is given, which exists and stays the same file.
+
+        `hold` hears of the digest before the blob has it, to lease it; `told` as in `adopt`.
+        """
+        with NewFile(self.root) as file:
+            write(file.path)
+            digest = file.digest(told)
+            hold(digest)
+            if not self.exists(digest):
+                file.commit(self.path(digest))
+        return digest
+
     def adopt(
         self,
         source: Path,

@@ -34,13 +34,13 @@ def translated(what: str) -> Iterator[None]:
 
 
 class NewFile:
-    """A file being written in `folder`; `commit` gives it its name, otherwise it vanishes."""
+    """A file being written in `folder`, at `path`; `commit` gives it its name, otherwise it vanishes."""
 
     def __init__(self, folder: Path) -> None:
         with translated("write to the model store"):
             make_folder(folder)
             descriptor, name = tempfile.mkstemp(dir=folder, prefix=NEW)
-        self._path = Path(name)
+        self.path = Path(name)
         self._file: BinaryIO = os.fdopen(descriptor, "wb")
 
     def __enter__(self) -> Self:
@@ -52,7 +52,7 @@ class NewFile:
         with suppress(
             OSError
         ):  # what stays is a leftover, which `ollapy prune` deletes
-            self._path.unlink(missing_ok=True)
+            self.path.unlink(missing_ok=True)
 
     def write(self, data: bytes) -> None:
         """Append to the file."""
@@ -62,10 +62,10 @@ class NewFile:
     def clone(self, source: int) -> bool:
         """Have an open file's content, which is not copied; False where the disk cannot."""
         with translated("write to the model store"):
-            if not clone(source, self._path):
+            if not clone(source, self.path):
                 return False
             self._file.close()
-            self._file = self._path.open("r+b")
+            self._file = self.path.open("r+b")
         return True
 
     def digest(self, told: Callable[[int], None]) -> Digest:
@@ -78,7 +78,7 @@ class NewFile:
         """Make the file durable and give it its name, in place of a file of that name."""
         with translated("write to the model store"):
             self._file.flush()
-            publish(self._file.fileno(), self._path, target)
+            publish(self._file.fileno(), self.path, target)
 
 
 def publish(descriptor: int, path: Path, target: Path) -> None:

@@ -113,8 +113,6 @@ class Store:
         if source.key == destination.key:
             return
         with self._changing():
-            if entry is builtin.entry():
-                self._store_builtin()
             self._put(destination, entry.data)
 
     def delete(self, name: ModelName) -> None:
@@ -166,6 +164,8 @@ class Store:
 
     def _put(self, name: ModelName, data: bytes) -> set[Digest]:
         manifest = decode(data, name)
+        if manifest.digests & builtin.entry().manifest.digests:
+            self._store_builtin()
         for layer in (manifest.config, *manifest.layers):
             if self.blobs.size(layer.digest) != layer.size:
                 raise CorruptManifest(
@@ -182,6 +182,9 @@ class Store:
         )
 
     def _store_builtin(self) -> None:
+        """Keep it for a model that shares its weights."""
+        if all(map(self.blobs.exists, builtin.entry().manifest.digests)):
+            return
         self.blobs.add([builtin.CONFIG])
         with builtin.WEIGHTS.open("rb") as file:
             self.blobs.add(iter(lambda: file.read(_CHUNK), b""))

@@ -14,7 +14,7 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
-from scripts.quantize import FILE_TYPES
+from ollapy.gguf.tables import FILE_TYPES
 
 from . import (
     POOLINGS,
@@ -74,7 +74,7 @@ def _add_shape(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--type",
         dest="file_type",
-        choices=FILE_TYPES,
+        choices=FILE_TYPES.values(),
         metavar="TYPE",
         default="Q4_K_M",
         help="Q8_0, F16, … as llama.cpp names them (%(default)s)",

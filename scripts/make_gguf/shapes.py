@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from scripts.quantize import quantize
+from ollapy.llama.quantize import quantize
 
 from .decoders import add_attention, llama_block, model_sizes, qwen_block
 from .file import open_writer, write_tensors
@@ -93,7 +93,7 @@ def write_shape(
     with TemporaryDirectory(dir=path.parent) as folder:
         full = Path(folder) / "f16.gguf"
         _write_full(full, real, words, seed)
-        quantize(full, path, file_type)
+        quantize([full], path, file_type)
 
 
 def _write_full(path: Path, real: RealShape, words: Vocabulary, seed: int) -> None:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from starlette.requests import Request
 from starlette.responses import Response
 
 from ollapy.api.ollama import PullRequest
 from ollapy.daemon.body import read
-from ollapy.daemon.operations import answer
+from ollapy.daemon.operations import answer, replacing
 from ollapy.errors import InvalidRequest
 from ollapy.names import ModelName
-from ollapy.operation import Operation
 from ollapy.pulling import Puller
 from ollapy.registry import Credentials
 
@@ -21,16 +18,9 @@ async def pull(request: Request) -> Response:
     """`POST /api/pull`. The model that had the name leaves memory when nobody uses it any more."""
     body = await read(request, PullRequest)
     name, puller = ModelName.parse(_checked(body)), _puller(request, body)
-    loop, pool = asyncio.get_running_loop(), request.app.state.pool
-
-    def work(operation: Operation) -> object:
-        before = puller.store.entry(name)
-        last = puller.pull(name, operation, local=bool(body.local))
-        after = puller.store.entry(name)
-        if before and after and before.digest != after.digest:
-            loop.call_soon_threadsafe(pool.forget, name)
-        return last
-
+    work = replacing(
+        request, name, lambda op: puller.pull(name, op, local=bool(body.local))
+    )
     return await answer(request, work, stream=body.stream is not False)
 
 

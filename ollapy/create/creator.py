@@ -1,0 +1,159 @@
+"""Creator: models of other models and of files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
+
+import msgspec
+
+from ollapy.api.ollama import Progress
+from ollapy.errors import InvalidRequest, ModelNotFound
+from ollapy.gguf import read_header
+from ollapy.operation import Operation
+from ollapy.store import Layer, Manifest, Store
+from ollapy.store.leases import Lease
+
+from .base import Base, layer
+from .convert import convert
+from .gguf_files import GgufFiles, adapters_of
+from .layers import (
+    Content,
+    config_layer,
+    messages_layer,
+    params_layer,
+    template_layer,
+    text_layer,
+)
+from .parameters import checked
+from .precision import Quantization, check_quantizable
+from .recipe import Recipe
+from .uploads import Upload, uploads
+
+_NO_GGUF = "supplied file was not in GGUF format"
+
+
+@dataclass(frozen=True)
+class Creator:
+    """For one request; `env` is the environment of the processes that convert and quantize."""
+
+    store: Store
+    env: Mapping[str, str]
+    operation: Operation
+
+    def create(self, recipe: Recipe) -> Progress:
+        """Make the model. Until the last moment its name means what it meant before."""
+        with self.store.lease(*recipe.digests) as lease:
+            base = self._quantized(self._base(recipe, lease), recipe, lease)
+            drafts = uploads(recipe.drafts, self.store.blobs)
+            texts = dict(_texts(recipe, base))
+            replaced = {la.kind for la in texts} - {"license"}
+            replaced |= {"prompt"} if "template" in replaced else set()
+            kept = [la for la in base.layers if la.kind not in replaced]
+            layers = [*kept, *(layer(file, "draft") for file in drafts), *texts]
+            config = config_layer(msgspec.structs.replace(base.config, **recipe.config))
+            manifest = Manifest(config=config[0], layers=layers)
+            lease.add(*manifest.digests)
+            self._write(dict([*texts.items(), config]), manifest)
+            self.operation.status("writing manifest")
+            if self.store.put(recipe.name, manifest):
+                self.operation.status("removing unused layers")
+        return Progress("success")
+
+    def _base(self, recipe: Recipe, lease: Lease) -> Base:
+        files = self._files(recipe, lease)
+        if recipe.base is None:
+            base = Base.of_files(files)
+        elif files.weights:
+            raise InvalidRequest(
+                f"'{files.weights[0].name}' and '{recipe.base}' are both models, take one of them"
+            )
+        else:
+            base = self._stored(recipe, lease)
+        adapters = adapters_of(uploads(recipe.adapters, self.store.blobs))
+        return base.extended(files, [*files.adapters, *adapters])
+
+    def _stored(self, recipe: Recipe, lease: Lease) -> Base:
+        assert recipe.base
+        entry = self.store.entry(recipe.base)
+        if entry is None:
+            raise ModelNotFound(f"model '{recipe.base}' not found")
+        lease.add(*entry.manifest.digests)
+        return Base.of_model(self.store.get(recipe.base), entry.manifest.layers)
+
+    def _files(self, recipe: Recipe, lease: Lease) -> GgufFiles:
+        files = uploads(recipe.files, self.store.blobs)
+        gguf = [file for file in files if file.is_gguf]
+        if any(file.name.suffix == ".safetensors" for file in files):
+            gguf.append(self._converted(files, lease))
+        elif len(gguf) < len(files):
+            raise InvalidRequest(_refusal(files, gguf))
+        if gguf:
+            self.operation.status("parsing GGUF")
+        return GgufFiles.of(gguf)
+
+    def _converted(self, files: Sequence[Upload], lease: Lease) -> Upload:
+        """The folder of a Hugging Face model as one file."""
+        with TemporaryDirectory(prefix="ollapy-") as folder:
+            for file in files:
+                link = Path(folder) / file.name
+                link.parent.mkdir(parents=True, exist_ok=True)
+                link.symlink_to(file.path.absolute())
+            return self._made(
+                lambda target: convert(Path(folder), target, self.operation, self.env),
+                lease,
+            )
+
+    def _quantized(self, base: Base, recipe: Recipe, lease: Lease) -> Base:
+        if recipe.file_type in (None, base.header.file_type):
+            return base
+        check_quantizable(base.header)
+        quantization = Quantization(base.weights, base.header, str(recipe.file_type))
+        file = self._made(
+            lambda target: quantization.run(target, self.operation, self.env), lease
+        )
+        self.operation.status("verifying conversion")
+        return base.with_weights(file, read_header(file.path))
+
+    def _made(self, write: Callable[[Path], None], lease: Lease) -> Upload:
+        """The blob of what `write` puts into the file that it is given."""
+
+        def told(_completed: int) -> None:
+            self.operation.check()
+
+        blobs = self.store.blobs
+        digest = blobs.make(write, hold=lease.add, told=told)
+        path = blobs.path(digest)
+        return Upload(PurePosixPath("model.gguf"), digest, path, path.stat().st_size)
+
+    def _write(self, contents: Mapping[Layer, bytes], manifest: Manifest) -> None:
+        blobs = self.store.blobs
+        for each in (*manifest.layers, manifest.config):
+            is_here = blobs.exists(each.digest)
+            verb = "using existing" if is_here else "creating new"
+            self.operation.status(f"{verb} layer {each.digest}")
+            if not is_here and each in contents:
+                blobs.add([contents[each]], each.digest)
+
+
+def _texts(recipe: Recipe, base: Base) -> Iterable[Content]:
+    """The small layers that the recipe makes, in Ollama's order."""
+    if recipe.template is not None:
+        yield template_layer(recipe.template)
+    if recipe.system is not None:
+        yield text_layer("system", recipe.system)
+    for text in recipe.licenses:
+        yield text_layer("license", text)
+    if recipe.parameters:
+        yield params_layer(checked({**base.parameters, **recipe.parameters}))
+    if recipe.messages:
+        yield messages_layer(recipe.messages)
+
+
+def _refusal(files: Sequence[Upload], gguf: Sequence[Upload]) -> str:
+    """Of files some of which nobody can read."""
+    strange = next(file for file in files if file not in gguf)
+    is_named = strange.name.suffix.lower() == ".gguf" or gguf
+    return f"'{strange.name}': {_NO_GGUF if is_named else 'unknown type'}"

@@ -1,0 +1,88 @@
+"""Models made here: the blobs that clients bring, and create."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from http import HTTPStatus
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from ollapy.api.ollama import CreateRequest
+from ollapy.create.creator import Creator
+from ollapy.create.recipe import recipe
+from ollapy.daemon.body import read
+from ollapy.daemon.disconnect import ClientGone
+from ollapy.daemon.operations import Operations, answer, replacing
+from ollapy.download.space import check_space
+from ollapy.errors import DigestMismatch, InvalidRequest, NotFound
+from ollapy.names import Digest
+from ollapy.operation import Operation
+from ollapy.pulling import Puller
+from ollapy.store import Blobs
+
+_PIECE = 1 << 20  # bytes that cross to another thread at once
+
+
+async def create(request: Request) -> Response:
+    """`POST /api/create`. A base that is not here is pulled."""
+    body = await read(request, CreateRequest)
+    wanted = recipe(body)
+    store, settings = request.app.state.store, request.app.state.settings
+
+    def make(operation: Operation) -> object:
+        if wanted.base and not store.entry(wanted.base):
+            Puller(store, settings).pull(wanted.base, operation, local=True)
+        return Creator(store, settings.runner_env, operation).create(wanted)
+
+    work = replacing(request, wanted.name, make)
+    return await answer(request, work, stream=body.stream is not False)
+
+
+async def blob(request: Request) -> Response:
+    """`HEAD /api/blobs/{digest}` says whether the blob is here, `POST` brings it."""
+    blobs: Blobs = request.app.state.store.blobs
+    digest = Digest.parse(request.path_params["digest"])
+    is_here = await asyncio.to_thread(blobs.exists, digest)
+    if request.method == "POST" and not is_here:
+        await _receive(request, blobs, digest)
+        return Response(status_code=HTTPStatus.CREATED)
+    if not is_here:
+        raise NotFound(f"blob {digest} not found")
+    return Response(status_code=HTTPStatus.OK)
+
+
+async def _receive(request: Request, blobs: Blobs, digest: Digest) -> None:
+    loop, pieces = asyncio.get_running_loop(), _pieces(request)
+
+    def arriving() -> Iterator[bytes]:
+        while piece := asyncio.run_coroutine_threadsafe(
+            anext(pieces, b""), loop
+        ).result():
+            yield piece
+
+    def add() -> None:
+        length = request.headers.get("content-length", "0")
+        check_space(blobs.root, int(length) if length.isdecimal() else 0)
+        blobs.add(arriving(), digest)
+
+    operations: Operations = request.app.state.operations
+    try:
+        await operations.run(add)
+    except ClientDisconnect:
+        raise ClientGone("request canceled") from None
+    except DigestMismatch as exc:  # what the client sent, not what is stored
+        raise InvalidRequest(str(exc)) from exc
+
+
+async def _pieces(request: Request) -> AsyncIterator[bytes]:
+    """The body in pieces that are worth handing over."""
+    piece = bytearray()
+    async for chunk in request.stream():
+        piece += chunk
+        if len(piece) >= _PIECE:
+            yield bytes(piece)
+            piece.clear()
+    if piece:
+        yield bytes(piece)
