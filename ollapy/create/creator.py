@@ -90,9 +90,10 @@ class Creator:
             gguf.append(self._converted(files, lease))
         elif len(gguf) < len(files):
             raise InvalidRequest(_refusal(files, gguf))
-        if gguf:
+        found = GgufFiles.of(gguf)
+        if gguf:  # told late, so that a file that is no model has a status of its own
             self.operation.status("parsing GGUF")
-        return GgufFiles.of(gguf)
+        return found
 
     def _converted(self, files: Sequence[Upload], lease: Lease) -> Upload:
         """The folder of a Hugging Face model as one file."""
