@@ -63,6 +63,9 @@ class InferenceRequest(Request, frozen=True):
     top_logprobs: int | None = None
     prompt_logprobs: int | None = None  # ollapy's own, as is the next
     priority: str | None = None
+    debug_render_only: bool | None = msgspec.field(
+        default=None, name="_debug_render_only"
+    )
 
 
 class GenerateRequest(InferenceRequest, frozen=True):
@@ -230,6 +233,13 @@ class OllapyReport(msgspec.Struct, frozen=True, omit_defaults=True):
     parse_error: str = ""
 
 
+class DebugInfo(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The prompt that a request comes to."""
+
+    rendered_template: str
+    image_count: int = 0
+
+
 class InferenceResponse(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """What every record of generate and chat has; the last seven fields are the final one's."""
 
@@ -246,6 +256,7 @@ class InferenceResponse(msgspec.Struct, frozen=True, omit_defaults=True, kw_only
     logprobs: list[Logprob] | None = None
     prompt_logprobs: list[Logprob] | None = None
     ollapy: OllapyReport | None = None
+    debug_info: DebugInfo | None = msgspec.field(default=None, name="_debug_info")
 
 
 class GenerateResponse(

@@ -177,6 +177,7 @@ def _shared(request: InferenceRequest, chosen: Options) -> dict[str, Any]:
         "num_ctx": chosen.num_ctx,
         "num_keep": num_keep if request.shift else None,
         "is_background": _is_background(request),
+        "render_only": bool(request.debug_render_only),
     }
 
 

@@ -12,6 +12,7 @@ from typing import Any, Protocol, TypeVar
 from ollapy.api.ollama import (
     ChatRequest,
     ChatResponse,
+    DebugInfo,
     EmbedRequest,
     EmbedResponse,
     GenerateRequest,
@@ -24,7 +25,7 @@ from ollapy.api.ollama import (
 from ollapy.api.options import Options
 from ollapy.errors import InvalidRequest, ModelNotFound
 from ollapy.names import ModelName
-from ollapy.runner.protocol import Chat, Chunk, Complete, Done, Embeddings
+from ollapy.runner.protocol import Chat, Chunk, Complete, Done, Embeddings, Rendered
 from ollapy.store import Model, Store
 from ollapy.units import format_time, parse_keep_alive
 
@@ -154,6 +155,8 @@ def _fields(
     """What a record has beside its chunk: of the last one, everything that was counted and measured."""
     if isinstance(event, Chunk):
         return event, {"done": False}
+    if isinstance(event, Rendered):
+        return _NOTHING, {"done": True, "debug_info": DebugInfo(event.text)}
     assert isinstance(event, Done)
     usage = event.usage
     return _NOTHING, {

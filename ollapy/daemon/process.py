@@ -28,11 +28,12 @@ from ollapy.runner.protocol import (
     Load,
     Loading,
     Ready,
+    Rendered,
     Stats,
     frame,
 )
 
-Event = Chunk | Done | Embeddings | Stats
+Event = Chunk | Done | Rendered | Embeddings | Stats
 _MAX_LINE = 8192
 
 
@@ -156,7 +157,7 @@ class RunnerProcess(asyncio.SubprocessProtocol):
                 self._fail_ready(revive(message.error, message.message))
                 self._stopping = self._stopping or message.message
                 self._transport.kill()
-            case Chunk() | Done() | Embeddings() | Stats() | Failed():
+            case Chunk() | Done() | Rendered() | Embeddings() | Stats() | Failed():
                 if inbox := self._inboxes.get(message.id or 0):
                     inbox.put_nowait(message)
 

@@ -43,6 +43,7 @@ class Header:
     tensors: tuple[Tensor, ...]
     data_offset: int
     file_size: int
+    has_infill_marks: bool = False  # by their texts
 
     @property
     def architecture(self) -> str:
@@ -130,10 +131,10 @@ class Header:
 
     @property
     def can_infill(self) -> bool:
-        """Whether the vocabulary has the three marks of fill-in-the-middle."""
+        """Whether the vocabulary has the marks of fill-in-the-middle, by their keys or by their texts."""
         names = (("fim_pre", "prefix"), ("fim_suf", "suffix"), ("fim_mid", "middle"))
         keys = self.metadata.keys()
-        return all(
+        return self.has_infill_marks or all(
             any(f"tokenizer.ggml.{name}_token_id" in keys for name in either)
             for either in names
         )

@@ -8,6 +8,7 @@ No count or length from the file is believed before it is compared with a limit 
 from __future__ import annotations
 
 import struct
+from dataclasses import replace
 from math import prod
 from pathlib import Path
 from stat import S_ISREG
@@ -80,7 +81,8 @@ def _parse(data: bytes, size: int, *, arrays: bool, part: bool) -> Header:
     check_split(header, part=part)
     if header.has_metadata:
         check_model(header)
-        check_vocabulary(header, raw, data)
+        has_marks = check_vocabulary(header, raw, data)
+        return replace(header, has_infill_marks=has_marks)
     return header
 
 

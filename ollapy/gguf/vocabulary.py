@@ -27,6 +27,21 @@ _NEEDED: dict[str, dict[str, int | None]] = {
     "rwkv": {},
 }
 _WITH_MERGES = ("gpt2", "hybriddna", "whitespace", "gemma4")
+_DEEPSEEK = "<\uff5cfim\u2581{}\uff5c>"
+# The marks of fill-in-the-middle, by the texts that llama.cpp knows them by, and those of Codestral.
+_PREFIXES = (
+    *("<|fim_prefix|>", "<fim-prefix>", "<fim_prefix>", "<PRE>", "▁<PRE>"),
+    *(_DEEPSEEK.format("begin"), "<|code_prefix|>"),
+)
+_SUFFIXES = (
+    *("<|fim_suffix|>", "<fim-suffix>", "<fim_suffix>", "<SUF>", "▁<SUF>"),
+    *(_DEEPSEEK.format("hole"), "<|code_suffix|>"),
+)
+_MIDDLES = (
+    *("<|fim_middle|>", "<fim-middle>", "<fim_middle>", "<MID>", "▁<MID>"),
+    *(_DEEPSEEK.format("end"), "<|code_middle|>"),
+)
+_INFILL = (_PREFIXES, _SUFFIXES, _MIDDLES), (("[PREFIX]",), ("[SUFFIX]",))
 _BYTE_TYPE = 6
 _BYTE = re.compile(rb"<0x[0-9A-F]{2}>")
 _RWKV_CHARACTER = re.compile(rb"\\x[0-9a-f]{2}|\\.|.", re.DOTALL)
@@ -59,11 +74,14 @@ class _Vocabulary:
         return value
 
 
-def check_vocabulary(header: Header, raw: Mapping[str, Value], data: bytes) -> None:
-    """Checks `tokenizer.*`; `raw` has every array as it lies in `data`."""
+def check_vocabulary(header: Header, raw: Mapping[str, Value], data: bytes) -> bool:
+    """Checks `tokenizer.*`; whether the tokens have the marks of fill-in-the-middle among them.
+
+    `raw` has every array as it lies in `data`.
+    """
     _check_templates(raw)
     if not header.is_model:
-        return
+        return False
     vocabulary = _Vocabulary(raw, data)
     tokenizer = vocabulary.get("model")
     if tokenizer in ("none", "no_vocab"):
@@ -72,13 +90,17 @@ def check_vocabulary(header: Header, raw: Mapping[str, Value], data: bytes) -> N
             raise InvalidModel(
                 f"{header.architecture}.vocab_size is not between 0 and {MAX_TOKENS}"
             )
-        return
+        return False
     if not isinstance(tokenizer, str) or tokenizer not in _NEEDED:
         raise InvalidModel(f"tokenizer.ggml.model is not one of {', '.join(_NEEDED)}")
     tokens = _tokens(vocabulary)
     _check_arrays(vocabulary, tokenizer, len(tokens))
     _check_special(vocabulary, tokenizer, len(tokens))
     _check_bytes(vocabulary, tokenizer, tokens)
+    return any(
+        all(any(text.encode() in tokens for text in texts) for texts in marks)
+        for marks in _INFILL
+    )
 
 
 def _check_templates(raw: Mapping[str, Value]) -> None:

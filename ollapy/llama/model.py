@@ -244,18 +244,27 @@ class Model:
         """Whether the model says with this token that it has finished."""
         return bool(_is_eog(self._vocab, token))
 
-    @property
-    def infill_tokens(self) -> tuple[int, int, int] | None:
-        """The prefix, suffix and middle tokens of fill-in-the-middle, where the vocabulary has them."""
-        found = tuple(
-            f(self._vocab)
-            for f in (
-                raw.llama_vocab_fim_pre,
-                raw.llama_vocab_fim_suf,
-                raw.llama_vocab_fim_mid,
-            )
+    def infill(self, prefix: str, suffix: str) -> list[int] | None:
+        """The tokens that ask for what is missing between two texts; None where the vocabulary has no marks for it.
+
+        What llama.cpp knows goes prefix first, as its server does it; Codestral was trained the other way round.
+        """
+        bos = [raw.llama_vocab_bos(self._vocab)] if self.adds_bos else []
+        before, after = (
+            self.tokenize(t, special=False, begins=False) for t in (prefix, suffix)
         )
-        return (found[0], found[1], found[2]) if min(found) >= 0 else None
+        marks = (
+            raw.llama_vocab_fim_pre,
+            raw.llama_vocab_fim_suf,
+            raw.llama_vocab_fim_mid,
+        )
+        first, second, last = (mark(self._vocab) for mark in marks)
+        if min(first, second, last) >= 0:
+            return [*bos, first, *before, second, *after, last]
+        own = [self.tokenize(text, begins=False) for text in ("[PREFIX]", "[SUFFIX]")]
+        if all(len(tokens) == 1 for tokens in own):
+            return [*bos, *own[1], *after, *own[0], *before]
+        return None
 
     def special_text(self, kind: str) -> str:
         """The text of the file's `bos` or `eos` token, empty where it declares none.

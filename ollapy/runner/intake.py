@@ -22,7 +22,7 @@ from ollapy.grammar.lark import Thought
 from ollapy.llama.model import Model
 from ollapy.templating import TemplateProcess
 
-from .protocol import Chat, Complete, Embed, Load
+from .protocol import Chat, Complete, Embed, Load, Rendered
 from .reply import Reply
 from .worker import max_embed_tokens
 
@@ -40,8 +40,8 @@ class Intake:
         self._traits = cache(self._learn)
         self._visible = cache(model.controls_in)
 
-    def prepare(self, message: Chat | Complete | Embed) -> Reply | EmbedJob:
-        """The request as the engine takes it."""
+    def prepare(self, message: Chat | Complete | Embed) -> Reply | EmbedJob | Rendered:
+        """The request as the engine takes it, or its prompt where that is all that is wanted."""
         match message:
             case Chat():
                 return self._chat(message)
@@ -50,7 +50,7 @@ class Intake:
             case Embed():
                 return self._embedding(message)
 
-    def _chat(self, message: Chat) -> Reply:
+    def _chat(self, message: Chat) -> Reply | Rendered:
         limit = self._limit(message.num_ctx)
         model, tools = self._model, message.tools
         source = model.tools_template if tools else model.chat_template
@@ -69,6 +69,8 @@ class Intake:
         has_bos_twice = bool(message.prefix) and model.adds_bos
         tokens = [*self._checked(message.prefix), *prompt.tokens[has_bos_twice:]]
         report = msgspec.structs.replace(report, prompt_tokens=len(tokens))
+        if message.render_only:
+            return Rendered(message.id, self._text(tokens))
         sequence = self._sequence(message, tokens, limit, form.markers)
         new_parser = partial(
             Parser, form, opening=prompt.opening, prefill=prompt.prefill
@@ -88,8 +90,10 @@ class Intake:
         end = self._model.tokenize(form.end_of_thought, begins=False)
         return Budget(parser, message.think_budget, end)
 
-    def _completion(self, message: Complete) -> Reply:
+    def _completion(self, message: Complete) -> Reply | Rendered:
         tokens, limit = self._completion_tokens(message), self._limit(message.num_ctx)
+        if message.render_only:
+            return Rendered(message.id, self._text(tokens))
         sequence = self._sequence(message, tokens, limit, ())
         if message.grammar:
             sequence.constraint = self._compiler.constraint(message.grammar)
@@ -143,6 +147,10 @@ class Intake:
             return None
         return num_prompt if wanted < 0 else wanted + self._model.adds_bos
 
+    def _text(self, tokens: list[int]) -> str:
+        """What a prompt's tokens stand for, all of them."""
+        return b"".join(map(self._model.piece, tokens)).decode("utf-8", "replace")
+
     def _checked(self, tokens: list[int]) -> list[int]:
         """Tokens from outside; one that the vocabulary lacks would fail the whole batch."""
         if not all(0 <= token < self._model.num_vocab for token in tokens):
@@ -159,19 +167,14 @@ class Intake:
         return _limit(num_ctx, self._load.num_ctx, most)
 
     def _completion_tokens(self, message: Complete) -> list[int]:
-        model = self._model
         if message.suffix is None:
-            return model.tokenize(message.prompt, special=True)
-        if model.infill_tokens is None:
+            return self._model.tokenize(message.prompt, special=True)
+        tokens = self._model.infill(message.prompt, message.suffix)
+        if tokens is None:
             raise Unsupported(
                 "this model cannot fill in the middle: its vocabulary has no tokens for it"
             )
-        prefix, suffix, middle = model.infill_tokens
-        return [
-            *(prefix, *model.tokenize(message.prompt, special=False)),
-            *(suffix, *model.tokenize(message.suffix, special=False)),
-            middle,
-        ]
+        return tokens
 
     def _vocabulary(self) -> Vocabulary:
         """What grammars are made of: the tags of thoughts are text to them."""

@@ -3,7 +3,7 @@
 Messages are meaning, not text: conversations and options go in, pieces of an answer come out. So
 another engine can stand behind the same frames. `id` is given when a request is sent, unique for one
 runner's life.
-Each Chat, Complete and Embed is answered by exactly one Done, Embeddings or Failed, unless it is
+Each Chat, Complete and Embed is answered by exactly one Done, Rendered, Embeddings or Failed, unless it is
 cancelled first; frames already on their way may then still follow.
 """
 
@@ -46,7 +46,8 @@ class Chat(msgspec.Struct, tag=True, frozen=True, kw_only=True):
 
     `prefix` are tokens to put before the prompt, an earlier answer's `tokens`. With `num_keep` a full
     context goes on without an early part of it, but for so many tokens (-1: the prompt). With `grammar` the
-    content of the answer is what that says, once the model has thought.
+    content of the answer is what that says, once the model has thought. With `render_only` the prompt is all
+    that is wanted.
     """
 
     id: int = 0
@@ -61,6 +62,7 @@ class Chat(msgspec.Struct, tag=True, frozen=True, kw_only=True):
     truncate: bool
     is_background: bool = False
     grammar: Grammar | None = None
+    render_only: bool = False
 
 
 class Complete(msgspec.Struct, tag=True, frozen=True, kw_only=True):
@@ -74,6 +76,7 @@ class Complete(msgspec.Struct, tag=True, frozen=True, kw_only=True):
     num_keep: int | None = None
     is_background: bool = False
     grammar: Grammar | None = None
+    render_only: bool = False
 
 
 class Embed(msgspec.Struct, tag=True, frozen=True, kw_only=True):
@@ -153,6 +156,13 @@ class Done(msgspec.Struct, tag=True, frozen=True):
     thinking_cut: bool = False
 
 
+class Rendered(msgspec.Struct, tag=True, frozen=True):
+    """The text of a prompt."""
+
+    id: int
+    text: str
+
+
 class Embeddings(msgspec.Struct, tag=True, frozen=True):
     """One normalised vector for each input, in order."""
 
@@ -177,7 +187,7 @@ class Failed(msgspec.Struct, tag=True, frozen=True):
 
 
 ToRunner = Load | Chat | Complete | Embed | Cancel | GetStats
-FromRunner = Loading | Ready | Chunk | Done | Embeddings | Stats | Failed
+FromRunner = Loading | Ready | Chunk | Done | Rendered | Embeddings | Stats | Failed
 
 _encode = msgspec.msgpack.Encoder().encode
 

@@ -25,6 +25,7 @@ from .protocol import (
     GetStats,
     Load,
     Ready,
+    Rendered,
     ToRunner,
 )
 from .reply import Reply
@@ -79,8 +80,10 @@ class Service:
         else:
             self._add(message.id, prepared)
 
-    def _add(self, request_id: int, prepared: Reply | EmbedJob) -> None:
-        if isinstance(prepared, EmbedJob):
+    def _add(self, request_id: int, prepared: Reply | EmbedJob | Rendered) -> None:
+        if isinstance(prepared, Rendered):
+            self._send(prepared)
+        elif isinstance(prepared, EmbedJob):
             self._jobs.add(request_id)
             self._thread.embed(prepared)
         else:
