@@ -47,13 +47,9 @@ class Creator:
         """Make the model. Until the last moment its name means what it meant before."""
         with self.store.lease(*recipe.digests) as lease:
             base = self._quantized(self._base(recipe, lease), recipe, lease)
-            drafts = uploads(recipe.drafts, self.store.blobs)
-            texts = dict(_texts(recipe, base))
-            replaced = {la.kind for la in texts} - {"license"}
-            replaced |= {"prompt"} if "template" in replaced else set()
-            kept = [la for la in base.layers if la.kind not in replaced]
-            layers = [*kept, *(layer(file, "draft") for file in drafts), *texts]
+            drafts, texts = self._drafts(recipe), dict(_texts(recipe, base))
             config = config_layer(msgspec.structs.replace(base.config, **recipe.config))
+            layers = [*_kept(base, texts), *drafts, *texts]
             manifest = Manifest(config=config[0], layers=layers)
             lease.add(*manifest.digests)
             self._write(dict([*texts.items(), config]), manifest)
@@ -107,6 +103,12 @@ class Creator:
                 lease,
             )
 
+    def _drafts(self, recipe: Recipe) -> list[Layer]:
+        drafts = uploads(recipe.drafts, self.store.blobs)
+        if drafts:
+            self.operation.status("warning: the draft model is kept, but not used")
+        return [layer(file, "draft") for file in drafts]
+
     def _quantized(self, base: Base, recipe: Recipe, lease: Lease) -> Base:
         if recipe.file_type in (None, base.header.file_type):
             return base
@@ -151,6 +153,14 @@ def _texts(recipe: Recipe, base: Base) -> Iterable[Content]:
         yield params_layer(checked({**base.parameters, **recipe.parameters}))
     if recipe.messages:
         yield messages_layer(recipe.messages)
+
+
+def _kept(base: Base, texts: Iterable[Layer]) -> list[Layer]:
+    """The base's layers that nothing takes the place of; licences come together."""
+    replaced = {layer.kind for layer in texts} - {"license"}
+    if "template" in replaced:
+        replaced.add("prompt")  # as Ollama once called it
+    return [layer for layer in base.layers if layer.kind not in replaced]
 
 
 def _refusal(files: Sequence[Upload], gguf: Sequence[Upload]) -> str:
