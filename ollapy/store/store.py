@@ -128,6 +128,11 @@ class Store:
             else:
                 raise ModelNotFound(f"model '{name}' not found")
 
+    def discard(self, digests: Iterable[Digest]) -> None:
+        """Delete those of the blobs that nobody needs, however young they are."""
+        with self._changing():
+            self._prune(set(digests))
+
     def prune(
         self, limits: Limits | None = None, *, dry_run: bool = False
     ) -> list[Waste]:
