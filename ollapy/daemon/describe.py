@@ -66,6 +66,7 @@ def modelfile(
     found = Modelfile(
         sources=tuple(map(str, (*model.parts, *model.projectors))),
         adapters=tuple(map(str, model.adapters)),
+        drafts=tuple(map(str, model.drafts)),
         template=model.template,
         system=system or model.system,
         renderer=model.config.renderer or None,

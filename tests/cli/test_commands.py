@@ -174,6 +174,8 @@ def test_help_names_every_command(words: tuple[str, ...]) -> None:
         "list",
         "ps",
         "show",
+        "create",
+        "import",
         "stop",
         "cp",
         "rm",
