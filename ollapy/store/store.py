@@ -48,6 +48,10 @@ class Store:
         self._manifests = Manifests(root / "manifests")
         self._resolver = Resolver(self.blobs)
 
+    def close(self) -> None:
+        """End what looks at templates, if something does; it starts again when it is needed."""
+        self._resolver.close()
+
     def models(self) -> list[Model]:
         """Every model, newest first; one that is damaged is logged and hides no other."""
         models, damaged = self.survey()
