@@ -26,10 +26,17 @@ LENGTH = struct.Struct(">I")
 _MAX_ANSWER = 256 << 20
 
 
+class Source(msgspec.Struct, frozen=True):
+    """A template's text, in Jinja's language or in Go's."""
+
+    text: str
+    is_go: bool = False
+
+
 class Ask(msgspec.Struct, frozen=True):
     """Render a template with variables; without any, learn what it can do."""
 
-    source: str
+    source: Source
     variables: dict[str, Any] | None = None
 
 
@@ -47,6 +54,7 @@ class Abilities(msgspec.Struct, frozen=True):
     system: bool
     tools: bool
     thinking: bool
+    infill: bool
 
 
 class TemplateProcess:
@@ -73,11 +81,11 @@ class TemplateProcess:
         with self._lock:
             self._running()
 
-    def render(self, source: str, variables: dict[str, Any]) -> str:
+    def render(self, source: Source, variables: dict[str, Any]) -> str:
         """The template's text; InvalidRequest where it raises, or takes more time or memory than it may."""
         return self._ask(Ask(source, variables)).text
 
-    def learn(self, source: str, kind: type[T]) -> T:
+    def learn(self, source: Source, kind: type[T]) -> T:
         """What the template can do, as `kind` reads it; InvalidRequest where it cannot be compiled."""
         return msgspec.msgpack.decode(self._ask(Ask(source)).traits, type=kind)
 

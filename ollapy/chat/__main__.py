@@ -10,25 +10,27 @@ import gc
 import resource
 import signal
 import sys
-from contextlib import suppress
 from functools import lru_cache
 
 import msgspec
 
 from ollapy.errors import InvalidRequest
-from ollapy.templating import LENGTH, MEMORY, SECONDS, Ask, Told
+from ollapy.templating import LENGTH, MEMORY, SECONDS, Ask, Source, Told
 
+from .go_template import GoChatTemplate
 from .jinja import ChatTemplate
 from .learn import learn
 
-_compiled = lru_cache(maxsize=16)(ChatTemplate)
+
+@lru_cache(maxsize=16)
+def _compiled(source: Source) -> ChatTemplate | GoChatTemplate:
+    return (GoChatTemplate if source.is_go else ChatTemplate)(source.text)
 
 
 def main() -> None:
     """Answer requests one by one."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    with suppress(ValueError):  # macOS takes no such limit
-        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     signal.signal(
         signal.SIGINT, signal.SIG_IGN
     )  # a terminal's Ctrl+C is for the daemon

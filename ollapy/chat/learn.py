@@ -12,7 +12,7 @@ import msgspec
 from ollapy.errors import InvalidRequest
 
 from .brackets import Brackets
-from .formats import CALLS, DROPPED, HEADERS, LLAMA_TAG, THOUGHTS, Calls, Format, Pair
+from .formats import CALLS, DROPPED, HEADERS, THOUGHTS, Calls, Format, Pair
 from .parser import Parser
 from .spelling import Tools, read_json
 
@@ -57,6 +57,7 @@ class Traits(msgspec.Struct, frozen=True, kw_only=True):
 
     `thinking` is whether the model's thoughts can be told from its answers, `on` and `off` are the variables
     that have it think or not. Where `writes_calls` is false the template leaves the calls of earlier turns out.
+    `infill` is whether it has a place for a gap and what stands around that.
     """
 
     system: bool
@@ -68,6 +69,7 @@ class Traits(msgspec.Struct, frozen=True, kw_only=True):
     shape: Shape
     openings: list[str]
     format: Format
+    infill: bool = False
 
 
 # Of a model without a template.
@@ -139,7 +141,17 @@ class _Lesson:
             shape=shape,
             openings=openings,
             format=form,
+            infill=self._takes_gap(),
         )
+
+    def _takes_gap(self) -> bool:
+        """Whether the template has a place for what comes before and after a gap."""
+        gap = {"prompt": _USER, "suffix": _ANSWER}
+        try:
+            text = self._template.render(messages=[], **gap)
+        except InvalidRequest:
+            return False
+        return _USER in text and _ANSWER in text
 
     def _text(
         self, *messages: Any, opening: bool = True, tools: Any = None, **more: Any
@@ -269,7 +281,7 @@ class _Lesson:
         body = turn[len(_shared(opening, turn)) :]
         for calls in CALLS:
             if _reads(msgspec.structs.replace(form, calls=(calls,)), body):
-                return (calls, LLAMA_TAG) if calls.start == "{" else (calls,)
+                return (calls,)
         learned = _learn_calls(body)
         return (learned,) if learned else ()
 

@@ -111,6 +111,21 @@ class Renderer:
                 text, opening = text.rstrip() + end, opening.rstrip() + end
         return Rendered(text, opening, prefill)
 
+    def fill(self, prompt: str, suffix: str) -> list[int]:
+        """The tokens that ask for what is missing between two texts, as the template says."""
+        said = [Message("user", prompt), Message("user", suffix)]
+        tokens = self._vocabulary.tokenize(self._gap(said))
+        foreign = Foreign(self._vocabulary.control_texts(tokens), said)
+        if not foreign:
+            return tokens
+        return foreign.tokenize(self._gap(foreign.masked), self._vocabulary)
+
+    def _gap(self, said: list[Message]) -> str:
+        assert self._render
+        before, after = (message.content or "" for message in said)
+        text = self._render({"messages": [], "prompt": before, "suffix": after})
+        return text.removeprefix(self._bos)
+
     def fit(
         self,
         messages: list[Message],

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from rich.console import Console, ConsoleOptions, RenderResult
@@ -23,9 +22,8 @@ _MIN_BAR = 8
 _NOTABLE = 1.0  # seconds from which on it is said how long something took
 
 
-@contextmanager
-def bars() -> Iterator[Callable[[Progress], None]]:
-    """What shows a record on the terminal of stderr. At a failure what is under way stays, and a cross with it."""
+def draw(records: Iterable[Progress]) -> None:
+    """Show the records on the terminal of stderr. What was under way when they fail stays, and a cross with it."""
     console = _Console(
         stderr=True, force_terminal=True, no_color=not has_colours(), highlight=False
     )
@@ -36,15 +34,12 @@ def bars() -> Iterator[Callable[[Progress], None]]:
         redirect_stdout=False,
         redirect_stderr=False,
     ) as live:
-
-        def show(record: Progress) -> None:
-            _, ended = steps.take(record, now := time.monotonic())
-            live.update(_Frame(steps.under_way, signs))
-            for step in ended:
-                console.print(_ended(step, now, signs), soft_wrap=True)
-
         try:
-            yield show
+            for record in records:
+                _, ended = steps.take(record, now := time.monotonic())
+                live.update(_Frame(steps.under_way, signs))
+                for step in ended:
+                    console.print(_ended(step, now, signs), soft_wrap=True)
         except BaseException:
             still = replace(signs, spinner=signs.cross)
             live.update(_Frame(steps.under_way, still))

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 
 from ollapy.api.ollama import Progress
 from ollapy.settings import has_escapes
@@ -13,31 +12,22 @@ from ollapy.settings import has_escapes
 from .output import print_json, talk
 from .steps import Steps
 
-Show = Callable[[Progress], None]
-
 
 def follow(records: Iterable[Progress], *, as_json: bool = False) -> None:
-    """Show the records until the operation has succeeded; what it raises passes through."""
-    with progress(as_json=as_json) as show:
-        for record in records:
-            show(record)
-
-
-@contextmanager
-def progress(*, as_json: bool = False) -> Iterator[Show]:
-    """What shows a record.
+    """Show the records until the operation has succeeded; what it raises passes through.
 
     On a terminal there are bars, elsewhere a line where something begins and where it ends. All that is
     talk, on stderr. With `as_json` the records themselves go to stdout.
     """
     if sys.stderr.isatty() and has_escapes() and not as_json:
-        from .bars import bars
+        from .bars import draw
 
-        with bars() as show:
-            yield show
+        draw(records)
         return
+    show = print_json if as_json else _Lines().show
     try:
-        yield print_json if as_json else _Lines().show
+        for record in records:
+            show(record)
     except KeyboardInterrupt:
         if sys.stderr.isatty():
             talk("")  # the terminal has shown ^C

@@ -65,7 +65,6 @@ def create_app(settings: Settings, *, stop: Callable[[], None]) -> Starlette:
         finally:
             await operations.close()
             await pool.close(0)
-            app.state.store.close()
 
     app = Starlette(
         routes=_ROUTES,

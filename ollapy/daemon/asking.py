@@ -38,18 +38,16 @@ def generate(
     think = _think(request, model)
     if request.raw and (request.template or request.system or request.context):
         raise InvalidRequest("raw mode does not support template, system, or context")
-    if request.template:
-        raise Unsupported(
-            "a template in a request is not supported, set it when the model is created"
-        )
     if request.suffix and "insert" not in model.capabilities:
         raise Unsupported(f"{model.name.full} does not support insert")
     if not request.prompt and not request.suffix:
         return None
+    template = request.template or model.template or None
     if request.raw or request.suffix:
-        return _complete(request, chosen)
+        return _complete(request, chosen, template)
     messages = _generate_messages(request, model)
-    return _chat(request, chosen, messages, think, prefix=request.context)
+    prefix = request.context
+    return _chat(request, chosen, messages, think, template, prefix=prefix)
 
 
 def chat(request: ChatRequest, model: Model, chosen: Options) -> Chat | None:
@@ -65,7 +63,8 @@ def chat(request: ChatRequest, model: Model, chosen: Options) -> Chat | None:
     if not request.messages:
         return None
     messages = _chat_messages(request, model)
-    return _chat(request, chosen, messages, think, tools=request.tools or None)
+    template = model.template or None
+    return _chat(request, chosen, messages, think, template, tools=request.tools)
 
 
 def embed(request: EmbedRequest, chosen: Options) -> Embed | None:
@@ -181,12 +180,15 @@ def _shared(request: InferenceRequest, chosen: Options) -> dict[str, Any]:
     }
 
 
-def _complete(request: GenerateRequest, chosen: Options) -> Complete:
+def _complete(
+    request: GenerateRequest, chosen: Options, template: str | None
+) -> Complete:
     if request.images:
         raise _no_images(request)
     return Complete(
         prompt=request.prompt or "",
         suffix=request.suffix or None,
+        template=template,
         **_shared(request, chosen),
     )
 
@@ -196,6 +198,7 @@ def _chat(
     chosen: Options,
     messages: list[Message],
     think: bool | str | None,
+    template: str | None,
     *,
     tools: list[dict[str, Any]] | None = None,
     prefix: list[int] | None = None,
@@ -208,7 +211,8 @@ def _chat(
         )
     return Chat(
         messages=messages,
-        tools=tools,
+        tools=tools or None,
+        template=template,
         think=think,
         think_budget=_budget(request, chosen),
         truncate=request.truncate is not False,

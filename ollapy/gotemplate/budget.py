@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-MAX_STEPS = 2_000_000
+MAX_STEPS = 1_000_000
 MAX_CHARACTERS = 32 * 1024 * 1024
 _CHARACTERS_PER_STEP = 256
 

@@ -16,7 +16,6 @@ from .tree import (
     Node,
     Pipe,
     Term,
-    Text,
     Variable,
 )
 
@@ -57,31 +56,6 @@ def _children(part: Part) -> Iterable[Part]:
         case Chain():
             return (part.term,)
     return ()
-
-
-def thought_tags(block: Block) -> tuple[str, str] | None:
-    """The texts around `.Thinking` in the loop over `.Messages`: where its block begins and ends."""
-    first, last = "", ""
-    for around in _around(block, "Thinking", block, in_messages=False):
-        if isinstance(text := around.nodes[0], Text):
-            first = text.text.strip()
-        if isinstance(text := around.nodes[-1], Text):
-            last = text.text.strip()
-    return (first, last) if first and last else None
-
-
-def _around(
-    part: Part, name: str, block: Block, *, in_messages: bool
-) -> Iterator[Block]:
-    """The blocks next around a field, where they are in that loop and in none inside of it."""
-    if isinstance(part, Block):
-        block = part
-    if isinstance(part, Branch) and part.word == "range":
-        in_messages = any("Messages" in _names(p) for p in _all(part.pipe))
-    if in_messages and isinstance(part, Field) and part.names[0] == name:
-        yield block
-    for child in _children(part):
-        yield from _around(child, name, block, in_messages=in_messages)
 
 
 def up_to(block: Block, name: str) -> Block:

@@ -25,8 +25,8 @@ def printed(value: object) -> str:
             return printed_float(value)
         case Struct() | JsonMap() | JsonList():
             return json_text(value)
-        case Words() if len(value) == 1:
-            return printed(value[0])
+        case Words() if len(value) < 2:
+            return "".join(map(printed, value))
         case list():
             return f"[{' '.join(map(printed, value))}]"
         case dict():

@@ -46,11 +46,6 @@ class Template:
         """The fields that it asks for anywhere, in lower case."""
         return inspection.names(self.blocks)
 
-    @cached_property
-    def thought_tags(self) -> tuple[str, str] | None:
-        """The texts before and after the thought in an earlier answer."""
-        return inspection.thought_tags(self.blocks[""])
-
     def ending_with(self, field: str) -> Template:
         """The template with the field written at its end."""
         term = Field((field,), 1)

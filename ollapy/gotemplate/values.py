@@ -28,7 +28,7 @@ class JsonMap(dict[str, object]):
 
 
 class Words(list[object]):
-    """A slice that is printed as its element where it has one."""
+    """A slice that is printed as its element where it has one, and as nothing where it has none."""
 
 
 def type_name(value: object) -> str:

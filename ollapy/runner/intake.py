@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import logging
 from contextlib import suppress
-from dataclasses import replace
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 
 import msgspec
 
 from ollapy.api.ollama import ContextReport
-from ollapy.chat.formats import CALLS, Calls, Format
+from ollapy.chat.formats import CALLS, THOUGHTS, Calls, Format
 from ollapy.chat.learn import PLAIN, Traits
 from ollapy.chat.parser import Parser
-from ollapy.chat.render import Prompt, Renderer, too_long
+from ollapy.chat.render import Renderer, too_long
 from ollapy.engine.budget import Budget
 from ollapy.engine.packer import EmbedJob
 from ollapy.engine.sequence import Sequence
@@ -21,7 +20,7 @@ from ollapy.errors import InvalidRequest, PromptTooLong, Unsupported
 from ollapy.grammar.compiler import Compiler, Vocabulary
 from ollapy.grammar.lark import Thought
 from ollapy.llama.model import Model
-from ollapy.templating import TemplateProcess
+from ollapy.templating import Source, TemplateProcess
 
 from .protocol import Chat, Complete, Embed, Load, Rendered
 from .reply import Reply
@@ -38,10 +37,8 @@ class Intake:
         self._load = load
         self._compiler = Compiler(self._vocabulary)
         self._templates = TemplateProcess()
-        self._traits = cache(self._learn)
+        self._traits = lru_cache(maxsize=32)(self._learn)
         self._visible = cache(model.controls_in)
-        if model.chat_template:
-            self._templates.start()  # it takes a moment to be there
 
     def prepare(self, message: Chat | Complete | Embed) -> Reply | EmbedJob | Rendered:
         """The request as the engine takes it, or its prompt where that is all that is wanted."""
@@ -54,40 +51,37 @@ class Intake:
                 return self._embedding(message)
 
     def _chat(self, message: Chat) -> Reply | Rendered:
-        model = self._model
-        source = model.tools_template if message.tools else model.chat_template
-        limit, form = self._limit(message.num_ctx), self._traits(source).format
-        prompt = self._prompt(message, source, limit)
-        if message.render_only:
-            return Rendered(message.id, self._text(prompt.tokens))
-        new_parser = partial(
-            Parser, form, opening=prompt.opening, prefill=prompt.prefill
-        )
-        parser = new_parser(tools=message.tools or ())
-        sequence = self._sequence(message, prompt.tokens, limit, form.markers)
-        sequence.budget = self._budget(message, form, new_parser())
-        if message.grammar:
-            sequence.constraint = self._compiler.constraint(
-                message.grammar, _thought(message, form, parser), prompt.prefill
-            )
-        return Reply(sequence, parser, prompt.report)
-
-    def _prompt(self, message: Chat, source: str | None, limit: int) -> Prompt:
-        """The conversation rendered and fitted, after the tokens that the request puts before it."""
+        limit = self._limit(message.num_ctx)
+        model, tools = self._model, message.tools
+        source = self._source(message)
+        form = self._traits(source).format
         prompt = self._renderer(source).fit(
             message.messages,
-            message.tools,
+            tools,
             message.think,
             limit=limit,
             truncate=message.truncate,
         )
-        if prompt.report.dropped_messages:
-            logger.warning("prompt truncated id=%d %s", message.id, prompt.report)
+        report = prompt.report
+        if report.dropped_messages:
+            logger.warning("prompt truncated id=%d %s", message.id, report)
         # the tokenizer's BOS belongs before everything, not between a context and what follows it
-        has_bos_twice = bool(message.prefix) and self._model.adds_bos
+        has_bos_twice = bool(message.prefix) and model.adds_bos
         tokens = [*self._checked(message.prefix), *prompt.tokens[has_bos_twice:]]
-        report = msgspec.structs.replace(prompt.report, prompt_tokens=len(tokens))
-        return replace(prompt, tokens=tokens, report=report)
+        report = msgspec.structs.replace(report, prompt_tokens=len(tokens))
+        if message.render_only:
+            return Rendered(message.id, self._text(tokens))
+        sequence = self._sequence(message, tokens, limit, form.markers)
+        new_parser = partial(
+            Parser, form, opening=prompt.opening, prefill=prompt.prefill
+        )
+        parser = new_parser(tools=tools or ())
+        if message.grammar:
+            sequence.constraint = self._compiler.constraint(
+                message.grammar, _thought(message, form, parser), prompt.prefill
+            )
+        sequence.budget = self._budget(message, form, new_parser())
+        return Reply(sequence, parser, report)
 
     def _budget(self, message: Chat, form: Format, parser: Parser) -> Budget | None:
         """What ends a thought that grows too long; it needs no more than tags, and so no tools."""
@@ -175,6 +169,10 @@ class Intake:
     def _completion_tokens(self, message: Complete) -> list[int]:
         if message.suffix is None:
             return self._model.tokenize(message.prompt, special=True)
+        if message.template:
+            source = Source(message.template, is_go=True)
+            if self._traits(source).infill:
+                return self._renderer(source).fill(message.prompt, message.suffix)
         tokens = self._model.infill(message.prompt, message.suffix)
         if tokens is None:
             raise Unsupported(
@@ -185,12 +183,12 @@ class Intake:
     def _vocabulary(self) -> Vocabulary:
         """What grammars are made of: the tags of thoughts are text to them."""
         model = self._model
-        marks: list[str] = []
-        for source in {model.chat_template, model.tools_template}:
+        marks = [*THOUGHTS[0]]  # which a template has that comes with a request
+        for text in {model.chat_template, model.tools_template} - {None}:
             with suppress(
                 InvalidRequest
             ):  # a chat will say so, a raw prompt needs none
-                marks += self._traits(source).format.markers
+                marks += self._traits(Source(str(text))).format.markers
         tokens, visible = range(model.num_vocab), self._visible(tuple(marks))
         return Vocabulary(
             model.pieces,
@@ -198,7 +196,15 @@ class Intake:
             ends=[t for t in tokens if model.is_end(t)],
         )
 
-    def _learn(self, source: str | None) -> Traits:
+    def _source(self, message: Chat) -> Source | None:
+        """The template of a conversation."""
+        if message.template:
+            return Source(message.template, is_go=True)
+        model = self._model
+        text = model.tools_template if message.tools else model.chat_template
+        return Source(text) if text else None
+
+    def _learn(self, source: Source | None) -> Traits:
         """What a template tells of its model, learned when a chat first needs it."""
         if source is None:
             return PLAIN
@@ -215,7 +221,7 @@ class Intake:
         found = [c for c, ids in starts if len(ids) == 1 and is_control(ids[0])]
         return tuple({c.start: c for c in reversed(found)}.values())
 
-    def _renderer(self, source: str | None) -> Renderer:
+    def _renderer(self, source: Source | None) -> Renderer:
         return Renderer(
             None if source is None else partial(self._templates.render, source),
             self._traits(source),

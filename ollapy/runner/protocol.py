@@ -42,7 +42,7 @@ class Load(msgspec.Struct, tag=True, frozen=True):
 
 
 class Chat(msgspec.Struct, tag=True, frozen=True, kw_only=True):
-    """Continue a conversation through the model's template.
+    """Continue a conversation through a template: `template`, in Go's language, or else the weights' own.
 
     `prefix` are tokens to put before the prompt, an earlier answer's `tokens`. With `num_keep` a full
     context goes on without an early part of it, but for so many tokens (-1: the prompt). With `grammar` the
@@ -54,6 +54,7 @@ class Chat(msgspec.Struct, tag=True, frozen=True, kw_only=True):
     prefix: list[int] = []
     messages: list[Message]
     tools: list[Tool] | None
+    template: str | None = None
     think: bool | str | None
     think_budget: int | None = None
     sampling: SamplingParams
@@ -66,11 +67,12 @@ class Chat(msgspec.Struct, tag=True, frozen=True, kw_only=True):
 
 
 class Complete(msgspec.Struct, tag=True, frozen=True, kw_only=True):
-    """Continue a text as it is, or fill the gap before `suffix`."""
+    """Continue a text as it is, or fill the gap before `suffix`, as `template` says where that has a place for it."""
 
     id: int = 0
     prompt: str
     suffix: str | None
+    template: str | None = None
     sampling: SamplingParams
     num_ctx: int | None
     num_keep: int | None = None

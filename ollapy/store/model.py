@@ -13,7 +13,7 @@ from ollapy.api.ollama import Message
 from ollapy.errors import CorruptManifest
 from ollapy.gguf import Header
 from ollapy.names import Digest, ModelName
-from ollapy.templating import Abilities
+from ollapy.templating import Abilities, Source
 
 from .blobs import Blobs
 from .manifests import Manifest
@@ -55,7 +55,6 @@ class Model:
     parts: tuple[Path, ...]
     projectors: list[Path]
     adapters: list[Path]
-    drafts: list[Path]
     template: str | None
     system: str | None
     parameters: dict[str, object]
@@ -64,7 +63,7 @@ class Model:
     parent: str
     loads: tuple[Digest, ...]
     read_header: Callable[[], Header] = field(repr=False, compare=False)
-    read_abilities: Callable[[str], Abilities] = field(repr=False, compare=False)
+    read_abilities: Callable[[Source], Abilities] = field(repr=False, compare=False)
 
     @property
     def weights(self) -> Path:
@@ -83,22 +82,28 @@ class Model:
 
     @cached_property
     def abilities(self) -> frozenset[str]:
-        """What the Jinja templates of the weights can: among `system`, `tools` and `thinking`."""
-        header = self.header
-        sources = {header.chat_template, header.tools_template} - {None}
-        found = [msgspec.structs.asdict(self.read_abilities(str(s))) for s in sources]
+        """What the model's templates can: among `system`, `tools`, `thinking` and `infill`."""
+        found = [msgspec.structs.asdict(self.read_abilities(s)) for s in self._sources]
         return frozenset(name for a in found for name, can in a.items() if can)
+
+    @property
+    def _sources(self) -> set[Source]:
+        """The model's own template, or without one those of the weights."""
+        if self.template:
+            return {Source(self.template, is_go=True)}
+        header = self.header
+        return {Source(t) for t in (header.chat_template, header.tools_template) if t}
 
     @cached_property
     def capabilities(self) -> list[str]:
         """What the model can do, in Ollama's words; the first look at it may take a tenth of a second."""
-        header, go = self.header, self.template or ""
+        header = self.header
         found = {
             "completion": not header.is_embedding,
             "embedding": header.is_embedding,
-            "tools": "tools" in self.abilities or ".Tools" in go,
-            "thinking": "thinking" in self.abilities or ".Thinking" in go,
-            "insert": ".Suffix" in go or header.can_infill,
+            "tools": "tools" in self.abilities,
+            "thinking": "thinking" in self.abilities,
+            "insert": "infill" in self.abilities or header.can_infill,
             "vision": bool(self.projectors) or header.count("vision.block_count") > 0,
             "audio": header.count("audio.block_count") > 0,
         }

@@ -15,7 +15,7 @@ from ollapy.api.ollama import Message
 from ollapy.errors import CorruptManifest, InvalidModel, InvalidRequest
 from ollapy.gguf import Header, read_model
 from ollapy.names import Digest, ModelName
-from ollapy.templating import Abilities, TemplateProcess
+from ollapy.templating import Abilities, Source, TemplateProcess
 
 from . import builtin
 from .blobs import Blobs
@@ -118,7 +118,6 @@ class Resolver:
             parts=parts,
             projectors=[paths[layer] for layer in manifest.layers_of("projector")],
             adapters=[paths[layer] for layer in adapters],
-            drafts=[paths[layer] for layer in manifest.layers_of("draft")],
             template=self._last_text(entry, "template", "prompt"),
             system=self._last_text(entry, "system"),
             parameters=params or {},
@@ -181,13 +180,13 @@ class Resolver:
             ) from exc
 
 
-def _abilities(templates: TemplateProcess, source: str) -> Abilities:
+def _abilities(templates: TemplateProcess, source: Source) -> Abilities:
     """What a template's model can be asked for; nothing where the template cannot be read."""
     try:
         return templates.learn(source, Abilities)
     except InvalidRequest as exc:
         logger.warning("template not understood: %s", exc)
-        return Abilities(system=False, tools=False, thinking=False)
+        return Abilities(system=False, tools=False, thinking=False, infill=False)
 
 
 def _read_header(_digests: tuple[Digest, ...], parts: tuple[Path, ...]) -> Header:

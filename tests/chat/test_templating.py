@@ -8,10 +8,10 @@ import pytest
 
 from ollapy.chat.learn import Traits
 from ollapy.errors import InvalidRequest
-from ollapy.templating import Abilities, TemplateProcess
+from ollapy.templating import Abilities, Source, TemplateProcess
 from tests.support.waiting import eventually
 
-GOOD = "{% for m in messages %}[{{ m.role }}] {{ m.content }}{% endfor %}"
+GOOD = Source("{% for m in messages %}[{{ m.role }}] {{ m.content }}{% endfor %}")
 HI = {"messages": [{"role": "user", "content": "hi"}]}
 DOUBLING = "{% set ns = namespace(x='ab') %}{% for i in range(99) %}{% set ns.x = ns.x ~ ns.x %}{% endfor %}"
 NESTING = "{% set ns = namespace(x=[1]) %}{% for i in range(40) %}{% set ns.x = [ns.x, ns.x] %}{% endfor %}"
@@ -33,7 +33,7 @@ def nothing_left_behind() -> None:
 
 def test_it_renders_and_learns(templates: TemplateProcess) -> None:
     assert templates.render(GOOD, HI) == "[user] hi"
-    assert templates.learn(GOOD, Abilities) == Abilities(True, False, False)
+    assert templates.learn(GOOD, Abilities) == Abilities(True, False, False, False)
     assert templates.learn(GOOD, Traits).openings == []
 
 
@@ -58,22 +58,22 @@ def test_time_and_memory_are_bounded_and_the_next_is_rendered(
     templates: TemplateProcess, source: str, complaint: str
 ) -> None:
     with pytest.raises(InvalidRequest, match=complaint):
-        templates.render(source, {})
+        templates.render(Source(source), {})
 
     assert templates.render(GOOD, HI) == "[user] hi"
 
 
 def test_what_a_template_changes_is_its_own(templates: TemplateProcess) -> None:
     """B158: a list may be added to, and the next request sees nothing of it."""
-    source = "{% set _ = messages.append({'role': 'x', 'content': 'y'}) %}" + GOOD
+    source = "{% set _ = messages.append({'role': 'x', 'content': 'y'}) %}" + GOOD.text
 
-    assert templates.render(source, HI) == "[user] hi[x] y"
-    assert templates.render(source, HI) == "[user] hi[x] y"
+    assert templates.render(Source(source), HI) == "[user] hi[x] y"
+    assert templates.render(Source(source), HI) == "[user] hi[x] y"
 
 
 def test_a_template_that_does_not_parse(templates: TemplateProcess) -> None:
     with pytest.raises(InvalidRequest, match="chat template failed"):
-        templates.learn("{% if %}", Abilities)
+        templates.learn(Source("{% if %}"), Abilities)
 
 
 def test_a_process_that_has_nothing_to_do_ends_and_comes_back() -> None:

@@ -19,31 +19,6 @@ def test_names_are_those_of_every_field_in_lower_case() -> None:
 
 
 @pytest.mark.parametrize(
-    ("source", "tags"),
-    [
-        (
-            "{{ range .Messages }}{{ if .Thinking }}<think>\n{{ .Thinking }}\n</think>{{ end }}{{ end }}",
-            ("<think>", "</think>"),
-        ),
-        (
-            "{{ range $i, $_ := .Messages }}{{ if and $.IsThinkSet .Thinking }}[T]{{ .Thinking }}[/T]\n{{ end }}{{ end }}",
-            ("[T]", "[/T]"),
-        ),
-        ("{{ range .Messages }}{{ .Thinking }}{{ end }}", None),
-        ("<a>{{ .Thinking }}</a>", None),
-        ("{{ range .Other }}<a>{{ .Thinking }}</a>{{ end }}", None),
-        (
-            "{{ range .Messages }}{{ range .Other }}<a>{{ .Thinking }}</a>{{ end }}{{ end }}",
-            None,
-        ),
-        ("{{ range .Messages }}<think>{{ .Content }}</think>{{ end }}", None),
-    ],
-)
-def test_thought_tags(source: str, tags: tuple[str, str] | None) -> None:
-    assert Template.parse(source).thought_tags == tags
-
-
-@pytest.mark.parametrize(
     ("source", "text"),
     [
         ("A{{ .Response }}B", "Ar"),

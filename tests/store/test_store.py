@@ -6,7 +6,6 @@ import hashlib
 import logging
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import closing
 from pathlib import Path
 from threading import Thread
 
@@ -47,8 +46,9 @@ def root(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def store(root: Path) -> Iterator[Store]:
-    with closing(Store(root)) as store:
-        yield store
+    store = Store(root)
+    yield store
+    store._resolver.close()
 
 
 def layers(store: Store, *given: tuple[str, bytes]) -> list[Layer]:
@@ -157,14 +157,22 @@ def test_a_model_with_weights_alone(store: Store) -> None:
     )
 
 
+GO_TOOLS = b"{{ .Tools }}{{ range .Messages }}{{ .Content }}{{ end }}"
+GO_THINKING = (
+    b"{{ range .Messages }}{{ if .Thinking }}<think>{{ .Thinking }}</think>{{ end }}"
+    b"{{ .Content }}{{ end }}"
+)
 CAPABILITIES = {
     "completion": ({}, [], ["completion"]),
     "embedding": ({"llama.pooling_type": u32(1), "llama.attention.causal": boolean(0)}, [], ["embedding"]),
     "tools of Jinja": ({"tokenizer.chat_template": text("{{ tools }}")}, [], ["completion", "tools"]),
-    "tools of Go": ({}, [("template", b"{{ .Tools }}")], ["completion", "tools"]),
+    "tools of Go": ({}, [("template", GO_TOOLS)], ["completion", "tools"]),
     "thinking of Jinja": ({"tokenizer.chat_template": text("<think></think>")}, [], ["completion", "thinking"]),
-    "thinking of Go": ({}, [("template", b"{{ .Thinking }}")], ["completion", "thinking"]),
-    "insert of Go": ({}, [("template", b"{{ .Suffix }}")], ["completion", "insert"]),
+    "thinking of Go": ({}, [("template", GO_THINKING)], ["completion", "thinking"]),
+    "insert of Go": ({}, [("template", b"<p>{{ .Prompt }}<s>{{ .Suffix }}")], ["completion", "insert"]),
+    "a template of the model's own": ({"tokenizer.chat_template": text("{{ tools }}")}, [("template", b"{{ .Prompt }}")], ["completion"]),
+    "an empty template": ({"tokenizer.chat_template": text("{{ tools }}")}, [("template", b"")], ["completion", "tools"]),
+    "a broken template": ({}, [("template", b"{{ .Tools")], ["completion"]),
     "insert by tokens": (
         {f"tokenizer.ggml.{key}_token_id": u32(5) for key in ("fim_pre", "suffix", "fim_mid")},
         [],

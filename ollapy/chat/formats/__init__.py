@@ -1,6 +1,6 @@
 """How families of models write thoughts and tool calls, declared as data."""
 
-from .calls import CALLS, LLAMA_TAG
+from .calls import CALLS
 from .format import Calls, Format, Headers, Pair, Style
 from .headers import HEADERS
 from .thoughts import DROPPED, THOUGHTS
@@ -9,7 +9,6 @@ __all__ = [
     "CALLS",
     "DROPPED",
     "HEADERS",
-    "LLAMA_TAG",
     "THOUGHTS",
     "Calls",
     "Format",

@@ -15,7 +15,7 @@ if TYPE_CHECKING:  # these cost more than all of `ollapy --help`
     from ollapy.api.ollama import ChatRequest, GenerateRequest, ShowResponse
     from ollapy.client import Client
 
-_LEVELS: dict[str, bool | str] = {
+_LEVELS = {
     "true": True,
     "false": False,
     "high": "high",
@@ -37,7 +37,7 @@ def run(
         str | None,
         typer.Option(
             metavar="LEVEL",
-            help="--think alone, or --think= true, false, low, medium, high, max or a number of tokens.",
+            help="--think alone, or --think= true, false, low, medium, high or max.",
             show_default=False,
         ),
     ] = None,
@@ -68,7 +68,7 @@ def run(
     from ollapy.api.ollama import ChatRequest, GenerateRequest
     from ollapy.cli.session import connected
 
-    level = None if think is None else _level(think)
+    level = None if think is None else _LEVELS[think]
     text = _prompt(prompt or [])
     with connected(start=True) as client:
         shown = _show(client, model, insecure=insecure)
@@ -84,20 +84,13 @@ def run(
             _converse(client, template, show_thinking=not hidethinking, verbose=verbose)
 
 
-def _level(think: str) -> bool | int | str | None:
-    """As a request has it; None for what means nothing."""
-    if think in _LEVELS:
-        return _LEVELS[think]
-    return int(think) if think.isdecimal() and len(think) < 10 else None
-
-
 def _check_usage(think: str | None, keepalive: str | None) -> None:
     from ollapy.errors import InvalidRequest
     from ollapy.units import parse_duration
 
-    if think is not None and _level(think) is None:
+    if think is not None and think not in _LEVELS:
         raise typer.BadParameter(
-            f"{think!r} is not true, false, high, medium, low, max or a number of tokens",
+            f"{think!r} is not true, false, high, medium, low or max",
             param_hint="--think",
         )
     try:
