@@ -179,7 +179,7 @@ def _instructions(text: str) -> Iterator[Instruction]:
         if command == "MESSAGE" and name not in _ROLES:
             raise scanner.error("message role", _ROLES)
         if command == "PARAMETER" and not name:
-            raise InvalidRequest("unexpected EOF")
+            raise scanner.early_end()
         yield Instruction(command, scanner.value(), name)
 
 
@@ -203,17 +203,22 @@ class _Scanner:
     def value(self) -> str:
         found = self._take(_VALUE)
         if found is None:
-            raise InvalidRequest("unexpected EOF")
+            raise self.early_end()
         plain = found["plain"]
         return plain.strip() if plain else found["triple"] or found["single"] or ""
 
     def error(self, what: str, choices: tuple[str, ...]) -> InvalidRequest:
         """Ollama's words for a word that is none of the choices."""
-        line = 1 + self._text.count("\n", 0, self._at)
         *names, last = (f'"{choice.lower()}"' for choice in choices)
-        return InvalidRequest(
-            f"(line {line}): {what} must be one of {', '.join(names)}, or {last}"
-        )
+        return self._refusal(f"{what} must be one of {', '.join(names)}, or {last}")
+
+    def early_end(self) -> InvalidRequest:
+        """Ollama's words for a value that is missing or has no end; the line is where it would begin."""
+        return self._refusal("unexpected EOF")
+
+    def _refusal(self, text: str) -> InvalidRequest:
+        line = 1 + self._text.count("\n", 0, self._at)
+        return InvalidRequest(f"(line {line}): {text}")
 
     def _take(self, pattern: re.Pattern[str]) -> re.Match[str] | None:
         found = pattern.match(self._text, self._at)

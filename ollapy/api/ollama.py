@@ -351,8 +351,23 @@ class TensorRow(msgspec.Struct, frozen=True):
     shape: list[int]
 
 
+class ModelFile(msgspec.Struct, frozen=True):
+    """A file of a model: `kind` is model, adapter, draft or projector, `size` is in bytes."""
+
+    kind: str
+    digest: str
+    size: int
+
+
+class ShowReport(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What ollapy adds to `/api/show`: whose the template is, `model` or `weights`, and the files in their order."""
+
+    template_of: str = ""
+    files: list[ModelFile] = []
+
+
 class ShowResponse(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """The answer of `/api/show`."""
+    """The answer of `/api/show`. `projector_info` is the metadata of the first projector."""
 
     license: str = ""
     modelfile: str
@@ -362,9 +377,12 @@ class ShowResponse(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True
     details: Details
     messages: list[Message] | None = None
     model_info: dict[str, Any]
+    projector_info: dict[str, Any] = {}
     tensors: list[TensorRow]
     capabilities: list[str]
     modified_at: str
+    requires: str = ""
+    ollapy: ShowReport | None = None
 
 
 class VersionResponse(msgspec.Struct, frozen=True):

@@ -10,6 +10,7 @@ import gc
 import resource
 import signal
 import sys
+from contextlib import suppress
 from functools import lru_cache
 
 import msgspec
@@ -30,7 +31,8 @@ def _compiled(source: Source) -> ChatTemplate | GoChatTemplate:
 def main() -> None:
     """Answer requests one by one."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    with suppress(ValueError):  # macOS takes no such limit
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     signal.signal(
         signal.SIGINT, signal.SIG_IGN
     )  # a terminal's Ctrl+C is for the daemon

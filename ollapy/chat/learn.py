@@ -12,7 +12,7 @@ import msgspec
 from ollapy.errors import InvalidRequest
 
 from .brackets import Brackets
-from .formats import CALLS, DROPPED, HEADERS, THOUGHTS, Calls, Format, Pair
+from .formats import CALLS, DROPPED, HEADERS, LLAMA_TAG, THOUGHTS, Calls, Format, Pair
 from .parser import Parser
 from .spelling import Tools, read_json
 
@@ -281,7 +281,7 @@ class _Lesson:
         body = turn[len(_shared(opening, turn)) :]
         for calls in CALLS:
             if _reads(msgspec.structs.replace(form, calls=(calls,)), body):
-                return (calls,)
+                return (calls, LLAMA_TAG) if calls.start == "{" else (calls,)
         learned = _learn_calls(body)
         return (learned,) if learned else ()
 

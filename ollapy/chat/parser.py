@@ -40,13 +40,6 @@ class Parsed:
     thinking: str = ""
     tool_calls: list[ToolCall] = field(default_factory=list)
 
-    def __add__(self, other: Parsed) -> Parsed:
-        return Parsed(
-            self.content + other.content,
-            self.thinking + other.thinking,
-            self.tool_calls + other.tool_calls,
-        )
-
 
 class Parser:
     """Holds text back only while it may be the beginning of a tag, and calls until they are whole.
@@ -164,6 +157,8 @@ class Parser:
         return self._lead(text)
 
     def _take_thinking(self) -> _State | None:
+        if not self._thought and self._opens_again():
+            return None
         text, tag, rest = split(self._pending, self._markers[_State.THINKING])
         body = text.rstrip()
         self._think(body if self._thought else body.lstrip())
@@ -173,16 +168,21 @@ class Parser:
             return self._enter(region, text[len(body) :] + tag)
         return _State.AFTER if tag else None
 
-    def _take_after(self) -> _State | None:
+    def _opens_again(self) -> bool:
+        """Leave out start tags that are said although the prompt has one; whether one may still come."""
+        start = self._format.thought[0] if self._format.thought else ""
         text = self._pending.lstrip()
-        if text and (thought := self._format.thought) is not None:
-            if text.startswith(thought[1]):  # said once more
-                self._pending = text.removeprefix(thought[1])
-                return _State.AFTER
-            if thought[1].startswith(text):
-                return None
-        self._pending = text
-        return self._lead(text) if text else None
+        while start and text.startswith(start):
+            self._pending = text = text.removeprefix(start).lstrip()
+        return bool(text) and len(text) < len(start) and start.startswith(text)
+
+    def _take_after(self) -> _State | None:
+        self._pending = text = self._pending.lstrip()
+        end = self._format.thought[1] if self._format.thought else ""
+        if end and text.startswith(end):  # said once more
+            self._pending = text.removeprefix(end)
+            return _State.AFTER
+        return self._lead(text) if text and not end.startswith(text) else None
 
     def _lead(self, text: str) -> _State:
         """What begins where an answer does: calls of a form that is one only there, or content."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from rich.console import Console, ConsoleOptions, RenderResult
@@ -22,8 +23,9 @@ _MIN_BAR = 8
 _NOTABLE = 1.0  # seconds from which on it is said how long something took
 
 
-def draw(records: Iterable[Progress]) -> None:
-    """Show the records on the terminal of stderr. What was under way when they fail stays, and a cross with it."""
+@contextmanager
+def bars() -> Iterator[Callable[[Progress], None]]:
+    """What shows a record on the terminal of stderr. At a failure what is under way stays, and a cross with it."""
     console = _Console(
         stderr=True, force_terminal=True, no_color=not has_colours(), highlight=False
     )
@@ -34,12 +36,15 @@ def draw(records: Iterable[Progress]) -> None:
         redirect_stdout=False,
         redirect_stderr=False,
     ) as live:
+
+        def show(record: Progress) -> None:
+            _, ended = steps.take(record, now := time.monotonic())
+            live.update(_Frame(steps.under_way, signs))
+            for step in ended:
+                console.print(_ended(step, now, signs), soft_wrap=True)
+
         try:
-            for record in records:
-                _, ended = steps.take(record, now := time.monotonic())
-                live.update(_Frame(steps.under_way, signs))
-                for step in ended:
-                    console.print(_ended(step, now, signs), soft_wrap=True)
+            yield show
         except BaseException:
             still = replace(signs, spinner=signs.cross)
             live.update(_Frame(steps.under_way, still))

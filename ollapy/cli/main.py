@@ -14,7 +14,9 @@ from ollapy.settings import Settings
 from . import streams
 from .commands import (
     copy,
+    create,
     du,
+    import_model,
     list,
     prune,
     ps,
@@ -50,6 +52,8 @@ app.command("list")(list.list_models)
 app.command("ls", hidden=True)(list.list_models)
 app.command("ps")(ps.ps)
 app.command("show")(show.show)
+app.command("create")(create.create)
+app.command("import")(import_model.import_models)
 app.command("stop")(stop.stop)
 app.command("cp")(copy.copy)
 app.command("rm")(remove.remove)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 import typer
 
@@ -13,6 +14,8 @@ from ollapy.errors import DaemonUnreachable, OllapyError
 from ollapy.settings import Settings
 
 from .output import complain, talk
+
+M = TypeVar("M")
 
 
 def connect(settings: Settings | None = None) -> Client:
@@ -50,7 +53,7 @@ def check(client: Client) -> VersionResponse:
     return found
 
 
-def for_each(models: Iterable[str], act: Callable[[str], None]) -> None:
+def for_each(models: Iterable[M], act: Callable[[M], None]) -> None:
     """Do it to all of them. One that fails does not keep the others, and makes the exit status 1."""
     failed = False
     for model in models:

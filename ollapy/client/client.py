@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -18,6 +18,7 @@ from ollapy.api.ollama import (
     ChatRequest,
     ChatResponse,
     CopyRequest,
+    CreateRequest,
     EmbedRequest,
     EmbedResponse,
     GenerateRequest,
@@ -33,6 +34,7 @@ from ollapy.api.ollama import (
     VersionResponse,
 )
 from ollapy.errors import OllapyError
+from ollapy.names import Digest
 from ollapy.settings import Address
 
 from .connection import PATIENCE, Connection, decode
@@ -121,6 +123,18 @@ class Client:
     def push(self, request: PullRequest) -> Generator[Progress, None, None]:
         """Bring a model to the registry that its name says."""
         return self.operation("/api/push", request)
+
+    def create(self, request: CreateRequest) -> Generator[Progress, None, None]:
+        """Make a model."""
+        return self.operation("/api/create", request)
+
+    def has_blob(self, digest: Digest) -> bool:
+        """Whether the daemon's store has these bytes."""
+        return self._connection.finds(f"/api/blobs/{digest}")
+
+    def upload(self, digest: Digest, chunks: Iterator[bytes], size: int) -> None:
+        """Bring bytes to the daemon's store, in pieces as they come."""
+        self._connection.upload(f"/api/blobs/{digest}", chunks, size)
 
     def prune(self, request: PruneRequest) -> PruneResponse:
         """Delete from the store what nobody needs."""

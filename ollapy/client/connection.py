@@ -45,24 +45,53 @@ class Connection:
         with self._open("POST", path, body) as response:
             yield from _lines(response.iter_stream())
 
+    def finds(self, path: str) -> bool:
+        """Whether there is something at the path."""
+        with self._asked("HEAD", path) as response:
+            if response.status == 404:
+                return False
+            self._check(response)
+            return True
+
+    def upload(self, path: str, chunks: Iterator[bytes], size: int) -> None:
+        """POST a body of `size` bytes, which is never in memory as a whole."""
+        with self._asked("POST", path, chunks, size=size) as response:
+            self._check(response)
+            response.read()
+
     @contextmanager
     def _open(
         self, method: str, path: str, body: object, *, seconds: float | None = None
     ) -> Iterator[httpcore.Response]:
         """A response with no error status."""
         content = None if body is None else _encode(body)
+        with self._asked(method, path, content, seconds=seconds) as response:
+            self._check(response)
+            yield response
+
+    @contextmanager
+    def _asked(
+        self,
+        method: str,
+        path: str,
+        content: bytes | Iterator[bytes] | None = None,
+        *,
+        size: int | None = None,
+        seconds: float | None = None,
+    ) -> Iterator[httpcore.Response]:
+        """A response of whatever status. `size` is the length of a content that comes in chunks."""
+        length = [] if size is None else [("Content-Length", str(size))]
         timeout = {"connect": PATIENCE, "read": seconds}
         with (
             self._reached(),
             self._http.stream(
                 method,
                 self._url(path),
-                headers=self._headers,
+                headers=[*self._headers, *length],
                 content=content,
                 extensions={"timeout": timeout},
             ) as response,
         ):
-            self._check(response)
             yield response
 
     def _url(self, path: str) -> httpcore.URL:

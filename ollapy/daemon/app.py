@@ -65,6 +65,7 @@ def create_app(settings: Settings, *, stop: Callable[[], None]) -> Starlette:
         finally:
             await operations.close()
             await pool.close(0)
+            app.state.store.close()
 
     app = Starlette(
         routes=_ROUTES,

@@ -43,10 +43,15 @@ def projector_for(weights: GgufModel, models: Sequence[GgufModel]) -> GgufModel 
     """The projector beside the weights, in 16 bits if there is a choice."""
     found = [m for m in models if m.first.kind is Kind.PROJECTOR]
     near = [m for m in found if m.first.folder == weights.first.folder]
-    own = _plain(weights.first.model)
-    named = [m for m in near or found if own and own in _plain(m.first.stem)]
+    named = [m for m in near or found if is_named_for(m, weights)]
     best = sorted(named or near or found, key=_precision)
     return best[0] if best else None
+
+
+def is_named_for(projector: GgufModel, weights: GgufModel) -> bool:
+    """Whether the projector's name has the name of the weights in it."""
+    own = _plain(weights.first.model)
+    return bool(own) and own in _plain(projector.first.stem)
 
 
 def quants_of(models: Sequence[GgufModel]) -> list[str]:

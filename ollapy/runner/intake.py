@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import suppress
+from dataclasses import replace
 from functools import cache, lru_cache, partial
 
 import msgspec
@@ -12,7 +13,7 @@ from ollapy.api.ollama import ContextReport
 from ollapy.chat.formats import CALLS, THOUGHTS, Calls, Format
 from ollapy.chat.learn import PLAIN, Traits
 from ollapy.chat.parser import Parser
-from ollapy.chat.render import Renderer, too_long
+from ollapy.chat.render import Prompt, Renderer, too_long
 from ollapy.engine.budget import Budget
 from ollapy.engine.packer import EmbedJob
 from ollapy.engine.sequence import Sequence
@@ -39,6 +40,8 @@ class Intake:
         self._templates = TemplateProcess()
         self._traits = lru_cache(maxsize=32)(self._learn)
         self._visible = cache(model.controls_in)
+        if model.chat_template:
+            self._templates.start()  # it takes a moment to be there
 
     def prepare(self, message: Chat | Complete | Embed) -> Reply | EmbedJob | Rendered:
         """The request as the engine takes it, or its prompt where that is all that is wanted."""
@@ -51,37 +54,39 @@ class Intake:
                 return self._embedding(message)
 
     def _chat(self, message: Chat) -> Reply | Rendered:
-        limit = self._limit(message.num_ctx)
-        model, tools = self._model, message.tools
         source = self._source(message)
-        form = self._traits(source).format
-        prompt = self._renderer(source).fit(
-            message.messages,
-            tools,
-            message.think,
-            limit=limit,
-            truncate=message.truncate,
-        )
-        report = prompt.report
-        if report.dropped_messages:
-            logger.warning("prompt truncated id=%d %s", message.id, report)
-        # the tokenizer's BOS belongs before everything, not between a context and what follows it
-        has_bos_twice = bool(message.prefix) and model.adds_bos
-        tokens = [*self._checked(message.prefix), *prompt.tokens[has_bos_twice:]]
-        report = msgspec.structs.replace(report, prompt_tokens=len(tokens))
+        limit, form = self._limit(message.num_ctx), self._traits(source).format
+        prompt = self._prompt(message, source, limit)
         if message.render_only:
-            return Rendered(message.id, self._text(tokens))
-        sequence = self._sequence(message, tokens, limit, form.markers)
+            return Rendered(message.id, self._text(prompt.tokens))
         new_parser = partial(
             Parser, form, opening=prompt.opening, prefill=prompt.prefill
         )
-        parser = new_parser(tools=tools or ())
+        parser = new_parser(tools=message.tools or ())
+        sequence = self._sequence(message, prompt.tokens, limit, form.markers)
+        sequence.budget = self._budget(message, form, new_parser())
         if message.grammar:
             sequence.constraint = self._compiler.constraint(
                 message.grammar, _thought(message, form, parser), prompt.prefill
             )
-        sequence.budget = self._budget(message, form, new_parser())
-        return Reply(sequence, parser, report)
+        return Reply(sequence, parser, prompt.report)
+
+    def _prompt(self, message: Chat, source: Source | None, limit: int) -> Prompt:
+        """The conversation rendered and fitted, after the tokens that the request puts before it."""
+        prompt = self._renderer(source).fit(
+            message.messages,
+            message.tools,
+            message.think,
+            limit=limit,
+            truncate=message.truncate,
+        )
+        if prompt.report.dropped_messages:
+            logger.warning("prompt truncated id=%d %s", message.id, prompt.report)
+        # the tokenizer's BOS belongs before everything, not between a context and what follows it
+        has_bos_twice = bool(message.prefix) and self._model.adds_bos
+        tokens = [*self._checked(message.prefix), *prompt.tokens[has_bos_twice:]]
+        report = msgspec.structs.replace(prompt.report, prompt_tokens=len(tokens))
+        return replace(prompt, tokens=tokens, report=report)
 
     def _budget(self, message: Chat, form: Format, parser: Parser) -> Budget | None:
         """What ends a thought that grows too long; it needs no more than tags, and so no tools."""

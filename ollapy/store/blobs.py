@@ -7,10 +7,11 @@ import os
 import sys
 import uuid
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 
-from ollapy.errors import CorruptManifest, DigestMismatch
+from ollapy.errors import CorruptManifest, DigestMismatch, InvalidRequest
 from ollapy.names import Digest
 
 from .durable import NEW, NewFile, sync_folder, translated
@@ -113,6 +114,17 @@ class Blobs:
             if not self.exists(digest):
                 file.commit(self.path(digest))
         return digest
+
+    def known(self, source: Path) -> Digest | None:
+        """The digest of a file that is a blob, or that one stands for and nobody has changed since; else None."""
+        with translated(f"read '{source.name}'"):
+            path = source.resolve(strict=True)
+        if path.parent == self.root.resolve():
+            with suppress(InvalidRequest):
+                digest = Digest.parse(path.name)
+                if path.name == digest.filename and self.exists(digest):
+                    return digest
+        return self.references.digest_of(path)
 
     def adopt(
         self,

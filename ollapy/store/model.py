@@ -55,6 +55,7 @@ class Model:
     parts: tuple[Path, ...]
     projectors: list[Path]
     adapters: list[Path]
+    drafts: list[Path]
     template: str | None
     system: str | None
     parameters: dict[str, object]

@@ -88,6 +88,14 @@ class References:
             file.write(data + b"\n")
             file.commit(self.path(digest))
 
+    def digest_of(self, path: Path) -> Digest | None:
+        """The digest of the content of a file that is referred to and has stayed the same."""
+        for digest in self.digests():
+            reference = self.find(digest)
+            if reference and reference.path == str(path) and reference.target:
+                return digest
+        return None
+
     def digests(self) -> list[Digest]:
         """What there are references for."""
         found = []

@@ -118,6 +118,7 @@ class Resolver:
             parts=parts,
             projectors=[paths[layer] for layer in manifest.layers_of("projector")],
             adapters=[paths[layer] for layer in adapters],
+            drafts=[paths[layer] for layer in manifest.layers_of("draft")],
             template=self._last_text(entry, "template", "prompt"),
             system=self._last_text(entry, "system"),
             parameters=params or {},

@@ -48,6 +48,10 @@ class Store:
         self._manifests = Manifests(root / "manifests")
         self._resolver = Resolver(self.blobs)
 
+    def close(self) -> None:
+        """End what looks at templates, if something does; it starts again when it is needed."""
+        self._resolver.close()
+
     def models(self) -> list[Model]:
         """Every model, newest first; one that is damaged is logged and hides no other."""
         models, damaged = self.survey()
@@ -127,6 +131,11 @@ class Store:
                 )
             else:
                 raise ModelNotFound(f"model '{name}' not found")
+
+    def discard(self, digests: Iterable[Digest]) -> None:
+        """Delete those of the blobs that nobody needs, however young they are."""
+        with self._changing():
+            self._prune(set(digests))
 
     def prune(
         self, limits: Limits | None = None, *, dry_run: bool = False

@@ -11,6 +11,7 @@ import pytest
 
 from ollapy.chat.formats import CALLS, DROPPED, HEADERS, THOUGHTS, Format, Style
 from ollapy.chat.parser import Parsed, Parser
+from tests.support.parsing import joined
 
 THINK = ("<think>", "</think>")
 TOOLS: list[dict[str, Any]] = [
@@ -184,6 +185,15 @@ ALL = [
         HERMES,
         "<think>\n",
         "\nHm.\n</think>\n\nYes.",
+        "Yes.",
+        "Hm.",
+        [],
+    ),
+    (
+        "opened-twice",
+        HERMES,
+        "<think>\n",
+        "<think>\nHm.</think>Yes.",
         "Yes.",
         "Hm.",
         [],
@@ -644,7 +654,7 @@ def read(
 
 
 def said(parts: Sequence[Parsed]) -> tuple[str, str, list[tuple[str, dict[str, Any]]]]:
-    whole = sum(parts, Parsed())
+    whole = joined(parts)
     calls = [(c.function.name, c.function.arguments) for c in whole.tool_calls]
     return whole.content, whole.thinking, calls
 
@@ -732,7 +742,7 @@ def test_the_order_of_the_text_is_kept() -> None:
 
 def test_calls_are_numbered_and_have_ids_of_their_own() -> None:
     [parts] = [read([CALL + CALL], HERMES)[0]]
-    calls = sum(parts, Parsed()).tool_calls
+    calls = joined(parts).tool_calls
 
     assert [call.function.index for call in calls] == [0, 1]
     assert len({call.id for call in calls}) == 2

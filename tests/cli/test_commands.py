@@ -23,6 +23,7 @@ SHOWN = """\
     context length      4096
     embedding length    256
     quantization        Q8_0
+    template            in the weights
 
   Capabilities
     completion
@@ -169,9 +170,12 @@ def test_help_names_every_command(words: tuple[str, ...]) -> None:
         "run",
         "pull",
         "push",
+        "search",
         "list",
         "ps",
         "show",
+        "create",
+        "import",
         "stop",
         "cp",
         "rm",

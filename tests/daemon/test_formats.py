@@ -12,8 +12,9 @@ import pytest
 from scripts.make_gguf import write_scripted
 from scripts.make_gguf.templates import CHATML
 from scripts.make_gguf.vocabulary import ChatTemplates
-from tests.support.daemon import Daemon, running_daemon
+from tests.support.daemon import Daemon, is_alive, running_daemon
 from tests.support.models import add_model
+from tests.support.waiting import eventually
 
 GREEDY = {"temperature": 0}
 TOOL = {
@@ -275,6 +276,15 @@ def test_a_bad_template_is_a_400_and_the_runner_lives(
         assert loaded.status_code == 200
         assert raw.json()["response"] == "Hello."
         assert [runner] == daemon.runners
+
+
+def test_what_renders_ends_with_its_runner(tmp_path: Path) -> None:
+    with running_daemon(tmp_path) as daemon:
+        daemon.generate("Hi")
+        [runner] = daemon.runners
+        [renders] = [c for c in runner.children() if "ollapy.chat" in c.cmdline()]
+        runner.kill()
+        eventually(lambda: not is_alive(renders), "it outlived its runner")
 
 
 def test_control_tokens_in_the_words_of_a_user_are_text(daemon: Daemon) -> None:

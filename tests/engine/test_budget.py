@@ -13,6 +13,7 @@ from ollapy.engine.engine import Engine
 from ollapy.engine.sequence import Sequence
 from ollapy.llama.model import Model
 from tests.support.engines import run
+from tests.support.parsing import joined
 
 Ask = Callable[..., Sequence]
 FORM = Format(thought=("<think>", "</think>"))
@@ -27,7 +28,7 @@ def with_budget(sequence: Sequence, model: Model, limit: int) -> Sequence:
 
 def read(text: str) -> Parsed:
     parser = Parser(FORM)
-    return sum([*parser.feed(text), *parser.finish()], Parsed())
+    return joined([*parser.feed(text), *parser.finish()])
 
 
 def test_a_thought_that_grows_too_long_is_ended_and_answered(

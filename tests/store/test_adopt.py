@@ -269,3 +269,48 @@ def test_a_reference_that_cannot_be_read_refers_to_nothing(blobs: Blobs) -> None
     for junk in (b"", b"{", b'{"path":"/etc/passwd"}', b"\xff"):
         blobs.references.path(HELLO).write_bytes(junk)
         assert found(blobs) is None
+
+
+def test_a_file_that_was_adopted_is_known(blobs: Blobs, file: Path) -> None:
+    """So that it is not read again, however large it is. Where blocks are shared it is another file."""
+    assert blobs.known(file) is None
+    blobs.adopt(file)
+
+    link = file.with_name("link.gguf")
+    link.symlink_to(file.name)
+    assert blobs.known(file) == (HELLO if is_link(blobs, file) else None)
+    assert blobs.known(link) == blobs.known(file)
+    assert blobs.known(blobs.path(HELLO)) == HELLO
+
+    os.utime(file, ns=(0, 1))
+    assert blobs.known(file) is None
+
+
+@pytest.mark.parametrize("change", ["time", "size", "removed"])
+def test_what_has_changed_is_not_known(
+    blobs: Blobs, elsewhere: Path, change: str
+) -> None:
+    blobs.adopt(elsewhere)
+    assert blobs.known(elsewhere) == HELLO
+    if change == "time":
+        os.utime(elsewhere, ns=(0, 1))
+    elif change == "size":
+        elsewhere.write_bytes(b"hello!")
+    else:
+        blobs.remove(HELLO)
+
+    assert blobs.known(elsewhere) is None
+
+
+def test_a_name_in_the_store_is_no_proof(blobs: Blobs, tmp_path: Path) -> None:
+    """A file must be where the store keeps blobs, and whole."""
+    outside = tmp_path / HELLO.filename
+    outside.write_bytes(b"other")
+    blobs.root.mkdir(parents=True)
+    partial = blobs.root / f"{HELLO.filename}-partial"
+    partial.write_bytes(b"he")
+    upper = blobs.root / HELLO.filename.upper()
+    upper.write_bytes(b"other")
+
+    for path in (outside, partial, upper):
+        assert blobs.known(path) is None

@@ -122,6 +122,17 @@ def test_only_what_no_model_needs_goes(store: Store) -> None:
     assert store.prune(EVERYTHING) == []
 
 
+def test_what_was_brought_in_vain_goes_at_once(store: Store) -> None:
+    """Unless a model needs it, or somebody else is about to name it."""
+    needed = put(store, "x", b"one")
+    held, orphan = store.blobs.add([b"held"]), store.blobs.add([b"orphan"])
+
+    with Store(store.root).lease(held):
+        store.discard([*needed, held, orphan])
+
+    assert names(store) == {digest.filename for digest in (*needed, held)}
+
+
 def test_what_has_just_been_made_stays(store: Store) -> None:
     """It may be another program's, which knows nothing of leases."""
     orphan = store.blobs.add([b"orphan"])

@@ -6,6 +6,7 @@ import hashlib
 import logging
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from pathlib import Path
 from threading import Thread
 
@@ -46,9 +47,8 @@ def root(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def store(root: Path) -> Iterator[Store]:
-    store = Store(root)
-    yield store
-    store._resolver.close()
+    with closing(Store(root)) as store:
+        yield store
 
 
 def layers(store: Store, *given: tuple[str, bytes]) -> list[Layer]:

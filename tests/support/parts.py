@@ -78,3 +78,18 @@ def write_lora(path: Path, model: Path, *, strength: float, seed: int = 1) -> Pa
     writer.write_tensors_to_file()
     writer.close()
     return path
+
+
+def write_projector(path: Path, *, width: int = 32, output: int = 256) -> Path:
+    """The header and one tensor of a projector: enough to be stored and described, not to be run."""
+    writer = gguf.GGUFWriter(path, "clip")
+    writer.add_type("mmproj")
+    writer.add_bool("clip.has_vision_encoder", True)
+    writer.add_uint32("clip.vision.embedding_length", width)
+    writer.add_uint32("clip.vision.projection_dim", output)
+    writer.add_tensor("mm.0.weight", np.ones((output, width), np.float32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return path

@@ -14,6 +14,7 @@ import termios
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from tests.support.waiting import eventually
 
@@ -54,13 +55,15 @@ def ollapy(
     given: str | bytes = "",
     env: Mapping[str, str] | None = None,
     python: str = sys.executable,
+    folder: Path | None = None,
 ) -> Result:
-    """Run `ollapy` with pipes to its end. `given` is its standard input."""
+    """Run `ollapy` with pipes to its end, in a folder. `given` is its standard input."""
     done = subprocess.run(
         [python, *command(*words)[1:]],
         input=given.encode() if isinstance(given, str) else given,
         capture_output=True,
         env=environment(host, **(env or {})),
+        cwd=folder,
         timeout=60,
         check=False,
     )

@@ -52,6 +52,9 @@ def _headed(start: str, head: str, end: str = "", **more: object) -> Calls:
     return Calls(start=start, end=end, style=Style.HEADED, head=head, **more)  # type: ignore[arg-type]
 
 
+# Some write it before what their templates show without.
+LLAMA_TAG = Calls(start="<|python_tag|>", style=Style.PYTHON)
+
 CALLS: tuple[Calls, ...] = (
     # Hermes, Qwen, Granite 4 and many others
     Calls(start="<tool_call>", end="</tool_call>"),
@@ -187,7 +190,7 @@ CALLS: tuple[Calls, ...] = (
     # Firefunction
     Calls(start="functools"),
     # Llama 3 and 4: after a tag, or the object or a list of calls alone
-    Calls(start="<|python_tag|>", style=Style.PYTHON),
+    LLAMA_TAG,
     Calls(start="{", leads=True),
     Calls(start="[", style=Style.PYTHON, leads=True),
 )

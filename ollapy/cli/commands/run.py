@@ -15,7 +15,7 @@ if TYPE_CHECKING:  # these cost more than all of `ollapy --help`
     from ollapy.api.ollama import ChatRequest, GenerateRequest, ShowResponse
     from ollapy.client import Client
 
-_LEVELS = {
+_LEVELS: dict[str, bool | str] = {
     "true": True,
     "false": False,
     "high": "high",
@@ -37,7 +37,7 @@ def run(
         str | None,
         typer.Option(
             metavar="LEVEL",
-            help="--think alone, or --think= true, false, low, medium, high or max.",
+            help="--think alone, or --think= true, false, low, medium, high, max or a number of tokens.",
             show_default=False,
         ),
     ] = None,
@@ -68,7 +68,7 @@ def run(
     from ollapy.api.ollama import ChatRequest, GenerateRequest
     from ollapy.cli.session import connected
 
-    level = None if think is None else _LEVELS[think]
+    level = None if think is None else _level(think)
     text = _prompt(prompt or [])
     with connected(start=True) as client:
         shown = _show(client, model, insecure=insecure)
@@ -84,13 +84,20 @@ def run(
             _converse(client, template, show_thinking=not hidethinking, verbose=verbose)
 
 
+def _level(think: str) -> bool | int | str | None:
+    """As a request has it; None for what means nothing."""
+    if think in _LEVELS:
+        return _LEVELS[think]
+    return int(think) if think.isdecimal() and len(think) < 10 else None
+
+
 def _check_usage(think: str | None, keepalive: str | None) -> None:
     from ollapy.errors import InvalidRequest
     from ollapy.units import parse_duration
 
-    if think is not None and think not in _LEVELS:
+    if think is not None and _level(think) is None:
         raise typer.BadParameter(
-            f"{think!r} is not true, false, high, medium, low or max",
+            f"{think!r} is not true, false, high, medium, low, max or a number of tokens",
             param_hint="--think",
         )
     try:

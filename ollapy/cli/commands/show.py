@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -14,6 +14,11 @@ if TYPE_CHECKING:  # the wire types cost half of what `ollapy --help` takes
 
 _TEXT_LINES = 2  # of the system text and the licence, unless asked for alone
 _LIST_ITEMS = 8
+_TEMPLATES = {"weights": "in the weights", "model": "in the Modelfile"}
+_PROJECTOR = {
+    "embedding length": "vision.embedding_length",
+    "dimensions": "vision.projection_dim",
+}
 
 
 def show(
@@ -38,7 +43,10 @@ def show(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show what a model is."""
+    """Show what a model is.
+
+    Of the texts only the beginning, and all of one with an option: `ollapy show --modelfile MODEL > Modelfile`.
+    """
     if sum((license_, modelfile, parameters, template, system)) > 1:
         raise typer.BadParameter(
             "only one of '--license', '--modelfile', '--parameters', '--system', or '--template' can be specified"
@@ -76,6 +84,7 @@ def _sections(shown: ShowResponse, *, verbose: bool) -> Iterator[tuple[str, list
 
     yield "Model", columns(_facts(shown))
     yield "Capabilities", columns([name] for name in shown.capabilities)
+    yield "Projector", columns(_projector_facts(shown.projector_info))
     parameters = shown.parameters.splitlines()
     yield "Parameters", columns(line.split(maxsplit=1) for line in parameters)
     if verbose:
@@ -95,6 +104,39 @@ def _facts(shown: ShowResponse) -> Iterator[tuple[str, str]]:
         if value := info.get(f"{details.family}.{label.replace(' ', '_')}"):
             yield label, str(value)
     yield "quantization", details.quantization_level
+    if shown.requires:
+        yield "requires", shown.requires
+    yield from _own_facts(shown)
+
+
+def _own_facts(shown: ShowResponse) -> Iterator[tuple[str, str]]:
+    """What Ollama does not tell."""
+    if shown.ollapy is None:
+        return
+    if owner := _TEMPLATES.get(shown.ollapy.template_of):
+        yield "template", owner
+    kinds = [file.kind for file in shown.ollapy.files]
+    if (parts := kinds.count("model")) > 1:
+        yield "files", str(parts)
+    if adapters := kinds.count("adapter"):
+        yield "adapters", str(adapters)
+
+
+def _projector_facts(info: Mapping[str, object]) -> Iterator[tuple[str, str]]:
+    from ollapy.units import format_parameters
+
+    if not info:
+        return
+    architecture, count = (
+        info.get("general.architecture"),
+        info["general.parameter_count"],
+    )
+    yield "architecture", str(architecture)
+    if isinstance(count, int):
+        yield "parameters", format_parameters(count)
+    for label, key in _PROJECTOR.items():
+        if value := info.get(f"{architecture}.{key}"):
+            yield label, str(value)
 
 
 def _short(value: object) -> str:

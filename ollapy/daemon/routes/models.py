@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from http import HTTPStatus
+from typing import Any
 
 import msgspec
 from starlette.requests import Request
@@ -27,15 +28,18 @@ from ollapy.daemon.describe import (
     model_info,
     modelfile,
     parameter_lines,
+    report,
     tensor_rows,
 )
 from ollapy.daemon.pool import Runner, RunnerPool
-from ollapy.errors import InvalidName, InvalidRequest, ModelNotFound
-from ollapy.gguf import read_model
+from ollapy.errors import InvalidModel, InvalidName, InvalidRequest, ModelNotFound
+from ollapy.gguf import read_header, read_model
 from ollapy.names import ModelName
 from ollapy.runner.protocol import Ready
 from ollapy.store import Model, Store
 from ollapy.units import format_time
+
+_COPILOT = "GitHubCopilotChat/"  # shows the base name where it means the model's
 
 
 async def tags(request: Request) -> Response:
@@ -59,10 +63,10 @@ async def show(request: Request) -> Response:
     body = await read(request, ModelRequest)
     if not body.given:
         raise InvalidRequest("model is required")
-    name = ModelName.parse(body.given)
-    return responses.json(
-        await asyncio.to_thread(_shown, _store(request), name, bool(body.verbose))
-    )
+    shown = await asyncio.to_thread(_shown, _store(request), body)
+    if request.headers.get("User-Agent", "").startswith(_COPILOT):
+        shown.model_info["general.basename"] = body.given
+    return responses.json(shown)
 
 
 async def copy(request: Request) -> Response:
@@ -140,20 +144,36 @@ def _running(runner: Runner, ready: Ready) -> RunningModel:
     )
 
 
-def _shown(store: Store, name: ModelName, verbose: bool) -> ShowResponse:
-    model = store.get(name)
+def _shown(store: Store, body: ModelRequest) -> ShowResponse:
+    name, verbose = ModelName.parse(body.given), bool(body.verbose)
+    model, entry = store.get(name), store.entry(name)
     # the vocabulary is left in the file unless it is asked for
     header = read_model(model.parts, arrays=True) if verbose else model.header
     return ShowResponse(
         license="\n".join(model.licenses),
-        modelfile=modelfile(model),
+        modelfile=modelfile(model, system=body.system or "", options=body.options),
         parameters=parameter_lines(model.parameters),
         template=model.template or model.chat_template or "",
         system=model.system or "",
         details=details(model),
         messages=model.messages or None,
         model_info=model_info(header, verbose=verbose),
+        projector_info=_projector_info(model, verbose=verbose),
         tensors=tensor_rows(model.header),
         capabilities=model.capabilities,
         modified_at=format_time(model.modified_at),
+        requires=model.config.requires,
+        ollapy=report(model, entry.manifest.layers if entry else ()),
     )
+
+
+def _projector_info(model: Model, *, verbose: bool) -> dict[str, Any]:
+    if not model.projectors:
+        return {}
+    try:
+        header = read_header(model.projectors[0], arrays=verbose)
+    except InvalidModel as exc:
+        raise InvalidModel(
+            f"the projector of '{model.name}' cannot be used: {exc}"
+        ) from exc
+    return model_info(header, verbose=verbose)
