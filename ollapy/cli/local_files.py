@@ -29,7 +29,6 @@ _CONFIG = "config.json"
 _BESIDE = ("tokenizer.model", "chat_template.jinja", "README.md")
 # The same weights in another layout, and additions to them.
 _OTHERS = ("consolidated", "adapter")
-_ADAPTER = ("adapter_model.safetensors", "adapter_config.json")
 _PICKLE = (
     ", and loading a pickle may run programs: get the model as GGUF or safetensors"
 )
@@ -57,17 +56,18 @@ def model_files(path: Path) -> Files:
 
 
 def adapter_files(path: Path) -> Files:
-    """The adapter that is a GGUF file, or that is in a folder."""
+    """The adapter that is a GGUF file, or the only one in a folder."""
     if not path.is_dir():
         return {path.name: checked(path)}
-    if (path / _ADAPTER[0]).is_file():
-        return _by_name(path / name for name in _ADAPTER if (path / name).is_file())
     found = _names(path, SUFFIX)
-    if len(found) != 1:
+    if len(found) == 1:
+        return {found[0]: checked(path / found[0])}
+    if _names(path, SAFETENSORS):
         raise InvalidRequest(
-            f"'{shown(path)}' holds no adapter: one GGUF file, or {_ADAPTER[0]}"
+            f"'{shown(path)}' is an adapter as safetensors: make a GGUF file of it "
+            "with llama.cpp's convert_lora_to_gguf.py, and name that"
         )
-    return {found[0]: checked(path / found[0])}
+    raise InvalidRequest(f"'{shown(path)}' does not hold one GGUF file, an adapter")
 
 
 def safetensors_files(folder: Path) -> Files:
@@ -141,8 +141,8 @@ def listed(models: Iterable[GgufModel]) -> str:
 
 
 def shown(path: Path) -> str:
-    """A path as its user wrote it."""
-    return clean(str(path))
+    """A path as its user wrote it; this folder, which may not have been written, as a whole path."""
+    return clean(str(path if path.name else path.absolute()))
 
 
 def without_model(folder: Path) -> str:

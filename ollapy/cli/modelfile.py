@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
+from ollapy.create.parameters import DEPRECATED
 from ollapy.errors import InvalidRequest, NotFound
 from ollapy.modelfile import Modelfile, decode, parse
 from ollapy.text import clean
@@ -26,9 +28,18 @@ def read_modelfile(file: str | None) -> tuple[Modelfile, Path]:
         return Modelfile((".",)), Path()
     data = _read(path)
     try:
-        return parse(decode(data)), path.parent
+        return _supported(parse(decode(data))), path.parent
     except InvalidRequest as exc:
         raise InvalidRequest(f"{clean(str(path))}: {exc}") from exc
+
+
+def _supported(modelfile: Modelfile) -> Modelfile:
+    """Without the parameters that nothing heeds any more, of which the user is told."""
+    ignored = {name for name, _ in modelfile.parameters} & DEPRECATED
+    for name in sorted(ignored):
+        talk(f"Warning: PARAMETER {name} is ignored, nothing heeds it any more.")
+    kept = tuple(p for p in modelfile.parameters if p.name not in ignored)
+    return replace(modelfile, parameters=kept)
 
 
 def _read(path: Path) -> bytes:

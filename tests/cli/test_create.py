@@ -6,6 +6,7 @@ import codecs
 import json
 import os
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,8 @@ from tests.support.hugging_face import config_of, tensors_of, write_model
 from tests.support.parts import split, write_lora, write_projector
 from tests.support.raw_gguf import weights, write_sparse
 from tests.support.strangers import free_address
-from tests.support.terminal import CTRL_C, Result, ollapy, terminal
+from tests.support.terminal import CTRL_C, Result, Terminal, ollapy, terminal
+from tests.support.waiting import eventually
 
 GIB = 1 << 30
 MODELFILE = '''\
@@ -400,6 +402,61 @@ def test_a_store_that_one_may_not_write_to(daemon: Daemon, folder: Path) -> None
     assert "copying unique.gguf" in result.err
 
 
+@pytest.fixture
+def far(tmp_path: Path) -> Iterator[Daemon]:
+    """A daemon whose store is not the user's, and that one test may kill."""
+    (tmp_path / "far").mkdir()
+    with running_daemon(tmp_path / "far") as daemon:
+        yield daemon
+
+
+@contextmanager
+def copying(daemon: Daemon, folder: Path) -> Iterator[Terminal]:
+    """The command at work, in the middle of sending a file."""
+    write_sparse(folder / "big.gguf", GIB // 2)
+    write(folder, "FROM ./big.gguf")
+    words = ("create", "sent", "-f", f"{folder}/Modelfile")
+    mine = {"OLLAPY_MODELS": str(folder / "store")}
+    with terminal(*words, host=daemon.address, **mine) as shown:
+        shown.expect("copying big.gguf")
+        yield shown
+
+
+def test_ctrl_c_while_a_file_is_sent(far: Daemon, folder: Path) -> None:
+    with copying(far, folder) as shown:
+        shown.type(CTRL_C)
+        assert shown.wait() == 130
+
+    assert "Stopped, 'sent' is what it was before." in shown.screen
+    eventually(
+        lambda: [*(far.models / "blobs").iterdir()] == [],
+        "the daemon keeps what it got",
+    )
+    assert list((folder / "store").rglob("*.lease")) == []
+
+
+def test_a_daemon_that_dies_while_a_file_is_sent(far: Daemon, folder: Path) -> None:
+    with copying(far, folder) as shown:
+        far.process.kill()
+        assert shown.wait() == 1
+
+    assert shown.screen[-2] == (
+        f"Error: lost the connection to ollapy at {far.address}, it may have ended"
+    )
+
+
+def test_a_file_that_changes_while_it_is_sent(far: Daemon, folder: Path) -> None:
+    with copying(far, folder) as shown:
+        os.utime(folder / "big.gguf", ns=(0, 1))
+        assert shown.wait() == 1
+
+    assert (
+        "'big.gguf' changed while it was read, try again when it is complete"
+        in (shown.screen[-2])
+    )
+    assert far.post("/api/show", model="sent").status_code == 404
+
+
 # ---- what is shown
 
 
@@ -534,7 +591,16 @@ REFUSED = {
     ),
     "empty adapter": (
         "FROM tiny\nADAPTER ./empty",
-        "'empty' holds no adapter: one GGUF file, or adapter_model.safetensors",
+        "'empty' does not hold one GGUF file, an adapter",
+    ),
+    "adapter as safetensors": (
+        "FROM tiny\nADAPTER ./hf",
+        "'hf' is an adapter as safetensors: make a GGUF file of it with llama.cpp's "
+        "convert_lora_to_gguf.py, and name that",
+    ),
+    "this folder": (
+        "FROM .",
+        "'{}' holds several models, name one of them: cut.gguf, cut-00002-of-00003.gguf, tiny.gguf, tiny-00001-of-00003.gguf",
     ),
     "B092 parameter": ("FROM tiny\nPARAMETER num_ctx many", "invalid int value [many]"),
     "B092 unknown parameter": (
@@ -562,8 +628,9 @@ def junk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "x.bin").write_bytes(b"\x80\x04pickle")
     (folder / "x.safetensors").write_bytes(b"\x08\0\0\0\0\0\0\0{}      ")
     os.mkfifo(folder / "pipe")
-    for name in ("empty", "many", "outer", "outer/inner"):
+    for name in ("empty", "many", "outer", "outer/inner", "hf"):
         (folder / name).mkdir()
+    (folder / "hf" / "adapter_model.safetensors").write_bytes(b"")
     for name in ("many/a.gguf", "many/b.gguf", "outer/inner/c.gguf"):
         (folder / name).write_bytes(tiny)
     for part in split(folder / "tiny.gguf", folder, 3)[1:]:
@@ -623,6 +690,16 @@ def test_b094_a_modelfile_of_any_system(
     assert create(daemon, folder, "any").status == 0
 
     assert show(daemon, "any")["system"] == "Be brief, Zoë."
+
+
+def test_a_parameter_of_old_is_ignored(daemon: Daemon, folder: Path) -> None:
+    write(folder, "FROM tiny\nPARAMETER mirostat 1\nPARAMETER num_ctx 512")
+
+    result = create(daemon, folder, "old")
+
+    assert result.status == 0
+    assert result.err.startswith("Warning: PARAMETER mirostat is ignored, ")
+    assert show(daemon, "old")["parameters"].split() == ["num_ctx", "512"]
 
 
 def test_b094_a_huge_modelfile(daemon: Daemon, folder: Path) -> None:

@@ -41,6 +41,8 @@ def create(
     to the Modelfile. Files on the daemon's machine are not copied. Without a Modelfile the model is what is in
     this folder.
 
+    The daemon is started if none is running, and stays.
+
     Examples: `ollapy create poet`, `ollapy create poet -f poet.Modelfile`, `ollapy create small -q q4_k_m`
     """
     from ollapy.cli.blueprint import blueprint

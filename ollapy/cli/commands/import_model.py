@@ -32,6 +32,8 @@ def import_models(
     is converted, or of GGUF files, all of which are imported. A projector (mmproj) beside a model comes along.
     The files stay yours, but changing one damages the model.
 
+    The daemon is started if none is running, and stays.
+
     Examples: `ollapy import mistral-7b-Q4_K_M.gguf`, `ollapy import ./Qwen3-4B --name qwen -q q4_k_m`
     """
     from ollapy.cli.importing import Importer, models_at
