@@ -12,8 +12,10 @@ from tempfile import TemporaryFile
 from threading import Thread
 from typing import IO
 
-from ollapy.errors import OllapyError, StoreError
+from ollapy.errors import OllapyError
 from ollapy.operation import Operation
+
+from .temporary import temporary
 
 logger = logging.getLogger(__name__)
 
@@ -29,7 +31,7 @@ def lines_of(
     Nothing in the working folder or named by PYTHON… is imported. Its stdin ends with this process.
     """
     command = (sys.executable, "-E", "-P", "-m", module, *arguments)
-    with _log() as log, _started(command, env, log) as process:
+    with temporary(TemporaryFile) as log, _started(command, env, log) as process:
         assert process.stdout
         lines: SimpleQueue[bytes | None] = SimpleQueue()
         reader = Thread(target=_read, args=(process.stdout, lines))
@@ -40,15 +42,6 @@ def lines_of(
         finally:
             process.kill()
             reader.join()  # it ends with the process
-
-
-def _log() -> IO[bytes]:
-    try:
-        return TemporaryFile()
-    except OSError as exc:  # its own words name the folders that were tried
-        raise StoreError(
-            "no temporary file can be made, make room for them or set TMPDIR to another folder"
-        ) from exc
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from ollapy.errors import InvalidRequest, ModelNotFound
 from ollapy.gguf import read_header
 from ollapy.operation import Operation
 from ollapy.store import Layer, Manifest, Store
+from ollapy.store.durable import translated
 from ollapy.store.leases import Lease
 
 from .base import Base, layer
@@ -30,6 +31,7 @@ from .layers import (
 from .parameters import checked
 from .precision import Quantization, check_quantizable
 from .recipe import Recipe
+from .temporary import temporary
 from .uploads import Upload, uploads
 
 _NO_GGUF = "supplied file was not in GGUF format"
@@ -93,11 +95,12 @@ class Creator:
 
     def _converted(self, files: Sequence[Upload], lease: Lease) -> Upload:
         """The folder of a Hugging Face model as one file."""
-        with TemporaryDirectory(prefix="ollapy-") as folder:
-            for file in files:
-                link = Path(folder) / file.name
-                link.parent.mkdir(parents=True, exist_ok=True)
-                link.symlink_to(file.path.absolute())
+        with temporary(lambda: TemporaryDirectory(prefix="ollapy-")) as folder:
+            with translated("put the model's files together"):
+                for file in files:
+                    link = Path(folder) / file.name
+                    link.parent.mkdir(parents=True, exist_ok=True)
+                    link.symlink_to(file.path.absolute())
             return self._made(
                 lambda target: convert(Path(folder), target, self.operation, self.env),
                 lease,

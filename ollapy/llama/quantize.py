@@ -150,7 +150,15 @@ def main() -> None:
     try:
         quantize(arguments.sources, arguments.target, arguments.file_type, _print)
     except OllapyError as exc:
-        _print(Quantized(error=str(exc), kind=type(exc).__name__))
+        _fail(exc)
+    except OSError as exc:
+        _fail(
+            StoreError(f"could not quantize the model: {os.strerror(exc.errno or 0)}")
+        )
+
+
+def _fail(exc: OllapyError) -> None:
+    _print(Quantized(error=str(exc), kind=type(exc).__name__))
 
 
 def _print(record: Quantized) -> None:

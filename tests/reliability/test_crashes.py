@@ -26,6 +26,11 @@ OTHER = offer(model=weights(seed=3), template=SHARED)
 
 KILL, TORN = Fault(how="kill"), Fault(how="torn")
 FULL, BAD = Fault(how="ENOSPC", lasting=True), Fault(how="EIO")
+OTHERS = [
+    Fault(how="EDQUOT", lasting=True),
+    Fault(how="EFBIG"),
+    Fault(how="EACCES"),
+]
 
 
 @dataclass
@@ -79,7 +84,7 @@ def prepared(host: Host, folder: Path, operation: str) -> Iterator[Case]:
     """The case of an operation: two models are here that share a blob, and something that nobody needs."""
     before, after = folder / "before", folder / "after"
     source = folder / "weights.gguf"
-    source.write_bytes(b"weights of the user's")
+    source.write_bytes(weights(seed=4))
     with serving() as registry:
         for command in (
             ["pull", registry.name],
@@ -100,6 +105,9 @@ def prepared(host: Host, folder: Path, operation: str) -> Iterator[Case]:
             "remove": ["remove", registry.name],
             "upload": ["upload", "a blob that comes over the API"],
             "adopt": ["adopt", registry.name, str(source)],
+            "create": ["create", registry.name, registry.other],
+            "build": ["build", registry.name, str(source)],
+            "quantize": ["create", registry.name, registry.other, "Q4_0"],
             "prune": ["prune"],
         }[operation]
         if operation == "first":
@@ -211,8 +219,8 @@ def loop(host: Host, tmp_path: Path, tally: Tally) -> Loop:
 
 
 SMALL = ("copy", "builtin", "replace", "remove", "upload", "adopt", "prune")
-PULLS = ("pull", "first", "resume")
-OPERATIONS = (*SMALL, *PULLS)
+LONG = ("pull", "first", "resume", "create", "build")
+OPERATIONS = (*SMALL, *LONG)
 
 
 @pytest.mark.parametrize("operation", SMALL)
@@ -220,8 +228,8 @@ def test_killed_at_every_call(loop: Loop, operation: str) -> None:
     loop.run(operation, KILL)
 
 
-@pytest.mark.parametrize("operation", PULLS)
-def test_a_pull_killed_at_every_fifth_call(loop: Loop, operation: str) -> None:
+@pytest.mark.parametrize("operation", LONG)
+def test_killed_at_every_fifth_call(loop: Loop, operation: str) -> None:
     loop.run(operation, KILL, step=5)
 
 
@@ -236,8 +244,15 @@ def test_a_disk_that_fails(loop: Loop, operation: str, fault: Fault) -> None:
 @pytest.mark.parametrize("operation", OPERATIONS)
 @pytest.mark.parametrize(
     "fault",
-    [KILL, TORN, FULL, BAD, Fault(how="EDQUOT", lasting=True), Fault(how="EFBIG")],
+    [KILL, TORN, FULL, BAD, *OTHERS],
     ids=lambda fault: fault.how,
 )
 def test_every_fault_at_every_call(loop: Loop, operation: str, fault: Fault) -> None:
     loop.run(operation, fault)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fault", [KILL, FULL], ids=["kill", "full"])
+def test_another_precision(loop: Loop, fault: Fault) -> None:
+    """llama.cpp makes it in a process of its own, which takes its time."""
+    loop.run("quantize", fault, step=4)

@@ -23,7 +23,8 @@ class Traced:
 
 
 @pytest.fixture(
-    scope="module", params=["pull", "adopt", "copy", "replace", "remove", "prune"]
+    scope="module",
+    params=["pull", "adopt", "create", "copy", "replace", "remove", "prune"],
 )
 def traced(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
@@ -36,12 +37,13 @@ def traced(
         command = {
             "pull": ["pull", registry.name],
             "adopt": ["adopt", "mine", str(source)],
+            "create": ["create", registry.name, registry.other],
             "copy": ["copy", "tiny", "small"],
             "replace": ["copy", registry.other, registry.name],
             "remove": ["remove", registry.name],
             "prune": ["prune"],
         }[request.param]
-        if request.param in ("replace", "remove", "prune"):
+        if request.param in ("create", "replace", "remove", "prune"):
             with crash_host() as host:
                 for name in (registry.name, registry.other):
                     assert host.run(models, "pull", name).passed

@@ -18,6 +18,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any
 
+import msgspec
+
+from ollapy.api.ollama import CreateRequest
+from ollapy.create.creator import Creator
+from ollapy.create.recipe import recipe
 from ollapy.errors import OllapyError
 from ollapy.names import ModelName
 from ollapy.operation import Operation
@@ -75,6 +80,23 @@ def adopt(models: Path, name: str, file: str) -> None:
         store.put(ModelName.parse(name), manifest)
 
 
+def create(models: Path, name: str, source: str, file_type: str = "") -> None:
+    """Make a model of another one, with texts of its own, in another precision if one is given."""
+    _create(models, CreateRequest(name, from_=source, quantize=file_type or None))
+
+
+def build(models: Path, name: str, file: str) -> None:
+    """Make a model of a file that is elsewhere, as its client does."""
+    digest = Store(models).blobs.adopt(Path(file))
+    _create(models, CreateRequest(name, files={"it.gguf": str(digest)}))
+
+
+def _create(models: Path, request: CreateRequest) -> None:
+    texts = {"system": "Be brief.", "parameters": {"top_k": 7}}
+    asked = recipe(msgspec.structs.replace(request, **texts))
+    Creator(Store(models), os.environ, Operation()).create(asked)
+
+
 def prune(models: Path) -> None:
     """When all is old enough: in the week after next."""
     now = time.time
@@ -83,7 +105,8 @@ def prune(models: Path) -> None:
 
 
 OPERATIONS: dict[str, Callable[..., None]] = {
-    call.__name__: call for call in (pull, copy, remove, upload, adopt, prune)
+    call.__name__: call
+    for call in (pull, copy, remove, upload, adopt, create, build, prune)
 }
 
 
