@@ -45,8 +45,6 @@ SCREEN = """\
 
   Capabilities
     completion
-    tools
-    thinking
     insert
     vision
 
