@@ -16,7 +16,7 @@ from ollapy.modelfile import Modelfile
 from ollapy.names import Digest, ModelName
 from ollapy.text import clean
 
-from .local_files import Files, adapter_files, exists, model_files
+from .local_files import Files, adapter_files, exists, holds_model, model_files
 
 _UNKNOWN = Digest("0" * 64)  # stands for digests until the files have been read
 _PATH_BEGINNINGS = ("/", "./", "../", "~", ".\\", "..\\")
@@ -40,6 +40,7 @@ class Blueprint:
 
     def check(self) -> None:
         """What the daemon would refuse whatever the files hold is refused before they are read."""
+        check_name(self.request.given)
         recipe(self.with_digests(dict.fromkeys(self.paths, _UNKNOWN)))
 
     def with_digests(self, digests: Mapping[Path, Digest]) -> CreateRequest:
@@ -54,6 +55,14 @@ class Blueprint:
             adapters=told(self.adapters),
             draft_files=told(self.drafts),
         )
+
+
+def check_name(name: str) -> None:
+    """InvalidName, as Ollama's command puts it."""
+    try:
+        ModelName.parse(name)
+    except InvalidName:
+        raise InvalidName(f"invalid model name: {name}") from None
 
 
 def blueprint(
@@ -100,7 +109,7 @@ def _divided(sources: Iterable[str], folder: Path) -> tuple[list[Path], list[str
     paths, names = [], []
     for text in sources:
         path = local_path(text, folder)
-        if exists(path) or _looks_like_a_path(text):
+        if _looks_like_a_path(text) or _is_file_or_model(path):
             paths.append(_existing(text, folder, "FROM"))
         else:
             names.append(_named(text))
@@ -118,6 +127,11 @@ def local_path(text: str, folder: Path) -> Path:
 def _looks_like_a_path(text: str) -> bool:
     is_file = text.lower().endswith(_FILE_ENDINGS) and ":" not in text
     return is_file or text.startswith(_PATH_BEGINNINGS) or text in (".", "..")
+
+
+def _is_file_or_model(path: Path) -> bool:
+    """Of folders only one with a model in it: another hides no model of its name."""
+    return holds_model(path) or (exists(path) and not path.is_dir())
 
 
 def _existing(text: str, folder: Path, command: str) -> Path:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from types import TracebackType
@@ -21,7 +21,6 @@ from ollapy.store.regular import RegularFile
 from .blueprint import Blueprint
 from .progress import Show
 
-_CHUNK = 1 << 20
 _PAUSE = 0.1  # seconds between two records of one file
 
 
@@ -100,8 +99,7 @@ class Delivery:
 
     def _send(self, path: Path, digest: Digest, told: Callable[[int], None]) -> None:
         with RegularFile(path.resolve()) as file:
-            chunks = _chunks(file, told)
-            self._client.upload(digest, chunks, file.stat.st_size)
+            self._client.upload(digest, file.chunks(told), file.stat.st_size)
         self.sent.append(path)
 
     def _told(self, status: str, path: Path) -> Callable[[int], None]:
@@ -116,16 +114,3 @@ class Delivery:
                 self._show(Progress(status, "", size, completed))
 
         return told
-
-
-def _chunks(file: RegularFile, told: Callable[[int], None]) -> Iterator[bytes]:
-    """The content; StoreError, before its last piece, where it has changed meanwhile."""
-    size, sent = file.stat.st_size, 0
-    with open(file.descriptor, "rb", buffering=0, closefd=False) as content:
-        while sent < size:
-            chunk = content.read(min(_CHUNK, size - sent))
-            sent += len(chunk)
-            if not chunk or sent == size:
-                file.check()
-            yield chunk
-            told(sent)

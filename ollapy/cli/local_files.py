@@ -145,10 +145,18 @@ def shown(path: Path) -> str:
     return clean(str(path if path.name else path.absolute()))
 
 
+def holds_model(path: Path) -> bool:
+    """Whether it is a folder with a model in it, or several."""
+    try:
+        return path.is_dir() and bool(safetensors_files(path) or models_in(path))
+    except StoreError:  # not ours to read
+        return False
+
+
 def without_model(folder: Path) -> str:
     """That a folder holds no model, and which of its folders do."""
     none = f"'{shown(folder)}' holds no model: no GGUF file, and no config.json with safetensors"
-    within = [child.name for child in sorted(folder.iterdir()) if _holds_model(child)]
+    within = [child.name for child in sorted(folder.iterdir()) if holds_model(child)]
     if not within:
         return none
     return (
@@ -201,13 +209,6 @@ def _names(folder: Path, suffix: str) -> list[str]:
 def _named(path: Path, exc: OllapyError) -> InvalidModel:
     cure = _CURES.get(path.suffix.lower(), "")
     return InvalidModel(f"'{shown(path)}' cannot be used: {exc}{cure}")
-
-
-def _holds_model(path: Path) -> bool:
-    try:
-        return path.is_dir() and bool(safetensors_files(path) or models_in(path))
-    except StoreError:  # not ours to read
-        return False
 
 
 def _by_name(paths: Iterable[Path]) -> Files:

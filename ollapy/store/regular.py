@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Self
 
@@ -22,6 +22,7 @@ _FLAGS = (
     | getattr(os, "O_CLOEXEC", 0)
     | getattr(os, "O_BINARY", 0)
 )
+_CHUNK = 1 << 20
 
 
 def is_regular(found: os.stat_result) -> bool:
@@ -55,6 +56,18 @@ class RegularFile:
             digest = hashed(self.descriptor, told)
         self.check()
         return digest
+
+    def chunks(self, told: Callable[[int], None]) -> Iterator[bytes]:
+        """The content in pieces; in place of the last one StoreError if it has changed meanwhile."""
+        sent = 0
+        with open(self.descriptor, "rb", buffering=0, closefd=False) as file:
+            while sent < self.stat.st_size:
+                chunk = file.read(min(_CHUNK, self.stat.st_size - sent))
+                sent += len(chunk)
+                if not chunk or sent == self.stat.st_size:
+                    self.check()
+                yield chunk
+                told(sent)
 
     def check(self) -> None:
         """StoreError unless the path still leads to this file, with the content it had when it was opened."""

@@ -285,6 +285,14 @@ def test_nothing_is_not_this_folder(own: Daemon, folder: Path) -> None:
     assert result == Result(1, "", "Error: there is no file or folder ''\n")
 
 
+def test_a_name_that_is_none(own: Daemon, folder: Path) -> None:
+    (folder / "apple.gguf").write_bytes(weights(seed=1))
+
+    result = bring(own, folder / "apple.gguf", "--name", "../x")
+
+    assert result == Result(1, "", "Error: invalid model name: ../x\n")
+
+
 def test_ctrl_c(own: Daemon, folder: Path) -> None:
     file = write_sparse(folder / "big.gguf", 4 * GIB)
 

@@ -13,6 +13,7 @@ from ollapy.errors import Cancelled, DigestMismatch, InvalidRequest, StoreError
 from ollapy.names import Digest
 from ollapy.store import Blobs
 from ollapy.store.manifests import digest_of
+from ollapy.store.regular import RegularFile
 
 HELLO = digest_of(b"hello")
 
@@ -244,6 +245,39 @@ def test_a_file_that_is_written_to_meanwhile_is_refused(
     with pytest.raises(StoreError, match=r"'model\.gguf' changed while it was read"):
         blobs.adopt(file, told=write)
     assert list(blobs.root.iterdir()) == []
+
+
+def test_a_file_in_pieces(file: Path) -> None:
+    data = bytes(range(256)) * 10_000
+    file.write_bytes(data)
+    heard: list[int] = []
+
+    with RegularFile(file) as opened:
+        assert b"".join(opened.chunks(heard.append)) == data
+    assert heard[-1] == len(data)
+    assert len(heard) == 3
+
+
+@pytest.mark.parametrize("change", ["time", "longer", "shorter", "replaced"])
+def test_a_file_in_pieces_is_not_whole_once_it_has_changed(
+    file: Path, change: str
+) -> None:
+    file.write_bytes(bytes(3 << 20))
+    with RegularFile(file) as opened:
+        pieces = opened.chunks(lambda _: None)
+        got = len(next(pieces))
+        if change == "time":
+            os.utime(file, ns=(0, 1))
+        elif change == "replaced":
+            file.rename(file.with_suffix(".old"))
+            file.write_bytes(bytes(3 << 20))
+        else:
+            os.truncate(file, {"longer": 4 << 20, "shorter": 2 << 20}[change])
+
+        rest: list[bytes] = []
+        with pytest.raises(StoreError, match=r"'model\.gguf' changed while it was"):
+            rest.extend(pieces)
+        assert got + sum(map(len, rest)) < 3 << 20
 
 
 def _has_clones(file: Path) -> bool:

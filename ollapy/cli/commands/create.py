@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from .registry import AsJson
+from .registry import AsJson, explained
 
 Quantize = Annotated[
     str | None,
@@ -45,7 +45,7 @@ def create(
 
     Examples: `ollapy create poet`, `ollapy create poet -f poet.Modelfile`, `ollapy create small -q q4_k_m`
     """
-    from ollapy.cli.blueprint import blueprint
+    from ollapy.cli.blueprint import blueprint, check_name
     from ollapy.cli.delivery import Delivery
     from ollapy.cli.modelfile import read_modelfile
     from ollapy.cli.output import talk
@@ -53,7 +53,7 @@ def create(
     from ollapy.cli.session import connected
     from ollapy.settings import Settings
 
-    _check_name(model)
+    check_name(model)
     made = blueprint(model, *read_modelfile(file), quantize)
     made.check()
     with connected(start=True) as client:
@@ -61,18 +61,9 @@ def create(
             with (
                 progress(as_json=as_json) as show,
                 Delivery(client, Settings.from_env(), show) as delivery,
+                explained(made.request.from_ or model),
             ):
                 delivery.make(made, delivery.bring(made))
         except KeyboardInterrupt:
             talk(f"Stopped, '{model}' is what it was before.")
             raise
-
-
-def _check_name(model: str) -> None:
-    from ollapy.errors import InvalidName
-    from ollapy.names import ModelName
-
-    try:
-        ModelName.parse(model)
-    except InvalidName:
-        raise InvalidName(f"invalid model name: {model}") from None
