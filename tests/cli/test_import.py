@@ -296,9 +296,10 @@ def test_nothing_is_not_this_folder(own: Daemon, folder: Path) -> None:
 def test_a_name_that_is_none(own: Daemon, folder: Path) -> None:
     (folder / "apple.gguf").write_bytes(weights(seed=1))
 
-    result = bring(own, folder / "apple.gguf", "--name", "../x")
+    for name in ("../x", ""):
+        result = bring(own, folder / "apple.gguf", "--name", name)
 
-    assert result == Result(1, "", "Error: invalid model name: ../x\n")
+        assert result == Result(1, "", f"Error: invalid model name: {name}\n")
 
 
 def test_ctrl_c(empty: Daemon, folder: Path) -> None:
