@@ -61,8 +61,10 @@ class InferenceRequest(Request, frozen=True):
     shift: bool | None = None
     logprobs: bool | None = None
     top_logprobs: int | None = None
-    prompt_logprobs: int | None = None  # ollapy's own, as is the next
+    prompt_logprobs: int | None = None  # ollapy's own, as are the next
     priority: str | None = None
+    logit_bias: dict[str, float] | None = None
+    think_if_able: bool | None = None
     debug_render_only: bool | None = msgspec.field(
         default=None, name="_debug_render_only"
     )
@@ -78,6 +80,7 @@ class GenerateRequest(InferenceRequest, frozen=True):
     context: list[int] | None = None
     raw: bool | None = None
     images: list[str] | None = None
+    tokens: list[int] | None = None  # ollapy's own, instead of a raw prompt
 
 
 class ChatRequest(InferenceRequest, frozen=True):
@@ -85,13 +88,15 @@ class ChatRequest(InferenceRequest, frozen=True):
 
     messages: list[Message] | None = None
     tools: list[Tool] | None = None
+    tool_choice: Any = None  # ollapy's own, as OpenAI has it, as is the next
+    parallel_tool_calls: bool | None = None
 
 
 class EmbedRequest(Request, frozen=True):
-    """`POST /api/embed`."""
+    """`POST /api/embed`. An input may also be tokens of the model's own vocabulary."""
 
     model: str = ""
-    input: str | list[str] | None = None
+    input: str | list[str | int | list[int]] | None = None
     truncate: bool | None = None
     dimensions: int | None = None
     options: dict[str, Any] | None = None
@@ -217,12 +222,12 @@ class ContextReport(msgspec.Struct, frozen=True):
 
 
 class OllapyReport(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What ollapy adds to the final record of every answer, under the key `ollapy`.
+    """What ollapy adds to the final record of every answer, under the key `ollapy`; the first one has the context alone.
 
     `queue_duration` is the wait for a place, `preemptions` how often it was given up for others.
     `thinking_tokens` are those of `eval_count` that were thought, and `thinking_cut` says that there were no
     more because the budget was spent. `parse_error` says that a call was not written as the model's format
-    says; its text is in the content.
+    says; its text is in the content. `stop` is the stop string that ended the answer.
     """
 
     context: ContextReport
@@ -231,6 +236,7 @@ class OllapyReport(msgspec.Struct, frozen=True, omit_defaults=True):
     thinking_tokens: int = 0
     thinking_cut: bool = False
     parse_error: str = ""
+    stop: str = ""
 
 
 class DebugInfo(msgspec.Struct, frozen=True, omit_defaults=True):

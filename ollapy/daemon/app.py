@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from http import HTTPStatus
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -13,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from ollapy.errors import OllapyError
+from ollapy.errors import NotFound, OllapyError
 from ollapy.settings import Settings
 from ollapy.store import Store
 
@@ -21,7 +22,7 @@ from . import responses
 from .generation import Generation
 from .operations import Operations
 from .pool import RunnerPool
-from .routes import care, creation, inference, models, status, transfers
+from .routes import care, creation, inference, models, openai, status, transfers
 from .security import Gate
 from .tidying import tidy
 
@@ -47,7 +48,12 @@ _ROUTES = [
     Route("/api/generate", inference.generate, methods=["POST"]),
     Route("/api/chat", inference.chat, methods=["POST"]),
     Route("/api/embed", inference.embed, methods=["POST"]),
+    Route("/v1/chat/completions", openai.chat_completion, methods=["POST"]),
 ]
+
+
+class _WrongMethod(OllapyError):
+    status = HTTPStatus.METHOD_NOT_ALLOWED
 
 
 def create_app(settings: Settings, *, stop: Callable[[], None]) -> Starlette:
@@ -83,20 +89,24 @@ def create_app(settings: Settings, *, stop: Callable[[], None]) -> Starlette:
     return app
 
 
-async def _on_error(_request: Request, exc: Exception) -> Response:
+async def _on_error(request: Request, exc: Exception) -> Response:
     assert isinstance(exc, OllapyError)
-    return responses.error(exc)
+    return responses.error(exc, request.url.path)
 
 
-async def _on_http_error(_request: Request, exc: Exception) -> Response:
-    """An unknown path or a wrong method, in the words of Ollama's router."""
+async def _on_http_error(request: Request, exc: Exception) -> Response:
+    """An unknown path or a wrong method, in the words of Ollama's router, or else in the API's shape."""
     assert isinstance(exc, HTTPException)
     text = {404: "404 page not found", 405: "405 method not allowed"}.get(
         exc.status_code, exc.detail
     )
+    path = request.url.path
+    if path.startswith("/v1/"):
+        kind = NotFound if exc.status_code == HTTPStatus.NOT_FOUND else _WrongMethod
+        return responses.error(kind(text), path)
     return PlainTextResponse(text, exc.status_code, exc.headers)
 
 
 async def _on_bug(request: Request, exc: Exception) -> Response:
     logger.error("request failed path=%s", request.url.path, exc_info=exc)
-    return responses.error(OllapyError(responses.INTERNAL))
+    return responses.error(OllapyError(responses.INTERNAL), request.url.path)

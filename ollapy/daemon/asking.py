@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import msgspec
@@ -13,15 +14,19 @@ from ollapy.api.ollama import (
     GenerateRequest,
     InferenceRequest,
     Message,
+    Tool,
 )
 from ollapy.api.options import Options
 from ollapy.errors import InvalidRequest, Unsupported
 from ollapy.runner.protocol import Chat, Complete, Embed
 from ollapy.store import Model
 
+logger = logging.getLogger(__name__)
+
 _LEVELS = ("high", "medium", "low", "max")
 _MAX_MESSAGES, _MAX_TOOLS, _MAX_INPUTS = 10_000, 512, 2_048
 _MAX_LOGPROBS = 20
+_MAX_BIAS = 100.0
 _NUM_KEEP = 4  # tokens that stay at the beginning of a context that shifts
 
 
@@ -40,10 +45,10 @@ def generate(
         raise InvalidRequest("raw mode does not support template, system, or context")
     if request.suffix and "insert" not in model.capabilities:
         raise Unsupported(f"{model.name.full} does not support insert")
-    if not request.prompt and not request.suffix:
+    if not request.prompt and not request.suffix and not request.tokens:
         return None
     template = request.template or model.template or None
-    if request.raw or request.suffix:
+    if request.raw or request.suffix or request.tokens:
         return _complete(request, chosen, template)
     messages = _generate_messages(request, model)
     prefix = request.context
@@ -64,12 +69,29 @@ def chat(request: ChatRequest, model: Model, chosen: Options) -> Chat | None:
         return None
     messages = _chat_messages(request, model)
     template = model.template or None
-    return _chat(request, chosen, messages, think, template, tools=request.tools)
+    return _chat(request, chosen, messages, think, template, tools=_tools(request))
+
+
+def _tools(request: ChatRequest) -> list[Tool]:
+    """The tools that may be called."""
+    tools, choice = request.tools or [], request.tool_choice
+    if choice in (None, "auto", "none"):
+        return [] if choice == "none" else tools
+    if choice in ("required", "any"):
+        logger.warning("option not enforced name=tool_choice value=required")
+        return tools
+    name = choice.get("function", {}).get("name") if isinstance(choice, dict) else None
+    named = [tool for tool in tools if tool.get("function", {}).get("name") == name]
+    if not named:
+        raise InvalidRequest(
+            'tool_choice must be "auto", "none", "required" or name one of the tools'
+        )
+    return named
 
 
 def embed(request: EmbedRequest, chosen: Options) -> Embed | None:
     """What `/api/embed` asks; None where it only wants the model loaded."""
-    inputs = [request.input] if isinstance(request.input, str) else request.input or []
+    inputs = _inputs(request.input)
     if len(inputs) > _MAX_INPUTS:
         raise InvalidRequest(
             f"input has {len(inputs)} texts, at most {_MAX_INPUTS} are taken at once"
@@ -83,6 +105,30 @@ def embed(request: EmbedRequest, chosen: Options) -> Embed | None:
         num_ctx=chosen.num_ctx,
         is_background=_is_background(request, default=True),
     )
+
+
+def _inputs(given: str | list[str | int | list[int]] | None) -> list[str | list[int]]:
+    """The texts, or the tokens of texts; a flat list of numbers is one text."""
+    if given is None or isinstance(given, str):
+        return [] if given is None else [given]
+    tokens = [item for item in given if isinstance(item, int)]
+    inputs = [item for item in given if not isinstance(item, int)]
+    if tokens and inputs:
+        raise InvalidRequest("input mixes tokens with texts, give one or the other")
+    return [tokens] if tokens else inputs
+
+
+def _bias(given: dict[str, float]) -> dict[int, float]:
+    """What to add to the logits of tokens, a hundred at most."""
+    try:
+        return {
+            int(token): min(max(value, -_MAX_BIAS), _MAX_BIAS)
+            for token, value in given.items()
+        }
+    except ValueError:
+        raise InvalidRequest(
+            "logit_bias must name tokens by their numbers in the model's vocabulary"
+        ) from None
 
 
 def _is_background(
@@ -146,6 +192,9 @@ def _think(request: InferenceRequest, model: Model) -> bool | str | None:
         )
     if type(think) is int and think < 0:
         raise InvalidRequest("think must not be a negative number of tokens")
+    if think and not able and request.think_if_able:
+        logger.warning("think ignored, the model cannot model=%s", model.name)
+        return None
     if think and not able:
         raise Unsupported(f'"{request.model}" does not support thinking')
     if not able:
@@ -167,6 +216,8 @@ def _shared(request: InferenceRequest, chosen: Options) -> dict[str, Any]:
     sampling = chosen.sampling(
         logprobs=logprobs, prompt_logprobs=request.prompt_logprobs
     )
+    bias = _bias(request.logit_bias or {})
+    sampling = msgspec.structs.replace(sampling, logit_bias=bias)
     grammar = _grammar(request, chosen)
     if grammar:  # which says itself where the answer ends, and what is cut short is not what it says
         sampling = msgspec.structs.replace(sampling, stop=())
@@ -187,6 +238,7 @@ def _complete(
         raise _no_images(request)
     return Complete(
         prompt=request.prompt or "",
+        tokens=request.tokens,
         suffix=request.suffix or None,
         template=template,
         **_shared(request, chosen),

@@ -57,7 +57,10 @@ class Generation:
         """The records of `/api/generate`."""
         record = partial(_generate_record, raw=bool(request.raw))
         return self._records(
-            request, bool(request.prompt), partial(asking.generate, request), record
+            request,
+            bool(request.prompt or request.tokens),
+            partial(asking.generate, request),
+            record,
         )
 
     def chat(self, request: ChatRequest) -> AsyncGenerator[ChatResponse, None]:
@@ -154,9 +157,15 @@ def _fields(
 ) -> tuple[Chunk, dict[str, Any]]:
     """What a record has beside its chunk: of the last one, everything that was counted and measured."""
     if isinstance(event, Chunk):
-        return event, {"done": False}
+        begun = OllapyReport(event.context) if event.context else None
+        return event, {"done": False, "ollapy": begun}
     if isinstance(event, Rendered):
-        return _NOTHING, {"done": True, "debug_info": DebugInfo(event.text)}
+        debug = DebugInfo(event.text)
+        return _NOTHING, {
+            "done": True,
+            "prompt_eval_count": event.num_tokens,
+            "debug_info": debug,
+        }
     assert isinstance(event, Done)
     usage = event.usage
     return _NOTHING, {
@@ -175,6 +184,7 @@ def _fields(
             usage.num_thinking,
             event.thinking_cut,
             event.parse_error,
+            event.stop,
         ),
         "tokens": event.tokens,
     }

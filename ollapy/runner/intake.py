@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import sys
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import replace
 from functools import cache, lru_cache, partial
@@ -56,9 +58,10 @@ class Intake:
     def _chat(self, message: Chat) -> Reply | Rendered:
         source = self._source(message)
         limit, form = self._limit(message.num_ctx), self._traits(source).format
-        prompt = self._prompt(message, source, limit)
+        is_whole = message.render_only and not message.truncate
+        prompt = self._prompt(message, source, sys.maxsize if is_whole else limit)
         if message.render_only:
-            return Rendered(message.id, self._text(prompt.tokens))
+            return self._rendered(message.id, prompt.tokens)
         new_parser = partial(
             Parser, form, opening=prompt.opening, prefill=prompt.prefill
         )
@@ -84,7 +87,10 @@ class Intake:
             logger.warning("prompt truncated id=%d %s", message.id, prompt.report)
         # the tokenizer's BOS belongs before everything, not between a context and what follows it
         has_bos_twice = bool(message.prefix) and self._model.adds_bos
-        tokens = [*self._checked(message.prefix), *prompt.tokens[has_bos_twice:]]
+        tokens = [
+            *self._checked("context", message.prefix),
+            *prompt.tokens[has_bos_twice:],
+        ]
         report = msgspec.structs.replace(prompt.report, prompt_tokens=len(tokens))
         return replace(prompt, tokens=tokens, report=report)
 
@@ -98,7 +104,7 @@ class Intake:
     def _completion(self, message: Complete) -> Reply | Rendered:
         tokens, limit = self._completion_tokens(message), self._limit(message.num_ctx)
         if message.render_only:
-            return Rendered(message.id, self._text(tokens))
+            return self._rendered(message.id, tokens)
         sequence = self._sequence(message, tokens, limit, ())
         if message.grammar:
             sequence.constraint = self._compiler.constraint(message.grammar)
@@ -107,7 +113,7 @@ class Intake:
     def _embedding(self, message: Embed) -> EmbedJob:
         most = max_embed_tokens(self._load, self._model)
         limit = _limit(message.num_ctx, most, most)
-        inputs = [self._model.tokenize(text, special=False) for text in message.inputs]
+        inputs = [self._input(given) for given in message.inputs]
         if not message.truncate and any(len(tokens) > limit for tokens in inputs):
             raise PromptTooLong("the input length exceeds the context length")
         if not all(inputs):
@@ -120,6 +126,11 @@ class Intake:
             message.dimensions,
             is_background=message.is_background,
         )
+
+    def _input(self, given: str | list[int]) -> list[int]:
+        if isinstance(given, str):
+            return self._model.tokenize(given, special=False)
+        return self._checked("input", given)
 
     def _sequence(
         self,
@@ -135,6 +146,7 @@ class Intake:
                 "the prompt is empty and the model has no token to begin with"
             )
         encoded = self._model.has_encoder
+        self._checked("logit_bias", message.sampling.logit_bias)
         return Sequence(
             message.id,
             [self._model.decoder_start] if encoded else tokens,
@@ -152,17 +164,19 @@ class Intake:
             return None
         return num_prompt if wanted < 0 else wanted + self._model.adds_bos
 
-    def _text(self, tokens: list[int]) -> str:
+    def _rendered(self, request_id: int, tokens: list[int]) -> Rendered:
         """What a prompt's tokens stand for, all of them."""
-        return b"".join(map(self._model.piece, tokens)).decode("utf-8", "replace")
+        text = b"".join(map(self._model.piece, tokens)).decode("utf-8", "replace")
+        return Rendered(request_id, text, len(tokens))
 
-    def _checked(self, tokens: list[int]) -> list[int]:
+    def _checked(self, name: str, tokens: Iterable[int]) -> list[int]:
         """Tokens from outside; one that the vocabulary lacks would fail the whole batch."""
-        if not all(0 <= token < self._model.num_vocab for token in tokens):
+        found = list(tokens)
+        if not all(0 <= token < self._model.num_vocab for token in found):
             raise InvalidRequest(
-                "context holds a token that is not in the model's vocabulary"
+                f"{name} holds a token that is not in the model's vocabulary"
             )
-        return tokens
+        return found
 
     def _limit(self, num_ctx: int | None) -> int:
         """Tokens that prompt and answer may have: what was asked, within what model and pool allow."""
@@ -172,6 +186,8 @@ class Intake:
         return _limit(num_ctx, self._load.num_ctx, most)
 
     def _completion_tokens(self, message: Complete) -> list[int]:
+        if message.tokens is not None:
+            return self._checked("prompt", message.tokens)
         if message.suffix is None:
             return self._model.tokenize(message.prompt, special=True)
         if message.template:

@@ -47,7 +47,7 @@ class Chat(msgspec.Struct, tag=True, frozen=True, kw_only=True):
     `prefix` are tokens to put before the prompt, an earlier answer's `tokens`. With `num_keep` a full
     context goes on without an early part of it, but for so many tokens (-1: the prompt). With `grammar` the
     content of the answer is what that says, once the model has thought. With `render_only` the prompt is all
-    that is wanted.
+    that is wanted, however long unless it is to be truncated.
     """
 
     id: int = 0
@@ -67,10 +67,14 @@ class Chat(msgspec.Struct, tag=True, frozen=True, kw_only=True):
 
 
 class Complete(msgspec.Struct, tag=True, frozen=True, kw_only=True):
-    """Continue a text as it is, or fill the gap before `suffix`, as `template` says where that has a place for it."""
+    """Continue a text as it is, or `tokens` instead of one, or fill the gap before `suffix`.
+
+    The gap is filled as `template` says where that has a place for it.
+    """
 
     id: int = 0
     prompt: str
+    tokens: list[int] | None = None
     suffix: str | None
     template: str | None = None
     sampling: SamplingParams
@@ -82,10 +86,10 @@ class Complete(msgspec.Struct, tag=True, frozen=True, kw_only=True):
 
 
 class Embed(msgspec.Struct, tag=True, frozen=True, kw_only=True):
-    """Vectors for texts; one too long is cut where `truncate`, else refused."""
+    """Vectors for texts, or for the tokens of texts; one too long is cut where `truncate`, else refused."""
 
     id: int = 0
-    inputs: list[str]
+    inputs: list[str | list[int]]
     truncate: bool
     dimensions: int
     num_ctx: int | None
@@ -120,7 +124,7 @@ class Ready(msgspec.Struct, tag=True, frozen=True):
 
 
 class Chunk(msgspec.Struct, tag=True, frozen=True, omit_defaults=True):
-    """The next piece of an answer."""
+    """The next piece of an answer; the first one says what became of the prompt."""
 
     id: int
     content: str = ""
@@ -128,6 +132,7 @@ class Chunk(msgspec.Struct, tag=True, frozen=True, omit_defaults=True):
     tool_calls: list[ToolCall] = []
     logprobs: list[Logprob] = []
     prompt_logprobs: list[Logprob] = []
+    context: ContextReport | None = None
 
 
 class Usage(msgspec.Struct, frozen=True):
@@ -146,7 +151,7 @@ class Done(msgspec.Struct, tag=True, frozen=True):
     """The end of an answer; `tokens` are the prompt's and the answer's, for `context`.
 
     `parse_error` says what of the answer was not as the model's format wants it, `thinking_cut` that the
-    budget of its thought was spent.
+    budget of its thought was spent, `stop` which stop string it came to.
     """
 
     id: int
@@ -156,13 +161,15 @@ class Done(msgspec.Struct, tag=True, frozen=True):
     tokens: list[int]
     parse_error: str = ""
     thinking_cut: bool = False
+    stop: str = ""
 
 
 class Rendered(msgspec.Struct, tag=True, frozen=True):
-    """The text of a prompt."""
+    """The text of a prompt, and how many tokens it has."""
 
     id: int
     text: str
+    num_tokens: int
 
 
 class Embeddings(msgspec.Struct, tag=True, frozen=True):
