@@ -104,6 +104,15 @@ class EmbedRequest(Request, frozen=True):
     priority: str | None = None
 
 
+class EmbeddingsRequest(Request, frozen=True):
+    """`POST /api/embeddings`, the older form of embed."""
+
+    model: str = ""
+    prompt: str | None = None
+    options: dict[str, Any] | None = None
+    keep_alive: float | str | None = None
+
+
 class ModelRequest(Request, frozen=True):
     """`POST /api/show` and `DELETE /api/delete`; `name` is the old spelling of `model`."""
 
@@ -291,6 +300,12 @@ class EmbedResponse(msgspec.Struct, frozen=True, omit_defaults=True):
     prompt_eval_count: int = 0
 
 
+class EmbeddingsResponse(msgspec.Struct, frozen=True):
+    """The answer of `/api/embeddings`."""
+
+    embedding: list[float]
+
+
 class Details(msgspec.Struct, frozen=True, omit_defaults=True):
     """What a model is, in words; the two lengths are left out where unknown."""
 
@@ -389,6 +404,19 @@ class ShowResponse(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True
     modified_at: str
     requires: str = ""
     ollapy: ShowReport | None = None
+
+
+class Cloud(msgspec.Struct, frozen=True):
+    """Whether models of Ollama's cloud are switched off, and by what."""
+
+    disabled: bool = True
+    source: str = "env"
+
+
+class StatusResponse(msgspec.Struct, frozen=True):
+    """The answer of `/api/status`."""
+
+    cloud: Cloud
 
 
 class VersionResponse(msgspec.Struct, frozen=True):

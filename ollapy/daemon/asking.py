@@ -17,9 +17,12 @@ from ollapy.api.ollama import (
     Tool,
 )
 from ollapy.api.options import Options
+from ollapy.api.text import DetokenizeRequest, RerankRequest, TokenizeRequest
 from ollapy.errors import InvalidRequest, Unsupported
-from ollapy.runner.protocol import Chat, Complete, Embed
+from ollapy.runner.protocol import Chat, Complete, Detokenize, Embed, Rerank, Tokenize
 from ollapy.store import Model
+
+from .ranking import text_of
 
 logger = logging.getLogger(__name__)
 
@@ -30,9 +33,9 @@ _MAX_BIAS = 100.0
 _NUM_KEEP = 4  # tokens that stay at the beginning of a context that shifts
 
 
-def options(request: InferenceRequest | EmbedRequest, model: Model) -> Options:
-    """The request's options over the model's parameters."""
-    return Options.parse(model.parameters, request.options or {})
+def options(given: dict[str, Any] | None, model: Model) -> Options:
+    """A request's options over the model's parameters."""
+    return Options.parse(model.parameters, given or {})
 
 
 def generate(
@@ -131,8 +134,52 @@ def _bias(given: dict[str, float]) -> dict[int, float]:
         ) from None
 
 
+def rerank(request: RerankRequest, model: Model, chosen: Options) -> Rerank:
+    """What `/api/rerank` asks."""
+    if "rerank" not in model.capabilities:
+        raise Unsupported(
+            f'"{request.model}" does not support rerank, which takes a model made for it'
+        )
+    if not request.query or not request.documents:
+        raise InvalidRequest("query and documents are required")
+    if len(request.documents) > _MAX_INPUTS:
+        raise InvalidRequest(
+            f"documents has {len(request.documents)} entries, at most {_MAX_INPUTS} are taken at once"
+        )
+    for name in ("top_n", "max_tokens_per_doc"):
+        if (getattr(request, name) or 1) < 1:
+            raise InvalidRequest(f"{name} must be at least 1")
+    return Rerank(
+        query=request.query,
+        documents=[text_of(document) for document in request.documents],
+        max_tokens=request.max_tokens_per_doc,
+        truncate=request.truncate is not False,
+        num_ctx=chosen.num_ctx,
+        is_background=_is_background(request, default=True),
+    )
+
+
+def tokenize(request: TokenizeRequest) -> Tokenize:
+    """What `/api/tokenize` asks."""
+    text = request.content if request.content is not None else request.prompt
+    if text is None:
+        raise InvalidRequest("content is required")
+    return Tokenize(
+        text=text,
+        special=request.parse_special is not False,
+        begins=bool(request.add_special),
+    )
+
+
+def detokenize(request: DetokenizeRequest) -> Detokenize:
+    """What `/api/detokenize` asks."""
+    if request.tokens is None:
+        raise InvalidRequest("tokens is required")
+    return Detokenize(tokens=request.tokens)
+
+
 def _is_background(
-    request: InferenceRequest | EmbedRequest, *, default: bool = False
+    request: InferenceRequest | EmbedRequest | RerankRequest, *, default: bool = False
 ) -> bool:
     """Whether others go first."""
     if request.priority not in (None, "interactive", "background"):

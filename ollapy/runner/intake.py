@@ -22,10 +22,22 @@ from ollapy.engine.sequence import Sequence
 from ollapy.errors import InvalidRequest, PromptTooLong, Unsupported
 from ollapy.grammar.compiler import Compiler, Vocabulary
 from ollapy.grammar.lark import Thought
-from ollapy.llama.model import Model
+from ollapy.llama.model import Model, Pooling
 from ollapy.templating import Source, TemplateProcess
 
-from .protocol import Chat, Complete, Embed, Load, Rendered
+from .pairs import Pairs
+from .protocol import (
+    Chat,
+    Complete,
+    Detokenize,
+    Embed,
+    Load,
+    Question,
+    Rendered,
+    Rerank,
+    Text,
+    Tokenize,
+)
 from .reply import Reply
 from .worker import max_embed_tokens
 
@@ -45,8 +57,8 @@ class Intake:
         if model.chat_template:
             self._templates.start()  # it takes a moment to be there
 
-    def prepare(self, message: Chat | Complete | Embed) -> Reply | EmbedJob | Rendered:
-        """The request as the engine takes it, or its prompt where that is all that is wanted."""
+    def prepare(self, message: Question) -> Reply | EmbedJob | Rendered | Text:
+        """The request as the engine takes it, or its answer where the vocabulary has it."""
         match message:
             case Chat():
                 return self._chat(message)
@@ -54,6 +66,16 @@ class Intake:
                 return self._completion(message)
             case Embed():
                 return self._embedding(message)
+            case Rerank():
+                return self._ranking(message)
+            case Tokenize():
+                tokens = self._model.tokenize(
+                    message.text, special=message.special, begins=message.begins
+                )
+                return Text(message.id, message.text, tokens)
+            case Detokenize():
+                tokens = self._checked("tokens", message.tokens)
+                return Text(message.id, self._text(tokens), tokens)
 
     def _chat(self, message: Chat) -> Reply | Rendered:
         source = self._source(message)
@@ -132,6 +154,23 @@ class Intake:
             return self._model.tokenize(given, special=False)
         return self._checked("input", given)
 
+    def _ranking(self, message: Rerank) -> EmbedJob:
+        if self._model.pooling is not Pooling.RANK:
+            raise Unsupported("this model does not rank documents")
+        most = max_embed_tokens(self._load, self._model)
+        limit, pairs = _limit(message.num_ctx, most, most), Pairs(self._model)
+        documents = [
+            text if message.max_tokens is None else pairs.cut(text, message.max_tokens)
+            for text in message.documents
+        ]
+        inputs = [
+            pairs.tokens(message.query, text, limit, truncate=message.truncate)
+            for text in documents
+        ]
+        return EmbedJob(
+            message.id, inputs, scores=True, is_background=message.is_background
+        )
+
     def _sequence(
         self,
         message: Chat | Complete,
@@ -165,9 +204,11 @@ class Intake:
         return num_prompt if wanted < 0 else wanted + self._model.adds_bos
 
     def _rendered(self, request_id: int, tokens: list[int]) -> Rendered:
-        """What a prompt's tokens stand for, all of them."""
-        text = b"".join(map(self._model.piece, tokens)).decode("utf-8", "replace")
-        return Rendered(request_id, text, len(tokens))
+        return Rendered(request_id, self._text(tokens), len(tokens))
+
+    def _text(self, tokens: list[int]) -> str:
+        """What tokens stand for, all of them."""
+        return b"".join(map(self._model.piece, tokens)).decode("utf-8", "replace")
 
     def _checked(self, name: str, tokens: Iterable[int]) -> list[int]:
         """Tokens from outside; one that the vocabulary lacks would fail the whole batch."""

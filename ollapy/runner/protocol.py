@@ -3,8 +3,7 @@
 Messages are meaning, not text: conversations and options go in, pieces of an answer come out. So
 another engine can stand behind the same frames. `id` is given when a request is sent, unique for one
 runner's life.
-Each Chat, Complete and Embed is answered by exactly one Done, Rendered, Embeddings or Failed, unless it is
-cancelled first; frames already on their way may then still follow.
+Each question is answered by exactly one answer or Failed, after any number of Chunks, unless it is cancelled first; frames already on their way may then still follow.
 """
 
 from __future__ import annotations
@@ -96,6 +95,37 @@ class Embed(msgspec.Struct, tag=True, frozen=True, kw_only=True):
     is_background: bool = True
 
 
+class Rerank(msgspec.Struct, tag=True, frozen=True, kw_only=True):
+    """How much each document has to do with the query; one too long is cut where `truncate`, else refused.
+
+    `max_tokens` is how much of a document is read, however much there is room for.
+    """
+
+    id: int = 0
+    query: str
+    documents: list[str]
+    max_tokens: int | None
+    truncate: bool
+    num_ctx: int | None
+    is_background: bool = True
+
+
+class Tokenize(msgspec.Struct, tag=True, frozen=True, kw_only=True):
+    """The tokens of a text, with what the model puts around one where it `begins`."""
+
+    id: int = 0
+    text: str
+    special: bool
+    begins: bool
+
+
+class Detokenize(msgspec.Struct, tag=True, frozen=True, kw_only=True):
+    """The text of tokens."""
+
+    id: int = 0
+    tokens: list[int]
+
+
 class Cancel(msgspec.Struct, tag=True, frozen=True):
     """Stop working on a request; unknown and finished ids are fine."""
 
@@ -172,11 +202,27 @@ class Rendered(msgspec.Struct, tag=True, frozen=True):
     num_tokens: int
 
 
+class Text(msgspec.Struct, tag=True, frozen=True):
+    """A text and the tokens that it is."""
+
+    id: int
+    text: str
+    tokens: list[int]
+
+
 class Embeddings(msgspec.Struct, tag=True, frozen=True):
     """One normalised vector for each input, in order."""
 
     id: int
     vectors: list[list[float]]
+    num_prompt: int
+
+
+class Scores(msgspec.Struct, tag=True, frozen=True):
+    """The relevance of each document, 0 to 1, in order."""
+
+    id: int
+    scores: list[float]
     num_prompt: int
 
 
@@ -195,8 +241,11 @@ class Failed(msgspec.Struct, tag=True, frozen=True):
     message: str
 
 
-ToRunner = Load | Chat | Complete | Embed | Cancel | GetStats
-FromRunner = Loading | Ready | Chunk | Done | Rendered | Embeddings | Stats | Failed
+# What is asked on behalf of a client, and what ends its answer.
+Question = Chat | Complete | Embed | Rerank | Tokenize | Detokenize
+Answer = Done | Rendered | Text | Embeddings | Scores
+ToRunner = Load | Question | Cancel | GetStats
+FromRunner = Loading | Ready | Chunk | Answer | Stats | Failed
 
 _encode = msgspec.msgpack.Encoder().encode
 

@@ -1,4 +1,4 @@
-"""`/api/generate`, `/api/chat` and `/api/embed`: decode, ask, encode."""
+"""`/api/generate`, `/api/chat`, `/api/embed` and `/api/embeddings`: decode, ask, encode."""
 
 from __future__ import annotations
 
@@ -13,42 +13,55 @@ from starlette.responses import Response
 from ollapy.api.ollama import (
     ChatRequest,
     ChatResponse,
+    EmbeddingsRequest,
+    EmbeddingsResponse,
     EmbedRequest,
+    EmbedResponse,
     GenerateRequest,
     GenerateResponse,
     InferenceResponse,
     Message,
 )
+from ollapy.api.text import RerankRequest
 from ollapy.daemon import responses
 from ollapy.daemon.body import read
 from ollapy.daemon.disconnect import unless_gone
+from ollapy.daemon.endpoint import Endpoint, Scope
 from ollapy.daemon.generation import Generation
 
 PRIORITY_HEADER = "Ollapy-Priority"
 
 T = TypeVar("T")
 R = TypeVar("R", bound=InferenceResponse)
-B = TypeVar("B", GenerateRequest, ChatRequest, EmbedRequest)
+B = TypeVar("B", GenerateRequest, ChatRequest, EmbedRequest, RerankRequest)
 
 
 async def generate(request: Request) -> Response:
-    """`POST /api/generate`."""
+    """Go on from a prompt. Without one the model is loaded, or with `keep_alive` 0 unloaded."""
     body = prioritized(request, await read(request, GenerateRequest))
     records = generation(request).generate(body)
     return await _answer(request, records, join_generate, body.stream)
 
 
 async def chat(request: Request) -> Response:
-    """`POST /api/chat`."""
+    """Answer in a conversation. Without messages the model is loaded, or with `keep_alive` 0 unloaded."""
     body = prioritized(request, await read(request, ChatRequest))
     records = generation(request).chat(body)
     return await _answer(request, records, join_chat, body.stream)
 
 
 async def embed(request: Request) -> Response:
-    """`POST /api/embed`."""
+    """Vectors of length 1 for texts."""
     body = prioritized(request, await read(request, EmbedRequest))
     return responses.json(await unless_gone(request, generation(request).embed(body)))
+
+
+async def embeddings(request: Request) -> Response:
+    """The vector of one text: the older form of `/api/embed`."""
+    body = await read(request, EmbeddingsRequest)
+    return responses.json(
+        await unless_gone(request, generation(request).embeddings(body))
+    )
 
 
 def prioritized(request: Request, body: B) -> B:
@@ -123,3 +136,23 @@ def join_chat(records: list[ChatResponse]) -> ChatResponse:
         logprobs=[p for r in records for p in r.logprobs or []] or None,
         prompt_logprobs=records[0].prompt_logprobs,
     )
+
+
+_TYPES = [
+    (generate, GenerateRequest, GenerateResponse, True),
+    (chat, ChatRequest, ChatResponse, True),
+    (embed, EmbedRequest, EmbedResponse, False),
+    (embeddings, EmbeddingsRequest, EmbeddingsResponse, False),
+]
+ENDPOINTS = [
+    Endpoint(
+        f"/api/{handler.__name__}",
+        handler,
+        "POST",
+        takes=takes,
+        gives=gives,
+        streams=streams,
+        needs=Scope.INFER,
+    )
+    for handler, takes, gives, streams in _TYPES
+]
