@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from .ollama import GenerateRequest, Message, Request, Tool
+from .ollama import ChatRequest, GenerateRequest, Request
 
 
 class TokenizeRequest(Request, frozen=True):
@@ -46,11 +46,8 @@ class DetokenizeResponse(msgspec.Struct, frozen=True):
     content: str
 
 
-class RenderRequest(GenerateRequest, frozen=True):
+class RenderRequest(ChatRequest, GenerateRequest, frozen=True):
     """`POST /api/render`: a request to chat, where it has `messages`, or to generate."""
-
-    messages: list[Message] | None = None
-    tools: list[Tool] | None = None
 
 
 class RenderResponse(msgspec.Struct, frozen=True):
