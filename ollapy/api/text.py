@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from .ollama import ChatRequest, GenerateRequest, Request
+from .ollama import ChatRequest, Request
 
 
 class TokenizeRequest(Request, frozen=True):
@@ -46,8 +46,16 @@ class DetokenizeResponse(msgspec.Struct, frozen=True):
     content: str
 
 
-class RenderRequest(ChatRequest, GenerateRequest, frozen=True):
-    """`POST /api/render`: a request to chat, where it has `messages`, or to generate."""
+class RenderRequest(ChatRequest, frozen=True):
+    """`POST /api/render`: a request to chat, where it has `messages`, or to generate, whose fields come last here."""
+
+    prompt: str | None = None
+    suffix: str | None = None
+    system: str | None = None
+    template: str | None = None
+    context: list[int] | None = None
+    raw: bool | None = None
+    images: list[str] | None = None
 
 
 class RenderResponse(msgspec.Struct, frozen=True):

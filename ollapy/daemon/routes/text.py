@@ -82,7 +82,8 @@ async def _rendered(pipeline: Generation, body: RenderRequest) -> RenderResponse
 
 
 def _narrowed(body: RenderRequest, kind: type[B]) -> B:
-    return kind(**{name: getattr(body, name) for name in kind.__struct_fields__})
+    shared = {*kind.__struct_fields__} & {*body.__struct_fields__}
+    return kind(**{name: getattr(body, name) for name in shared})
 
 
 _TYPES = [
