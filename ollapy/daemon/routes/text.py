@@ -82,8 +82,9 @@ async def _rendered(pipeline: Generation, body: RenderRequest) -> RenderResponse
 
 
 def _narrowed(body: RenderRequest, kind: type[B]) -> B:
-    shared = {*kind.__struct_fields__} & {*body.__struct_fields__}
-    return kind(**{name: getattr(body, name) for name in shared})
+    fields = {field.name for field in msgspec.structs.fields(kind)}
+    given = msgspec.structs.asdict(body)
+    return kind(**{name: given[name] for name in fields & given.keys()})
 
 
 _TYPES = [
