@@ -14,6 +14,7 @@ from ollapy.errors import InvalidRequest
 from .brackets import Brackets
 from .formats import CALLS, DROPPED, HEADERS, LLAMA_TAG, THOUGHTS, Calls, Format, Pair
 from .parser import Parser
+from .sample import Probe, Sample, take_sample
 from .spelling import Tools, read_json
 
 _SYSTEM, _USER, _THOUGHT, _ANSWER = "Qsystem", "Quser", "Qthought", "Qanswer"
@@ -58,6 +59,7 @@ class Traits(msgspec.Struct, frozen=True, kw_only=True):
     `thinking` is whether the model's thoughts can be told from its answers, `on` and `off` are the variables
     that have it think or not. Where `writes_calls` is false the template leaves the calls of earlier turns out.
     `infill` is whether it has a place for a gap and what stands around that.
+    `sample` is how it writes them, where that could be made out.
     """
 
     system: bool
@@ -70,6 +72,7 @@ class Traits(msgspec.Struct, frozen=True, kw_only=True):
     openings: list[str]
     format: Format
     infill: bool = False
+    sample: Sample | None = None
 
 
 # Of a model without a template.
@@ -142,6 +145,7 @@ class _Lesson:
             openings=openings,
             format=form,
             infill=self._takes_gap(),
+            sample=self._find_sample(shape, turn),
         )
 
     def _takes_gap(self) -> bool:
@@ -244,6 +248,17 @@ class _Lesson:
             return ""
         text = alone.rpartition(_USER)[2]
         return text if _TOOL in text and _WORD in text else ""
+
+    def _find_sample(self, shape: Shape, turn: str) -> Sample | None:
+        if not turn:
+            return None
+        double = call_turn(shape)
+        double["tool_calls"] *= 2
+        text = self._text(_user(), double, opening=False, tools=TOOLS) or ""
+        opening = self._with_tools.rpartition(_USER)[2]
+        turns = (turn, text.rpartition(_USER)[2])
+        bodies = [told[len(_shared(opening, told)) :] for told in turns]
+        return take_sample(Probe(_TOOL, _ARGUMENTS, (_LONG_ID, _SHORT_ID)), *bodies)
 
     def _find_thought(self, openings: list[str]) -> Pair | None:
         seen = [*self._seen]

@@ -8,16 +8,17 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from llguidance import LLMatcher, LLParserLimits, LLTokenizer, TokenizerWrapper
 
 from ollapy.api.grammar import Grammar, GrammarKind
 from ollapy.errors import InvalidRequest
 
+from .calls import Calling, Function
 from .constraint import Constraint
 from .lark import Thought, program
-from .schema import find
+from .schema import find, prepared
 
 logger = logging.getLogger(__name__)
 
@@ -49,22 +50,56 @@ class Compiler:
         self._compiled: OrderedDict[str, LLMatcher] = OrderedDict()
 
     def constraint(
-        self, grammar: Grammar, thought: Thought | None = None, prefill: str = ""
+        self,
+        grammar: Grammar | None,
+        thought: Thought | None = None,
+        prefill: str = "",
+        calling: Calling | None = None,
     ) -> Constraint:
         """What a new answer is held to, which goes on from `prefill` where that begins what the grammar takes.
 
-        InvalidRequest where the grammar cannot be enforced, or nothing is what it asks for.
+        InvalidRequest where the grammar cannot be enforced, or nothing is what it asks for. Of tools that need
+        not be enforced it gives up what cannot be.
         """
-        try:
-            matcher = self._matcher(program(grammar, thought))
-        except InvalidRequest as exc:
-            raise InvalidRequest(
-                f"{_NAMES[grammar.kind]}: {_located(str(exc), grammar)}"
-            ) from exc
+        if grammar:
+            matcher = self._checked(grammar, thought)
+        if calling:
+            matcher = self._with_calls(grammar, thought, calling)
         constraint = Constraint(matcher.deep_copy())
         if prefill and self._tokenizer:
             constraint.follow(self._tokenizer.greedy_tokenize(prefill))
         return constraint
+
+    def _checked(self, grammar: Grammar, thought: Thought | None) -> LLMatcher:
+        try:
+            return self._matcher(program(grammar, thought))
+        except InvalidRequest as exc:
+            raise InvalidRequest(
+                f"{_NAMES[grammar.kind]}: {_located(str(exc), grammar)}"
+            ) from exc
+
+    def _with_calls(
+        self, grammar: Grammar | None, thought: Thought | None, calling: Calling
+    ) -> LLMatcher:
+        try:
+            return self._matcher(program(grammar, thought, calling))
+        except InvalidRequest:
+            functions = tuple(map(self._enforceable, calling.functions))
+            calling = replace(calling, functions=functions)
+            return self._matcher(program(grammar, thought, calling))
+
+    def _enforceable(self, function: Function) -> Function:
+        """The function; with any arguments where its schema cannot be enforced and need not be."""
+        grammar = Grammar(GrammarKind.SCHEMA, function.parameters)
+        try:
+            self._matcher(program(grammar, None))
+        except InvalidRequest as exc:
+            if function.is_strict:
+                reason = _located(str(exc), grammar)
+                raise InvalidRequest(f"tool {function.name}: {reason}") from exc
+            logger.warning("tool not constrained name=%s: %s", function.name[:80], exc)
+            return replace(function, parameters=prepared({"type": "object"}))
+        return function
 
     def _matcher(self, text: str) -> LLMatcher:
         """The compiled grammar as it stands before the first token; not to be changed."""

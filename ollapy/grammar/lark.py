@@ -13,7 +13,9 @@ from typing import Any
 from ollapy.api.grammar import Grammar, GrammarKind
 from ollapy.errors import InvalidRequest
 
+from .calls import Calling, call_rules, free_rules
 from .schema import prepared
+from .text import BLANK_RULES, SPACE, escaped, quoted
 
 MAX_LARK = 32 << 10  # characters; a regular expression in it costs its square
 MAX_REGEX = 4096
@@ -22,45 +24,57 @@ MAX_CHOICES = 4096
 
 # Otherwise llguidance would ask a tokenizer how a forced text is written, and forbid all other ways.
 _OPTIONS = '%llguidance {"no_forcing": true}\n'
-_SPACE = r"SPACE: /[ \n]{0,4}/"
 
 
 @dataclass(frozen=True, slots=True)
 class Thought:
     """What comes before the answer: `start`, anything, and `end`, which says that the answer follows.
 
-    `start` is empty where the prompt has opened the thought.
+    `start` is empty where the prompt has opened the thought. With `is_optional` the model may leave it out.
     """
 
     start: str
     end: str
+    is_optional: bool = False
 
 
-def program(grammar: Grammar, thought: Thought | None) -> str:
-    """What llguidance compiles; InvalidRequest where the grammar is out of bounds."""
-    rules = [_OPTIONS]
-    if thought is None:
-        rules.append("start: @body")
+def program(
+    grammar: Grammar | None, thought: Thought | None, calling: Calling | None = None
+) -> str:
+    """What llguidance compiles; InvalidRequest where the grammar is out of bounds.
+
+    With both the answer is either a call or what the grammar says.
+    """
+    rules = [_OPTIONS, *_thought_rules(thought), *BLANK_RULES]
+    if calling:
+        rules += call_rules(calling)
+    if calling and not grammar and not calling.is_required:
+        rules += free_rules(calling, _skipped(thought))
     else:
-        rules += [
-            f"start: {quoted(thought.start)} thought SPACE @body",
-            f"thought[lazy]: /(?s:.*){_escaped(thought.end)}/",
-            _SPACE,
-        ]
+        found = ["run"] * bool(calling) + ["@body"] * bool(grammar)
+        rules += [f"answer: {' | '.join(found)}", "first: answer"]
     top = {"name": "top", "lark_grammar": "\n".join(rules)}
-    return json.dumps(
-        {"grammars": [top, {"name": "body", **_BODIES[grammar.kind](grammar.source)}]}
+    bodies = (
+        [{"name": "body", **_BODIES[grammar.kind](grammar.source)}] if grammar else []
     )
+    return json.dumps({"grammars": [top, *bodies]})
 
 
-def quoted(text: str) -> str:
-    """A text as a Lark string, nothing where it is empty."""
-    return json.dumps(text, ensure_ascii=False) if text else ""
+def _thought_rules(thought: Thought | None) -> list[str]:
+    """`start`, which leads to the answer."""
+    if thought is None:
+        return ["start: answer"]
+    other = " | first" if _skipped(thought) else ""
+    space = f"{SPACE} " if _skipped(thought) else ""
+    return [
+        f"start: {space}{quoted(thought.start)} thought {SPACE} answer{other}",
+        f"thought[lazy]: /(?s:.*){escaped(thought.end)}/",
+    ]
 
 
-def _escaped(text: str) -> str:
-    """A text as part of a regular expression between slashes."""
-    return re.escape(text).replace("/", r"\/").replace("\n", r"\n")
+def _skipped(thought: Thought | None) -> str:
+    """The tag of a thought that may be left out."""
+    return thought.start if thought and thought.is_optional else ""
 
 
 def _schema(source: Any) -> dict[str, Any]:

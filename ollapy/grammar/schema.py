@@ -27,16 +27,19 @@ _WHITESPACE = r" |\n {0,16}"  # one at each place where there may be some
 _ESCAPES = 'nrbtf\\"'
 
 
-def prepared(schema: Schema) -> Schema:
+def prepared(schema: Schema, *, is_lenient: bool = False) -> Schema:
     """The schema as llguidance is to take it; InvalidRequest where it is out of bounds.
 
     An object that lists its properties gets no others, unless it says `additionalProperties`: what is
-    left is valid still, and small models do not know where to stop adding.
+    left is valid still, and small models do not know where to stop adding. With `is_lenient` what cannot
+    be enforced is passed over.
     """
     _check_size(schema)
     found = [s for _, s in subschemas(schema)]
     for path, sub in subschemas(schema):
-        _check(path, sub)
+        _check_bounds(path, sub)
+        if not is_lenient:
+            _check_names(path, sub)
     if sum("$ref" in s for s in found) > MAX_REFERENCES:
         raise InvalidRequest(f"more than {MAX_REFERENCES} $ref")
     copy = msgspec.json.decode(msgspec.json.encode(schema))
@@ -46,7 +49,7 @@ def prepared(schema: Schema) -> Schema:
             del sub["uniqueItems"]
         if not is_intersection and _is_closable(sub):
             sub["additionalProperties"] = False
-    return {**copy, "x-guidance": _guidance(schema)}
+    return {**copy, "x-guidance": {**_guidance(schema), "lenient": is_lenient}}
 
 
 def subschemas(schema: object, path: str = "") -> Iterator[tuple[str, Schema]]:
@@ -92,7 +95,7 @@ def _depth(value: object) -> int:
     return depth
 
 
-def _check(path: str, schema: Schema) -> None:
+def _check_bounds(path: str, schema: Schema) -> None:
     for key in ("minItems", "minLength", "minProperties"):
         value = schema.get(key)
         if isinstance(value, int | float) and value > MAX_COUNT:
@@ -103,6 +106,9 @@ def _check(path: str, schema: Schema) -> None:
     pattern = schema.get("pattern")
     if isinstance(pattern, str) and len(pattern) > MAX_PATTERN:
         raise InvalidRequest(f"{path}/pattern has more than {MAX_PATTERN} characters")
+
+
+def _check_names(path: str, schema: Schema) -> None:
     if _num_free(schema) > 1:
         raise InvalidRequest(
             f"{path}/minProperties asks for properties without naming them in required, "

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import logging
-import sys
-from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import replace
-from functools import cache, lru_cache, partial
+from functools import cached_property, lru_cache, partial
 
 import msgspec
 
 from ollapy.api.ollama import ContextReport
-from ollapy.chat.formats import CALLS, THOUGHTS, Calls, Format
+from ollapy.chat.formats import CALLS, Calls, Format
 from ollapy.chat.learn import PLAIN, Traits
 from ollapy.chat.parser import Parser
 from ollapy.chat.render import Prompt, Renderer, too_long
@@ -22,22 +19,11 @@ from ollapy.engine.sequence import Sequence
 from ollapy.errors import InvalidRequest, PromptTooLong, Unsupported
 from ollapy.grammar.compiler import Compiler, Vocabulary
 from ollapy.grammar.lark import Thought
-from ollapy.llama.model import Model, Pooling
+from ollapy.llama.model import Model
 from ollapy.templating import Source, TemplateProcess
 
-from .pairs import Pairs
-from .protocol import (
-    Chat,
-    Complete,
-    Detokenize,
-    Embed,
-    Load,
-    Question,
-    Rendered,
-    Rerank,
-    Text,
-    Tokenize,
-)
+from .calling import calling_of
+from .protocol import Chat, Complete, Embed, Load, Rendered
 from .reply import Reply
 from .worker import max_embed_tokens
 
@@ -50,15 +36,15 @@ class Intake:
     def __init__(self, model: Model, load: Load) -> None:
         self._model = model
         self._load = load
-        self._compiler = Compiler(self._vocabulary)
+        self._compiler = lru_cache(maxsize=4)(self._new_compiler)
         self._templates = TemplateProcess()
         self._traits = lru_cache(maxsize=32)(self._learn)
-        self._visible = cache(model.controls_in)
+        self._visible = lru_cache(maxsize=256)(model.controls_in)
         if model.chat_template:
             self._templates.start()  # it takes a moment to be there
 
-    def prepare(self, message: Question) -> Reply | EmbedJob | Rendered | Text:
-        """The request as the engine takes it, or its answer where the vocabulary has it."""
+    def prepare(self, message: Chat | Complete | Embed) -> Reply | EmbedJob | Rendered:
+        """The request as the engine takes it, or its prompt where that is all that is wanted."""
         match message:
             case Chat():
                 return self._chat(message)
@@ -66,33 +52,26 @@ class Intake:
                 return self._completion(message)
             case Embed():
                 return self._embedding(message)
-            case Rerank():
-                return self._ranking(message)
-            case Tokenize():
-                tokens = self._model.tokenize(
-                    message.text, special=message.special, begins=message.begins
-                )
-                return Text(message.id, message.text, tokens)
-            case Detokenize():
-                tokens = self._checked("tokens", message.tokens)
-                return Text(message.id, self._text(tokens), tokens)
 
     def _chat(self, message: Chat) -> Reply | Rendered:
-        source = self._source(message)
-        limit, form = self._limit(message.num_ctx), self._traits(source).format
-        is_whole = message.render_only and not message.truncate
-        prompt = self._prompt(message, source, sys.maxsize if is_whole else limit)
+        source, limit = self._source(message), self._limit(message.num_ctx)
+        traits = self._traits(source)
+        form = traits.format
+        prompt = self._prompt(message, source, limit)
         if message.render_only:
-            return self._rendered(message.id, prompt.tokens)
+            return Rendered(message.id, self._text(prompt.tokens))
         new_parser = partial(
             Parser, form, opening=prompt.opening, prefill=prompt.prefill
         )
         parser = new_parser(tools=message.tools or ())
         sequence = self._sequence(message, prompt.tokens, limit, form.markers)
         sequence.budget = self._budget(message, form, new_parser())
-        if message.grammar:
-            sequence.constraint = self._compiler.constraint(
-                message.grammar, _thought(message, form, parser), prompt.prefill
+        calling = calling_of(message, traits, self._ends)
+        if message.grammar or calling:
+            thought = _thought(message, form, parser)
+            compiler = self._compiler(self._visible(form.markers))
+            sequence.constraint = compiler.constraint(
+                message.grammar, thought, prompt.prefill, calling
             )
         return Reply(sequence, parser, prompt.report)
 
@@ -109,10 +88,7 @@ class Intake:
             logger.warning("prompt truncated id=%d %s", message.id, prompt.report)
         # the tokenizer's BOS belongs before everything, not between a context and what follows it
         has_bos_twice = bool(message.prefix) and self._model.adds_bos
-        tokens = [
-            *self._checked("context", message.prefix),
-            *prompt.tokens[has_bos_twice:],
-        ]
+        tokens = [*self._checked(message.prefix), *prompt.tokens[has_bos_twice:]]
         report = msgspec.structs.replace(prompt.report, prompt_tokens=len(tokens))
         return replace(prompt, tokens=tokens, report=report)
 
@@ -126,16 +102,17 @@ class Intake:
     def _completion(self, message: Complete) -> Reply | Rendered:
         tokens, limit = self._completion_tokens(message), self._limit(message.num_ctx)
         if message.render_only:
-            return self._rendered(message.id, tokens)
+            return Rendered(message.id, self._text(tokens))
         sequence = self._sequence(message, tokens, limit, ())
         if message.grammar:
-            sequence.constraint = self._compiler.constraint(message.grammar)
+            compiler = self._compiler(self._visible(()))
+            sequence.constraint = compiler.constraint(message.grammar)
         return Reply(sequence, None, ContextReport(limit, len(tokens)))
 
     def _embedding(self, message: Embed) -> EmbedJob:
         most = max_embed_tokens(self._load, self._model)
         limit = _limit(message.num_ctx, most, most)
-        inputs = [self._input(given) for given in message.inputs]
+        inputs = [self._model.tokenize(text, special=False) for text in message.inputs]
         if not message.truncate and any(len(tokens) > limit for tokens in inputs):
             raise PromptTooLong("the input length exceeds the context length")
         if not all(inputs):
@@ -147,28 +124,6 @@ class Intake:
             [_cut(tokens, limit, self._model) for tokens in inputs],
             message.dimensions,
             is_background=message.is_background,
-        )
-
-    def _input(self, given: str | list[int]) -> list[int]:
-        if isinstance(given, str):
-            return self._model.tokenize(given, special=False)
-        return self._checked("input", given)
-
-    def _ranking(self, message: Rerank) -> EmbedJob:
-        if self._model.pooling is not Pooling.RANK:
-            raise Unsupported("this model does not rank documents")
-        most = max_embed_tokens(self._load, self._model)
-        limit, pairs = _limit(message.num_ctx, most, most), Pairs(self._model)
-        documents = [
-            text if message.max_tokens is None else pairs.cut(text, message.max_tokens)
-            for text in message.documents
-        ]
-        inputs = [
-            pairs.tokens(message.query, text, limit, truncate=message.truncate)
-            for text in documents
-        ]
-        return EmbedJob(
-            message.id, inputs, scores=True, is_background=message.is_background
         )
 
     def _sequence(
@@ -185,7 +140,6 @@ class Intake:
                 "the prompt is empty and the model has no token to begin with"
             )
         encoded = self._model.has_encoder
-        self._checked("logit_bias", message.sampling.logit_bias)
         return Sequence(
             message.id,
             [self._model.decoder_start] if encoded else tokens,
@@ -203,21 +157,17 @@ class Intake:
             return None
         return num_prompt if wanted < 0 else wanted + self._model.adds_bos
 
-    def _rendered(self, request_id: int, tokens: list[int]) -> Rendered:
-        return Rendered(request_id, self._text(tokens), len(tokens))
-
     def _text(self, tokens: list[int]) -> str:
-        """What tokens stand for, all of them."""
+        """What a prompt's tokens stand for, all of them."""
         return b"".join(map(self._model.piece, tokens)).decode("utf-8", "replace")
 
-    def _checked(self, name: str, tokens: Iterable[int]) -> list[int]:
+    def _checked(self, tokens: list[int]) -> list[int]:
         """Tokens from outside; one that the vocabulary lacks would fail the whole batch."""
-        found = list(tokens)
-        if not all(0 <= token < self._model.num_vocab for token in found):
+        if not all(0 <= token < self._model.num_vocab for token in tokens):
             raise InvalidRequest(
-                f"{name} holds a token that is not in the model's vocabulary"
+                "context holds a token that is not in the model's vocabulary"
             )
-        return found
+        return tokens
 
     def _limit(self, num_ctx: int | None) -> int:
         """Tokens that prompt and answer may have: what was asked, within what model and pool allow."""
@@ -227,8 +177,6 @@ class Intake:
         return _limit(num_ctx, self._load.num_ctx, most)
 
     def _completion_tokens(self, message: Complete) -> list[int]:
-        if message.tokens is not None:
-            return self._checked("prompt", message.tokens)
         if message.suffix is None:
             return self._model.tokenize(message.prompt, special=True)
         if message.template:
@@ -242,16 +190,18 @@ class Intake:
             )
         return tokens
 
-    def _vocabulary(self) -> Vocabulary:
-        """What grammars are made of: the tags of thoughts are text to them."""
-        model = self._model
-        marks = [*THOUGHTS[0]]  # which a template has that comes with a request
-        for text in {model.chat_template, model.tools_template} - {None}:
-            with suppress(
-                InvalidRequest
-            ):  # a chat will say so, a raw prompt needs none
-                marks += self._traits(Source(str(text))).format.markers
-        tokens, visible = range(model.num_vocab), self._visible(tuple(marks))
+    @cached_property
+    def _ends(self) -> tuple[str, ...]:
+        """The texts that end a turn."""
+        ends = filter(self._model.is_end, range(self._model.num_vocab))
+        return tuple(self._text([token]) for token in ends)
+
+    def _new_compiler(self, visible: frozenset[int]) -> Compiler:
+        return Compiler(partial(self._vocabulary, visible))
+
+    def _vocabulary(self, visible: frozenset[int]) -> Vocabulary:
+        """What grammars are made of; control tokens that are seen in an answer are text to them."""
+        model, tokens = self._model, range(self._model.num_vocab)
         return Vocabulary(
             model.pieces,
             control=[t for t in tokens if not model.is_text(t) and t not in visible],
@@ -303,8 +253,11 @@ def _thought(message: Chat, form: Format, parser: Parser) -> Thought | None:
     """What comes before an answer that must be something: the model thinks where it is asked to."""
     if parser.is_thinking:
         return Thought("", form.tag_after_thought)
-    wanted = message.think and form.thinks and parser.may_think
-    return Thought(form.start_of_thought, form.tag_after_thought) if wanted else None
+    if not (message.think and form.thinks and parser.may_think):
+        return None
+    # a call or text is told from a thought by its beginning, what a grammar asks for may not be
+    is_optional = message.grammar is None
+    return Thought(form.start_of_thought, form.tag_after_thought, is_optional)
 
 
 def _cut(tokens: list[int], limit: int, model: Model) -> list[int]:

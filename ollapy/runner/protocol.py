@@ -3,7 +3,8 @@
 Messages are meaning, not text: conversations and options go in, pieces of an answer come out. So
 another engine can stand behind the same frames. `id` is given when a request is sent, unique for one
 runner's life.
-Each question is answered by exactly one answer or Failed, after any number of Chunks, unless it is cancelled first; frames already on their way may then still follow.
+Each Chat, Complete and Embed is answered by exactly one Done, Rendered, Embeddings or Failed, unless it is
+cancelled first; frames already on their way may then still follow.
 """
 
 from __future__ import annotations
@@ -40,13 +41,21 @@ class Load(msgspec.Struct, tag=True, frozen=True):
     adapters: list[str] = []
 
 
+class ToolChoice(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Whether an answer must call a tool, which one if not any, and whether it may call several times."""
+
+    is_required: bool = False
+    name: str = ""
+    is_parallel: bool = True
+
+
 class Chat(msgspec.Struct, tag=True, frozen=True, kw_only=True):
     """Continue a conversation through a template: `template`, in Go's language, or else the weights' own.
 
     `prefix` are tokens to put before the prompt, an earlier answer's `tokens`. With `num_keep` a full
     context goes on without an early part of it, but for so many tokens (-1: the prompt). With `grammar` the
     content of the answer is what that says, once the model has thought. With `render_only` the prompt is all
-    that is wanted, however long unless it is to be truncated.
+    that is wanted.
     """
 
     id: int = 0
@@ -54,6 +63,7 @@ class Chat(msgspec.Struct, tag=True, frozen=True, kw_only=True):
     messages: list[Message]
     tools: list[Tool] | None
     template: str | None = None
+    tool_choice: ToolChoice = ToolChoice()
     think: bool | str | None
     think_budget: int | None = None
     sampling: SamplingParams
@@ -66,14 +76,10 @@ class Chat(msgspec.Struct, tag=True, frozen=True, kw_only=True):
 
 
 class Complete(msgspec.Struct, tag=True, frozen=True, kw_only=True):
-    """Continue a text as it is, or `tokens` instead of one, or fill the gap before `suffix`.
-
-    The gap is filled as `template` says where that has a place for it.
-    """
+    """Continue a text as it is, or fill the gap before `suffix`, as `template` says where that has a place for it."""
 
     id: int = 0
     prompt: str
-    tokens: list[int] | None = None
     suffix: str | None
     template: str | None = None
     sampling: SamplingParams
@@ -85,45 +91,14 @@ class Complete(msgspec.Struct, tag=True, frozen=True, kw_only=True):
 
 
 class Embed(msgspec.Struct, tag=True, frozen=True, kw_only=True):
-    """Vectors for texts, or for the tokens of texts; one too long is cut where `truncate`, else refused."""
+    """Vectors for texts; one too long is cut where `truncate`, else refused."""
 
     id: int = 0
-    inputs: list[str | list[int]]
+    inputs: list[str]
     truncate: bool
     dimensions: int
     num_ctx: int | None
     is_background: bool = True
-
-
-class Rerank(msgspec.Struct, tag=True, frozen=True, kw_only=True):
-    """How much each document has to do with the query; one too long is cut where `truncate`, else refused.
-
-    `max_tokens` is how much of a document is read, however much there is room for.
-    """
-
-    id: int = 0
-    query: str
-    documents: list[str]
-    max_tokens: int | None
-    truncate: bool
-    num_ctx: int | None
-    is_background: bool = True
-
-
-class Tokenize(msgspec.Struct, tag=True, frozen=True, kw_only=True):
-    """The tokens of a text, with what the model puts around one where it `begins`."""
-
-    id: int = 0
-    text: str
-    special: bool
-    begins: bool
-
-
-class Detokenize(msgspec.Struct, tag=True, frozen=True, kw_only=True):
-    """The text of tokens."""
-
-    id: int = 0
-    tokens: list[int]
 
 
 class Cancel(msgspec.Struct, tag=True, frozen=True):
@@ -154,7 +129,7 @@ class Ready(msgspec.Struct, tag=True, frozen=True):
 
 
 class Chunk(msgspec.Struct, tag=True, frozen=True, omit_defaults=True):
-    """The next piece of an answer; the first one says what became of the prompt."""
+    """The next piece of an answer."""
 
     id: int
     content: str = ""
@@ -162,7 +137,6 @@ class Chunk(msgspec.Struct, tag=True, frozen=True, omit_defaults=True):
     tool_calls: list[ToolCall] = []
     logprobs: list[Logprob] = []
     prompt_logprobs: list[Logprob] = []
-    context: ContextReport | None = None
 
 
 class Usage(msgspec.Struct, frozen=True):
@@ -181,7 +155,7 @@ class Done(msgspec.Struct, tag=True, frozen=True):
     """The end of an answer; `tokens` are the prompt's and the answer's, for `context`.
 
     `parse_error` says what of the answer was not as the model's format wants it, `thinking_cut` that the
-    budget of its thought was spent, `stop` which stop string it came to.
+    budget of its thought was spent.
     """
 
     id: int
@@ -191,23 +165,13 @@ class Done(msgspec.Struct, tag=True, frozen=True):
     tokens: list[int]
     parse_error: str = ""
     thinking_cut: bool = False
-    stop: str = ""
 
 
 class Rendered(msgspec.Struct, tag=True, frozen=True):
-    """The text of a prompt, and how many tokens it has."""
+    """The text of a prompt."""
 
     id: int
     text: str
-    num_tokens: int
-
-
-class Text(msgspec.Struct, tag=True, frozen=True):
-    """A text and the tokens that it is."""
-
-    id: int
-    text: str
-    tokens: list[int]
 
 
 class Embeddings(msgspec.Struct, tag=True, frozen=True):
@@ -215,14 +179,6 @@ class Embeddings(msgspec.Struct, tag=True, frozen=True):
 
     id: int
     vectors: list[list[float]]
-    num_prompt: int
-
-
-class Scores(msgspec.Struct, tag=True, frozen=True):
-    """The relevance of each document, 0 to 1, in order."""
-
-    id: int
-    scores: list[float]
     num_prompt: int
 
 
@@ -241,11 +197,8 @@ class Failed(msgspec.Struct, tag=True, frozen=True):
     message: str
 
 
-# What is asked on behalf of a client, and what ends its answer.
-Question = Chat | Complete | Embed | Rerank | Tokenize | Detokenize
-Answer = Done | Rendered | Text | Embeddings | Scores
-ToRunner = Load | Question | Cancel | GetStats
-FromRunner = Loading | Ready | Chunk | Answer | Stats | Failed
+ToRunner = Load | Chat | Complete | Embed | Cancel | GetStats
+FromRunner = Loading | Ready | Chunk | Done | Rendered | Embeddings | Stats | Failed
 
 _encode = msgspec.msgpack.Encoder().encode
 

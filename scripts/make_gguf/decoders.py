@@ -18,7 +18,7 @@ from .tensors import (
     in_blocks,
     random_tensors,
 )
-from .vocabulary import add_byte_vocabulary, padded_vocabulary
+from .vocabulary import ChatTemplates, add_byte_vocabulary, padded_vocabulary
 
 SMALL = Shape(vocab=512, context=2048, width=64, layers=2, heads=4, kv_heads=2, ffn=128)
 
@@ -34,6 +34,7 @@ def write_random(
     vocab: int = 512,
     context_length: int = 2048,
     seed: int = 0,
+    chat_template: ChatTemplates = CHATML,
 ) -> None:
     """A llama of random weights: its logits depend on every token of the context.
 
@@ -48,7 +49,7 @@ def write_random(
         kv_heads=kv_heads,
         ffn=2 * width,
     )
-    writer = open_decoder(path, architecture, shape)
+    writer = open_decoder(path, architecture, shape, chat_template=chat_template)
     sizes = model_sizes(shape, [llama_block(shape)] * layers, is_tied=False)
     write_tensors(writer, sizes, random_tensors(sizes, seed))
 
@@ -84,11 +85,12 @@ def open_decoder(
     shape: Shape,
     *,
     kv_heads: Sequence[int] | None = None,
+    chat_template: ChatTemplates = CHATML,
 ) -> Any:
     """A writer that holds what small decoders have in common, the vocabulary too."""
     writer = open_writer(path, architecture, shape, kv_heads=kv_heads)
     add_attention(writer, shape)
-    add_byte_vocabulary(writer, padded_vocabulary(shape.vocab), CHATML)
+    add_byte_vocabulary(writer, padded_vocabulary(shape.vocab), chat_template)
     return writer
 
 

@@ -53,6 +53,11 @@ _LLAMA = _FRAME.format(
     calls='{"name": "{{ f.name }}", "parameters": {{ f.arguments | tojson }}}',
     opening="",
 )
+_PYTHON = _FRAME.format(
+    calls="<|tool_call_start|>[{{ f.name }}({% for k, v in f.arguments.items() %}{{ k }}={{ v | tojson }}"
+    "{% if not loop.last %}, {% endif %}{% endfor %})]<|tool_call_end|>",
+    opening=_OFF,
+)
 _HARMONY = (
     "{{ tools | tojson if tools else '' }}{% for m in messages %}<|start|>{{ m.role }}"
     "{% if m.thinking %}<|channel|>analysis<|message|>{{ m.thinking }}<|end|><|start|>assistant{% endif %}"
@@ -88,7 +93,14 @@ SCRIPTS: dict[str, tuple[ChatTemplates, str, str, str, str]] = {
         "",
         '{"location": "Rome"}',
     ),
-    "broken": (_HERMES, "<think>\nHm.\n</think>\n\n<tool_call>{broken}</tool_call>", "Hm.", "<tool_call>{broken}</tool_call>", ""),
+    # such calls are held to no grammar, so that they can be broken
+    "broken": (
+        _PYTHON,
+        "<think>\nHm.\n</think>\n\n<|tool_call_start|>{broken}<|tool_call_end|>",
+        "Hm.",
+        "<|tool_call_start|>{broken}<|tool_call_end|>",
+        "",
+    ),
 }  # fmt: skip
 
 

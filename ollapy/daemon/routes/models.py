@@ -31,7 +31,6 @@ from ollapy.daemon.describe import (
     report,
     tensor_rows,
 )
-from ollapy.daemon.endpoint import Endpoint, Scope
 from ollapy.daemon.pool import Runner, RunnerPool
 from ollapy.errors import InvalidModel, InvalidName, InvalidRequest, ModelNotFound
 from ollapy.gguf import read_header, read_model
@@ -44,12 +43,12 @@ _COPILOT = "GitHubCopilotChat/"  # shows the base name where it means the model'
 
 
 async def tags(request: Request) -> Response:
-    """The models that are here, newest first."""
+    """`GET /api/tags`."""
     return responses.json(await asyncio.to_thread(_tags, _store(request)))
 
 
 async def ps(request: Request) -> Response:
-    """The models that are loaded."""
+    """`GET /api/ps`."""
     pool: RunnerPool = request.app.state.pool
     loaded = sorted(pool.runners, key=lambda r: r.expires_at, reverse=True)
     return responses.json(
@@ -60,7 +59,7 @@ async def ps(request: Request) -> Response:
 
 
 async def show(request: Request) -> Response:
-    """Everything about a model."""
+    """`POST /api/show`."""
     body = await read(request, ModelRequest)
     if not body.given:
         raise InvalidRequest("model is required")
@@ -71,7 +70,7 @@ async def show(request: Request) -> Response:
 
 
 async def copy(request: Request) -> Response:
-    """Give a model a second name."""
+    """`POST /api/copy`."""
     body = await read(request, CopyRequest)
     source = _parse(body.source, f'source "{body.source}" is invalid')
     destination = _parse(
@@ -85,7 +84,7 @@ async def copy(request: Request) -> Response:
 
 
 async def delete(request: Request) -> Response:
-    """Remove a model; one that is loaded leaves memory when nobody uses it any more."""
+    """`DELETE /api/delete`; one that is loaded leaves memory when nobody uses it any more."""
     body = await read(request, ModelRequest)
     if not body.given:
         raise InvalidRequest("model is required")
@@ -178,19 +177,3 @@ def _projector_info(model: Model, *, verbose: bool) -> dict[str, Any]:
             f"the projector of '{model.name}' cannot be used: {exc}"
         ) from exc
     return model_info(header, verbose=verbose)
-
-
-ENDPOINTS = [
-    Endpoint("/api/tags", tags, "GET", gives=TagsResponse, needs=Scope.INFER),
-    Endpoint("/api/ps", ps, "GET", gives=PsResponse, needs=Scope.INFER),
-    Endpoint(
-        "/api/show",
-        show,
-        "POST",
-        takes=ModelRequest,
-        gives=ShowResponse,
-        needs=Scope.INFER,
-    ),
-    Endpoint("/api/copy", copy, "POST", takes=CopyRequest),
-    Endpoint("/api/delete", delete, "DELETE", takes=ModelRequest),
-]

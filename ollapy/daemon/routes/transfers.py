@@ -5,9 +5,8 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ollapy.api.ollama import Progress, PullRequest
+from ollapy.api.ollama import PullRequest
 from ollapy.daemon.body import read
-from ollapy.daemon.endpoint import Endpoint
 from ollapy.daemon.operations import answer, replacing
 from ollapy.errors import InvalidRequest
 from ollapy.names import ModelName
@@ -16,7 +15,7 @@ from ollapy.registry import Credentials
 
 
 async def pull(request: Request) -> Response:
-    """Bring a model here. The model that had the name leaves memory when nobody uses it any more."""
+    """`POST /api/pull`. The model that had the name leaves memory when nobody uses it any more."""
     body = await read(request, PullRequest)
     name, puller = ModelName.parse(_checked(body)), _puller(request, body)
     work = replacing(
@@ -26,7 +25,7 @@ async def pull(request: Request) -> Response:
 
 
 async def push(request: Request) -> Response:
-    """Bring a model to the registry that its name says."""
+    """`POST /api/push`."""
     body = await read(request, PullRequest)
     if not body.given:
         raise InvalidRequest("model is required")
@@ -54,16 +53,3 @@ def _puller(request: Request, body: PullRequest) -> Puller:
         credentials=given,
         max_rate=max(body.limit_rate or 0, 0) or None,
     )
-
-
-ENDPOINTS = [
-    Endpoint(
-        f"/api/{handler.__name__}",
-        handler,
-        "POST",
-        takes=PullRequest,
-        gives=Progress,
-        streams=True,
-    )
-    for handler in (pull, push)
-]

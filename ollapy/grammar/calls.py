@@ -1,0 +1,217 @@
+"""Rules by which an answer's tool calls are of the tools that there are, spelled as the model's template does."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from ollapy.chat.formats import Calls
+from ollapy.chat.sample import Part, Piece, Sample, Tags
+
+from .text import SPACE, escaped, quoted, spelled
+
+_ANY_TEXT = "/(?s:.*)/"
+_BRACKETS = re.compile(r"[\s\"}\])]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """A tool: its name, and the prepared schema of its arguments; `is_strict` where all of that must be enforced."""
+
+    name: str
+    parameters: dict[str, Any]
+    is_strict: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Calling:
+    """What calls an answer may or must have, in the model's form and as its template spells them.
+
+    `ends` are the texts that end a turn.
+    """
+
+    sample: Sample
+    form: Calls
+    ends: tuple[str, ...]
+    functions: tuple[Function, ...]
+    is_required: bool
+    is_parallel: bool
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """The tags around runs and calls."""
+        return self.form.start, self.form.end, *self.form.each
+
+    @property
+    def opening(self) -> str:
+        """What every run of calls begins with, its marker first."""
+        lead = self.sample.lead
+        return lead[lead.find(self.form.start) :]
+
+    @property
+    def closing(self) -> str:
+        """What ends it, as far as the model has to say it: its end tag, or that of its last call, or brackets."""
+        tail = _before(self.sample.tail, self.ends)
+        for tag in filter(None, (self.form.end, self.form.each[1])):
+            before, found, _ = tail.partition(tag)
+            if found:
+                return before + tag
+        brackets = _BRACKETS.match(tail)
+        return brackets[0].rstrip() if brackets else ""
+
+    @property
+    def between(self) -> str | None:
+        """What leads from one call to the next; None where there may be one only."""
+        between = self.sample.between
+        if between is None or not self.is_parallel:
+            return None
+        return between if _before(between, self.ends) == between else None
+
+
+def _before(text: str, ends: Iterable[str]) -> str:
+    for end in ends:
+        text = text.partition(end)[0]
+    return text
+
+
+def call_rules(calling: Calling) -> list[str]:
+    """`run`, one call or several from the opening to the closing, and `rest`, the same without its marker."""
+    start, tags = calling.form.start, calling.tags
+    rest = f"{SPACE} {spelled(calling.opening.removeprefix(start).lstrip(), tags)}"
+    following = f" ({spelled(calling.between, tags)} call)*" if calling.between else ""
+    closing = spelled(calling.closing.rstrip(), tags).removesuffix(SPACE)
+    body = f"call{following} {closing}"
+    names = [f"call_{number}" for number in range(len(calling.functions))]
+    return [
+        f"run: {quoted(start)} rest",
+        f"rest: {rest} {body}",
+        f"call: {' | '.join(names)}",
+        *(
+            rule
+            for name, function in zip(names, calling.functions, strict=True)
+            for rule in _function_rules(name, function, calling)
+        ),
+    ]
+
+
+def free_rules(calling: Calling, opened: str) -> list[str]:
+    """`answer`: text, with calls in it.
+
+    With `opened`, the tag that opens a thought, also `first`: an answer that does not begin with it.
+    """
+    if calling.form.leads:
+        return _leading_rules(calling, opened)
+    again = "(head rest)* text" if calling.is_parallel else ""
+    marker, unopened = quoted(calling.form.start), _not_opened(opened)
+    rules = [
+        f"answer: {again or 'text | head rest'}",
+        f"head[lazy]: TEXT {marker}",
+        "text: TEXT",
+        f"TEXT: {_ANY_TEXT}",
+    ]
+    if opened:
+        rules += [
+            f"first: first_text | first_head rest {again}",
+            f"first_head[lazy]: FIRST {marker}",
+            "first_text: FIRST",
+            f"FIRST: {_ANY_TEXT}{unopened}",
+        ]
+    return rules
+
+
+def _leading_rules(calling: Calling, opened: str) -> list[str]:
+    """The same where calls are no calls but at the beginning: other text does not begin as they do."""
+    other = rf"/(\s*[^\s{escaped(calling.form.start[0])}](?s:.*))?/"
+    rules = ["answer: run | text", "text: TEXT", f"TEXT: {other}"]
+    if opened:
+        unopened = f"FIRST: {other}{_not_opened(opened)}"
+        rules += ["first: run | first_text", "first_text: FIRST", unopened]
+    return rules
+
+
+def _not_opened(opened: str) -> str:
+    return rf" & ~/\s*{escaped(opened)}(?s:.*)/"
+
+
+def _function_rules(name: str, function: Function, calling: Calling) -> list[str]:
+    unit, tags = calling.sample.unit, calling.sample.tags
+    pieces = [_piece(piece, name, function, calling) for piece in unit]
+    rules = [f"{name}: {' '.join(pieces)}"]
+    return rules + (_tagged_rules(name, function, tags) if tags else [])
+
+
+def _piece(piece: Piece, name: str, function: Function, calling: Calling) -> str:
+    match piece:
+        case (Part.NAME, _):
+            return quoted(function.name)
+        case (Part.ID, _):
+            return _id(piece[1])
+        case (Part.ARGUMENTS, _):
+            is_tagged = calling.sample.tags is not None
+            return f"{name}_arguments" if is_tagged else _json(function.parameters)
+    return spelled(piece[1], calling.tags)
+
+
+def _id(sample: str) -> str:
+    """An id like the one that the template was given: a number, or of as many letters where it may have no others."""
+    if sample.isdecimal():
+        return "/[0-9]{1,4}/"
+    size = len(sample)
+    return f"/[a-zA-Z0-9]{{{size}}}/" if sample.isalnum() else "/[a-zA-Z0-9_-]{1,64}/"
+
+
+def _json(schema: dict[str, Any]) -> str:
+    return f"%json {json.dumps(schema)}"
+
+
+def _tagged_rules(name: str, function: Function, tags: Tags) -> list[str]:
+    """Each argument in its tags, in the order of the schema, those that need not be there left out or not."""
+    properties = function.parameters.get("properties", {})
+    required = function.parameters.get("required", [])
+    names, rules = [], []
+    for number, (key, schema) in enumerate(properties.items()):
+        rule = f"{name}_argument_{number}"
+        names.append(rule if key in required else f"{rule}?")
+        rules += _argument_rules(rule, key, schema, function, tags)
+    return [f"{name}_arguments: {' '.join(names)}", *rules]
+
+
+def _argument_rules(
+    rule: str, key: str, schema: Any, function: Function, tags: Tags
+) -> list[str]:
+    texts = _texts(schema)
+    before = tags.value if texts is None else tags.text
+    opening = f"{spelled(tags.name)} {quoted(key)} {spelled(before.rstrip())}"
+    end = f"{SPACE} {spelled(tags.end.lstrip())}"
+    if texts is None:
+        value = _json(_part(schema, function.parameters))
+        return [f"{rule}: {opening} {SPACE} {value} {end}"]
+    if texts:
+        choice = " | ".join(map(quoted, texts))
+        return [f"{rule}: {opening} {SPACE} ({choice}) {end}"]
+    return [
+        f"{rule}: {opening} {rule}_text",
+        f"{rule}_text[lazy]: /(?s:.*){escaped(tags.end.lstrip())}/",
+    ]
+
+
+def _part(schema: Any, whole: dict[str, Any]) -> dict[str, Any]:
+    """A property's schema, with what it may refer to."""
+    shared = ("$defs", "definitions", "x-guidance")
+    own = schema if isinstance(schema, dict) else {}
+    return {**own, **{key: whole[key] for key in shared if key in whole}}
+
+
+def _texts(schema: Any) -> list[str] | None:
+    """The texts that an argument may be, empty for any; None where it is written as JSON."""
+    if (
+        not isinstance(schema, dict)
+        or schema.get("type", "string") != "string"
+        or "$ref" in schema
+    ):
+        return None
+    choice = schema.get("enum", [schema["const"]] if "const" in schema else [])
+    return choice if all(isinstance(text, str) and text for text in choice) else None

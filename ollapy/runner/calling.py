@@ -1,0 +1,66 @@
+"""Calling: from a request's tools to what the model's calls are held to."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from typing import Any
+
+from ollapy.api.ollama import Tool
+from ollapy.chat.learn import Traits
+from ollapy.errors import InvalidRequest, Unsupported
+from ollapy.grammar.calls import Calling, Function
+from ollapy.grammar.schema import prepared
+
+from .protocol import Chat
+
+logger = logging.getLogger(__name__)
+
+_ANY: dict[str, Any] = {"type": "object"}
+# What a tool takes that names no parameters.
+_NOTHING: dict[str, Any] = {"properties": {}}
+
+
+def calling_of(message: Chat, traits: Traits, ends: tuple[str, ...]) -> Calling | None:
+    """What the calls of an answer must be; None where there are none, or nothing is known of how they are written."""
+    choice, form, sample = message.tool_choice, traits.format, traits.sample
+    if not message.tools:
+        return None
+    if sample is None or not form.calls or form.calls[0].start not in sample.lead:
+        if choice.is_required:
+            raise Unsupported(
+                "tool_choice cannot be enforced: this model's template does not show how its calls are written"
+            )
+        logger.info("tool calls not constrained id=%d", message.id)
+        return None
+    return Calling(
+        sample=sample,
+        form=form.calls[0],
+        ends=ends,
+        functions=tuple(_functions(message.tools, choice.name)),
+        is_required=choice.is_required,
+        is_parallel=choice.is_parallel,
+    )
+
+
+def _functions(tools: Iterable[Tool], only: str) -> Iterable[Function]:
+    for tool in tools:
+        function = tool["function"]
+        if only in ("", function["name"]):
+            yield _function(function)
+
+
+def _function(function: dict[str, Any]) -> Function:
+    """A tool whose arguments may be any object where its schema is out of bounds, unless it must be enforced."""
+    name, is_strict = function["name"], function.get("strict") is True
+    parameters = function.get("parameters") or _NOTHING
+    try:
+        if not isinstance(parameters, dict):
+            raise InvalidRequest("parameters is no object")
+        found = prepared({**_ANY, **parameters}, is_lenient=not is_strict)
+    except InvalidRequest as exc:
+        if is_strict:
+            raise InvalidRequest(f"tool {name}: {exc}") from exc
+        logger.warning("tool's arguments not constrained name=%s: %s", name[:80], exc)
+        found = prepared(_ANY)
+    return Function(name, found, is_strict)

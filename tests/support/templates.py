@@ -1,0 +1,52 @@
+"""Chat templates that write tool calls as families of models do."""
+
+from __future__ import annotations
+
+
+def _template(calls: str) -> str:
+    """Tools, turns and opening, with the calls of a turn written like that."""
+    return (
+        "{% if tools %}tools:{% for t in tools %} {{ t.function.name }}{% endfor %}{% endif %}"
+        "{% for m in messages %}<{{ m.role }}>{{ m.content }}{% if m.tool_calls %}"
+        + calls
+        + "{% endif %}"
+        "{% endfor %}{% if add_generation_prompt %}<assistant>{% endif %}"
+    )
+
+
+_ITEMS = "{% for k, v in f.arguments.items() %}"
+
+
+def _each(text: str) -> str:
+    return (
+        f"{{% for c in m.tool_calls %}}{{% set f = c.function %}}{text}{{% endfor %}}"
+    )
+
+
+_OBJECT = '{"name": "{{ f.name }}", "arguments": {{ f.arguments | tojson }}}'
+_LIST = (
+    "[{% for c in m.tool_calls %}{% set f = c.function %}"
+    + _OBJECT
+    + "{% if not loop.last %}, {% endif %}{% endfor %}]"
+)
+_CALLS = {
+    "hermes": _each(f"<tool_call>\n{_OBJECT}\n</tool_call>"),
+    "coder": _each(
+        f"<tool_call>\n<function={{{{ f.name }}}}>\n{_ITEMS}<parameter={{{{ k }}}}>\n{{{{ v if v is string else v | tojson }}}}\n"
+        "</parameter>\n{% endfor %}</function>\n</tool_call>"
+    ),
+    "glm": _each(
+        f"<tool_call>{{{{ f.name }}}}\n{_ITEMS}<arg_key>{{{{ k }}}}</arg_key>\n<arg_value>"
+        "{{ v if v is string else v | tojson }}</arg_value>\n{% endfor %}</tool_call>"
+    ),
+    "mistral": _each("[TOOL_CALLS]{{ f.name }}[ARGS]{{ f.arguments | tojson }}"),
+    "nemo": f"[TOOL_CALLS]{_LIST}",
+    "granite": f"<|tool_call|>{_LIST}",
+    "llama": _each(
+        '{"name": "{{ f.name }}", "parameters": {{ f.arguments | tojson }}}'
+    ),
+    "functionary": _each(
+        "<function={{ f.name }}>{{ f.arguments | tojson }}</function>"
+    ),
+}
+TEMPLATES = {name: _template(calls) for name, calls in _CALLS.items()}
