@@ -21,7 +21,7 @@ import pytest
 
 from ollapy.errors import InvalidModel, StoreError
 from ollapy.gguf import Array, Header, Tensor, read_header
-from ollapy.gguf.tables import ENCODINGS, PRE_TOKENIZERS
+from ollapy.gguf.tables import ARCHITECTURES, ENCODINGS, PRE_TOKENIZERS
 from tests.support.raw_gguf import (
     BOOL,
     F32,
@@ -184,7 +184,6 @@ def test_small_model(read: Callable[..., Header]) -> None:
 
 GOOD = {
     "version 2": write(model_keys(), model_rows(), version=2),
-    "unknown architecture": write(model_keys("newest"), model_rows()),
     "extra keys": model({"my.own.key": array(F32, [nan]), "other": text("")}),
     "value that is not UTF-8": model({"general.description": text(b"\xff")}),
     "alignment 64": write(model_keys() | {"general.alignment": u32(64)}, model_rows(), alignment=64),
@@ -408,6 +407,8 @@ BAD = {
     "B257 rope base 0": (hyper(rope__freq_base=f32(0)), "rope.freq_base is 0.0"),
     "B257 rope base of sliding layers": (hyper(rope__freq_base_swa=f32(float("inf"))), "rope.freq_base_swa is inf"),
     "architecture missing": (write(NO_KEYS, model_rows()), "general.architecture is missing"),
+    "unknown architecture": (write({"general.architecture": text("gptoss")}, model_rows()), "llama.cpp has no architecture 'gptoss'"),
+    "pictures inside": (model(rows=[*model_rows(), Row("v.patch_embd.weight", (32,))]), "its picture encoder is in the same file"),
     "architecture number": (write({"general.architecture": u32(1)}, model_rows()), "general.architecture is missing"),
     "value type 13": (model({"key": raw_value(13, b"")}), "key has the unknown type 13"),
     "array of arrays": (model({"key": raw_value(9, raw_value(9, length(1)))}), "key is an array of the unknown type 9"),
@@ -571,23 +572,53 @@ for name in sys.stdin.read().split():
         print(name)
         llama_cpp.llama_model_free(loaded)
 """
+ARCHITECTURES_KNOWN = """
+from tests.support.raw_gguf import text, write
+said = []
+heard = llama_cpp.llama_log_callback(lambda _level, line, _data: said.append(line))
+llama_cpp.llama_log_set(heard, None)
+params.vocab_only = True
+for name in sys.stdin.read().split():
+    with open(sys.argv[1], "wb") as file:
+        file.write(write({"general.architecture": text(name)}))
+    said.clear()
+    assert not llama_cpp.llama_model_load_from_file(sys.argv[1].encode(), params)
+    if not any(b"unknown model architecture" in line for line in said):
+        print(name)
+"""
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_the_pre_tokenizers_are_those_of_the_library(tmp_path: Path) -> None:
     """Every text in the library is tried as a name; llama.cpp refuses the wrong ones cleanly."""
-    library = next(Path(llama_cpp.__file__).parent.glob("lib/libllama.*")).read_bytes()
-    words = re.findall(rb"(?<=\0)(?!_Z)[A-Za-z0-9._-]{3,32}(?=\0)", library)
-    ends = {word[start:].decode() for word in words for start in range(len(word) - 2)}
+    tried = words_of_the_library() | PRE_TOKENIZERS
 
+    assert those_known(NAMES_LOADED, tried, tmp_path) == PRE_TOKENIZERS
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_the_architectures_are_those_of_the_library(tmp_path: Path) -> None:
+    tried = words_of_the_library() | ARCHITECTURES
+
+    assert those_known(ARCHITECTURES_KNOWN, tried, tmp_path) == ARCHITECTURES
+
+
+def words_of_the_library() -> set[str]:
+    """Every text in it, and every end of one: the linker keeps a text that another ends with only once."""
+    library = next(Path(llama_cpp.__file__).parent.glob("lib/libllama.*")).read_bytes()
+    words = re.findall(rb"(?<=\0)(?!_Z)[A-Za-z0-9._-]{2,32}(?=\0)", library)
+    return {word[start:].decode() for word in words for start in range(len(word) - 1)}
+
+
+def those_known(script: str, names: set[str], folder: Path) -> set[str]:
     done = subprocess.run(
-        [sys.executable, "-c", QUIET + NAMES_LOADED, str(tmp_path / "model.gguf")],
-        input="\n".join(ends | PRE_TOKENIZERS),
+        [sys.executable, "-c", QUIET + script, str(folder / "model.gguf")],
+        input="\n".join(names),
         cwd=TINY.parents[2],
         capture_output=True,
         text=True,
         check=True,
     )
-
-    assert set(done.stdout.split()) == PRE_TOKENIZERS
+    return set(done.stdout.split())

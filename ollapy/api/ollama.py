@@ -61,8 +61,10 @@ class InferenceRequest(Request, frozen=True):
     shift: bool | None = None
     logprobs: bool | None = None
     top_logprobs: int | None = None
-    prompt_logprobs: int | None = None  # ollapy's own, as is the next
+    prompt_logprobs: int | None = None  # ollapy's own, as are the next
     priority: str | None = None
+    logit_bias: dict[str, float] | None = None
+    think_if_able: bool | None = None
     debug_render_only: bool | None = msgspec.field(
         default=None, name="_debug_render_only"
     )
@@ -78,6 +80,7 @@ class GenerateRequest(InferenceRequest, frozen=True):
     context: list[int] | None = None
     raw: bool | None = None
     images: list[str] | None = None
+    tokens: list[int] | None = None  # ollapy's own, instead of a raw prompt
 
 
 class ChatRequest(InferenceRequest, frozen=True):
@@ -85,20 +88,29 @@ class ChatRequest(InferenceRequest, frozen=True):
 
     messages: list[Message] | None = None
     tools: list[Tool] | None = None
-    tool_choice: Any = None  # ollapy's own, as is the next
+    tool_choice: Any = None  # ollapy's own, as OpenAI has it, as is the next
     parallel_tool_calls: bool | None = None
 
 
 class EmbedRequest(Request, frozen=True):
-    """`POST /api/embed`."""
+    """`POST /api/embed`. An input may also be tokens of the model's own vocabulary."""
 
     model: str = ""
-    input: str | list[str] | None = None
+    input: str | list[str | int | list[int]] | None = None
     truncate: bool | None = None
     dimensions: int | None = None
     options: dict[str, Any] | None = None
     keep_alive: float | str | None = None
     priority: str | None = None
+
+
+class EmbeddingsRequest(Request, frozen=True):
+    """`POST /api/embeddings`, the older form of embed."""
+
+    model: str = ""
+    prompt: str | None = None
+    options: dict[str, Any] | None = None
+    keep_alive: float | str | None = None
 
 
 class ModelRequest(Request, frozen=True):
@@ -219,12 +231,12 @@ class ContextReport(msgspec.Struct, frozen=True):
 
 
 class OllapyReport(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What ollapy adds to the final record of every answer, under the key `ollapy`.
+    """What ollapy adds to the final record of every answer, under the key `ollapy`; the first one has the context alone.
 
     `queue_duration` is the wait for a place, `preemptions` how often it was given up for others.
     `thinking_tokens` are those of `eval_count` that were thought, and `thinking_cut` says that there were no
     more because the budget was spent. `parse_error` says that a call was not written as the model's format
-    says; its text is in the content.
+    says; its text is in the content. `stop` is the stop string that ended the answer.
     """
 
     context: ContextReport
@@ -233,6 +245,7 @@ class OllapyReport(msgspec.Struct, frozen=True, omit_defaults=True):
     thinking_tokens: int = 0
     thinking_cut: bool = False
     parse_error: str = ""
+    stop: str = ""
 
 
 class DebugInfo(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -285,6 +298,12 @@ class EmbedResponse(msgspec.Struct, frozen=True, omit_defaults=True):
     total_duration: int = 0
     load_duration: int = 0
     prompt_eval_count: int = 0
+
+
+class EmbeddingsResponse(msgspec.Struct, frozen=True):
+    """The answer of `/api/embeddings`."""
+
+    embedding: list[float]
 
 
 class Details(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -385,6 +404,19 @@ class ShowResponse(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True
     modified_at: str
     requires: str = ""
     ollapy: ShowReport | None = None
+
+
+class Cloud(msgspec.Struct, frozen=True):
+    """Whether models of Ollama's cloud are switched off, and by what."""
+
+    disabled: bool = True
+    source: str = "env"
+
+
+class StatusResponse(msgspec.Struct, frozen=True):
+    """The answer of `/api/status`."""
+
+    cloud: Cloud
 
 
 class VersionResponse(msgspec.Struct, frozen=True):

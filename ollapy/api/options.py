@@ -26,6 +26,7 @@ class SamplingParams(msgspec.Struct, frozen=True, omit_defaults=True):
     `max_tokens` None means up to the context's limit rule; `top_k` 0 and `repeat_last_n` 0 are off,
     `repeat_last_n` -1 is the whole context; `seed` None draws one. `logprobs` is the number of
     alternatives to report, None for no log-probabilities at all; `prompt_logprobs` the same of the prompt.
+    `logit_bias` is added to the logits of the tokens that it names.
     """
 
     temperature: float = 0.8
@@ -42,6 +43,7 @@ class SamplingParams(msgspec.Struct, frozen=True, omit_defaults=True):
     max_tokens: int | None = None
     logprobs: int | None = None
     prompt_logprobs: int | None = None
+    logit_bias: dict[int, float] = {}
 
 
 class Options(msgspec.Struct, frozen=True, omit_defaults=True):

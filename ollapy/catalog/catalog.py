@@ -33,6 +33,11 @@ class Entry:
     summary: str
     size: int
 
+    @property
+    def source(self) -> ModelName:
+        """The files on the hub that it stands for."""
+        return ModelName.parse(self.modelfile.sources[0])
+
 
 def find(name: ModelName) -> Entry | None:
     """The entry of a name, however its letters are cased; only plain names have one."""

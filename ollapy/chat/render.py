@@ -181,7 +181,8 @@ class Renderer:
 def too_long(count: int, limit: int) -> PromptTooLong:
     """The refusal of a prompt, with its numbers and the cure."""
     return PromptTooLong(
-        f"the prompt has {count} tokens, more than the context length of {limit} leaves room for: "
+        # the words that clients of all three APIs look for
+        f"the prompt is too long: {count} tokens > {limit} maximum context length: "
         "shorten it, or raise num_ctx if the model was trained for more"
     )
 

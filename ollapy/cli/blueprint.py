@@ -109,7 +109,7 @@ def _divided(sources: Iterable[str], folder: Path) -> tuple[list[Path], list[str
     paths, names = [], []
     for text in sources:
         path = local_path(text, folder)
-        if _looks_like_a_path(text) or _is_file_or_model(path):
+        if text and (_looks_like_a_path(text) or _is_file_or_model(path)):
             paths.append(_existing(text, folder, "FROM"))
         else:
             names.append(_named(text))

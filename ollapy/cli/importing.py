@@ -66,7 +66,8 @@ class Importer:
         """Import one, and say how; InvalidRequest where another model has its name."""
         files, own = _folder(path) if path.is_dir() else _gguf(path)
         own = with_tag(own, self.quantize) if self.quantize else own
-        request = CreateRequest(self.name or own, quantize=self.quantize)
+        name = own if self.name is None else self.name
+        request = CreateRequest(name, quantize=self.quantize)
         blueprint = Blueprint(request, files)
         blueprint.check()
         is_made = path.is_dir() or self.quantize is not None

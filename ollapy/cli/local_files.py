@@ -6,6 +6,7 @@ They are looked at here, so that a mistake is told before gigabytes are read.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -37,6 +38,7 @@ _CURES = {
     **dict.fromkeys((".bin", ".pth", ".pt", ".ckpt"), _PICKLE),
 }
 _MAX_SHOWN = 12
+_UNSENDABLE = re.compile(r"[^\w.,()+= -]", re.ASCII)  # by the rules of some system
 
 
 def model_files(path: Path) -> Files:
@@ -58,10 +60,10 @@ def model_files(path: Path) -> Files:
 def adapter_files(path: Path) -> Files:
     """The adapter that is a GGUF file, or the only one in a folder."""
     if not path.is_dir():
-        return {path.name: checked(path)}
+        return _by_name([checked(path)])
     found = _names(path, SUFFIX)
     if len(found) == 1:
-        return {found[0]: checked(path / found[0])}
+        return _by_name([checked(path / found[0])])
     if _names(path, SAFETENSORS):
         raise InvalidRequest(
             f"'{shown(path)}' is an adapter as safetensors: make a GGUF file of it "
@@ -212,4 +214,4 @@ def _named(path: Path, exc: OllapyError) -> InvalidModel:
 
 
 def _by_name(paths: Iterable[Path]) -> Files:
-    return {path.name: path for path in paths}
+    return {_UNSENDABLE.sub("_", path.name): path for path in paths}

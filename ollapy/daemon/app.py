@@ -5,49 +5,43 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from http import HTTPStatus
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Route
 
-from ollapy.errors import OllapyError
+from ollapy.errors import NotFound, OllapyError
 from ollapy.settings import Settings
 from ollapy.store import Store
 
 from . import responses
+from .endpoint import Endpoint, Scope
 from .generation import Generation
 from .operations import Operations
 from .pool import RunnerPool
-from .routes import care, creation, inference, models, status, transfers
+from .routes import care, creation, inference, models, openai, status, text, transfers
 from .security import Gate
 from .tidying import tidy
 
 logger = logging.getLogger(__name__)
 
-_ROUTES = [
-    Route("/", status.root, methods=["GET", "HEAD"]),
-    Route("/api/version", status.version, methods=["GET", "HEAD"]),
-    Route("/api/stats", status.stats, methods=["GET"]),
-    Route("/api/shutdown", status.shutdown, methods=["POST"]),
-    Route("/api/tags", models.tags, methods=["GET", "HEAD"]),
-    Route("/api/ps", models.ps, methods=["GET", "HEAD"]),
-    Route("/api/show", models.show, methods=["POST"]),
-    Route("/api/copy", models.copy, methods=["POST"]),
-    Route("/api/delete", models.delete, methods=["DELETE"]),
-    Route("/api/pull", transfers.pull, methods=["POST"]),
-    Route("/api/push", transfers.push, methods=["POST"]),
-    Route("/api/create", creation.create, methods=["POST"]),
-    Route("/api/blobs/{digest}", creation.blob, methods=["HEAD", "POST"]),
-    Route("/api/prune", care.prune, methods=["POST"]),
-    Route("/api/verify", care.verify, methods=["POST"]),
-    Route("/api/du", care.usage, methods=["GET"]),
-    Route("/api/generate", inference.generate, methods=["POST"]),
-    Route("/api/chat", inference.chat, methods=["POST"]),
-    Route("/api/embed", inference.embed, methods=["POST"]),
+ENDPOINTS = [
+    *status.ENDPOINTS,
+    *models.ENDPOINTS,
+    *transfers.ENDPOINTS,
+    *creation.ENDPOINTS,
+    *care.ENDPOINTS,
+    *inference.ENDPOINTS,
+    *text.ENDPOINTS,
+    Endpoint("/v1/chat/completions", openai.chat_completion, "POST", needs=Scope.INFER),
 ]
+
+
+class _WrongMethod(OllapyError):
+    status = HTTPStatus.METHOD_NOT_ALLOWED
 
 
 def create_app(settings: Settings, *, stop: Callable[[], None]) -> Starlette:
@@ -68,7 +62,7 @@ def create_app(settings: Settings, *, stop: Callable[[], None]) -> Starlette:
             app.state.store.close()
 
     app = Starlette(
-        routes=_ROUTES,
+        routes=ENDPOINTS,
         middleware=[Middleware(Gate)],
         lifespan=lifespan,
         exception_handlers={
@@ -83,20 +77,24 @@ def create_app(settings: Settings, *, stop: Callable[[], None]) -> Starlette:
     return app
 
 
-async def _on_error(_request: Request, exc: Exception) -> Response:
+async def _on_error(request: Request, exc: Exception) -> Response:
     assert isinstance(exc, OllapyError)
-    return responses.error(exc)
+    return responses.error(exc, request.url.path)
 
 
-async def _on_http_error(_request: Request, exc: Exception) -> Response:
-    """An unknown path or a wrong method, in the words of Ollama's router."""
+async def _on_http_error(request: Request, exc: Exception) -> Response:
+    """An unknown path or a wrong method, in the words of Ollama's router, or else in the API's shape."""
     assert isinstance(exc, HTTPException)
     text = {404: "404 page not found", 405: "405 method not allowed"}.get(
         exc.status_code, exc.detail
     )
+    path = request.url.path
+    if path.startswith("/v1/"):
+        kind = NotFound if exc.status_code == HTTPStatus.NOT_FOUND else _WrongMethod
+        return responses.error(kind(text), path)
     return PlainTextResponse(text, exc.status_code, exc.headers)
 
 
 async def _on_bug(request: Request, exc: Exception) -> Response:
     logger.error("request failed path=%s", request.url.path, exc_info=exc)
-    return responses.error(OllapyError(responses.INTERNAL))
+    return responses.error(OllapyError(responses.INTERNAL), request.url.path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import msgspec
@@ -15,21 +16,26 @@ from ollapy.api.ollama import (
     Message,
 )
 from ollapy.api.options import Options
+from ollapy.api.text import DetokenizeRequest, RerankRequest, TokenizeRequest
 from ollapy.errors import InvalidRequest, Unsupported
-from ollapy.runner.protocol import Chat, Complete, Embed
+from ollapy.runner.protocol import Chat, Complete, Detokenize, Embed, Rerank, Tokenize
 from ollapy.store import Model
 
+from .ranking import text_of
 from .tool_choice import choose
+
+logger = logging.getLogger(__name__)
 
 _LEVELS = ("high", "medium", "low", "max")
 _MAX_MESSAGES, _MAX_INPUTS = 10_000, 2_048
 _MAX_LOGPROBS = 20
+_MAX_BIAS = 100.0
 _NUM_KEEP = 4  # tokens that stay at the beginning of a context that shifts
 
 
-def options(request: InferenceRequest | EmbedRequest, model: Model) -> Options:
-    """The request's options over the model's parameters."""
-    return Options.parse(model.parameters, request.options or {})
+def options(given: dict[str, Any] | None, model: Model) -> Options:
+    """A request's options over the model's parameters."""
+    return Options.parse(model.parameters, given or {})
 
 
 def generate(
@@ -42,10 +48,10 @@ def generate(
         raise InvalidRequest("raw mode does not support template, system, or context")
     if request.suffix and "insert" not in model.capabilities:
         raise Unsupported(f"{model.name.full} does not support insert")
-    if not request.prompt and not request.suffix:
+    if not request.prompt and not request.suffix and not request.tokens:
         return None
     template = request.template or model.template or None
-    if request.raw or request.suffix:
+    if request.raw or request.suffix or request.tokens:
         return _complete(request, chosen, template)
     messages = _generate_messages(request, model)
     prefix = request.context
@@ -69,7 +75,7 @@ def chat(request: ChatRequest, model: Model, chosen: Options) -> Chat | None:
 
 def embed(request: EmbedRequest, chosen: Options) -> Embed | None:
     """What `/api/embed` asks; None where it only wants the model loaded."""
-    inputs = [request.input] if isinstance(request.input, str) else request.input or []
+    inputs = _inputs(request.input)
     if len(inputs) > _MAX_INPUTS:
         raise InvalidRequest(
             f"input has {len(inputs)} texts, at most {_MAX_INPUTS} are taken at once"
@@ -85,8 +91,76 @@ def embed(request: EmbedRequest, chosen: Options) -> Embed | None:
     )
 
 
+def _inputs(given: str | list[str | int | list[int]] | None) -> list[str | list[int]]:
+    """The texts, or the tokens of texts; a flat list of numbers is one text."""
+    if given is None or isinstance(given, str):
+        return [] if given is None else [given]
+    tokens = [item for item in given if isinstance(item, int)]
+    inputs = [item for item in given if not isinstance(item, int)]
+    if tokens and inputs:
+        raise InvalidRequest("input mixes tokens with texts, give one or the other")
+    return [tokens] if tokens else inputs
+
+
+def _bias(given: dict[str, float]) -> dict[int, float]:
+    """What to add to the logits of tokens, a hundred at most."""
+    try:
+        return {
+            int(token): min(max(value, -_MAX_BIAS), _MAX_BIAS)
+            for token, value in given.items()
+        }
+    except ValueError:
+        raise InvalidRequest(
+            "logit_bias must name tokens by their numbers in the model's vocabulary"
+        ) from None
+
+
+def rerank(request: RerankRequest, model: Model, chosen: Options) -> Rerank:
+    """What `/api/rerank` asks."""
+    if "rerank" not in model.capabilities:
+        raise Unsupported(
+            f'"{request.model}" does not support rerank, which takes a model made for it'
+        )
+    if not request.query or not request.documents:
+        raise InvalidRequest("query and documents are required")
+    if len(request.documents) > _MAX_INPUTS:
+        raise InvalidRequest(
+            f"documents has {len(request.documents)} entries, at most {_MAX_INPUTS} are taken at once"
+        )
+    for name in ("top_n", "max_tokens_per_doc"):
+        if (getattr(request, name) or 1) < 1:
+            raise InvalidRequest(f"{name} must be at least 1")
+    return Rerank(
+        query=request.query,
+        documents=[text_of(document) for document in request.documents],
+        max_tokens=request.max_tokens_per_doc,
+        truncate=request.truncate is not False,
+        num_ctx=chosen.num_ctx,
+        is_background=_is_background(request, default=True),
+    )
+
+
+def tokenize(request: TokenizeRequest) -> Tokenize:
+    """What `/api/tokenize` asks."""
+    text = request.content if request.content is not None else request.prompt
+    if text is None:
+        raise InvalidRequest("content is required")
+    return Tokenize(
+        text=text,
+        special=request.parse_special is not False,
+        begins=bool(request.add_special),
+    )
+
+
+def detokenize(request: DetokenizeRequest) -> Detokenize:
+    """What `/api/detokenize` asks."""
+    if request.tokens is None:
+        raise InvalidRequest("tokens is required")
+    return Detokenize(tokens=request.tokens)
+
+
 def _is_background(
-    request: InferenceRequest | EmbedRequest, *, default: bool = False
+    request: InferenceRequest | EmbedRequest | RerankRequest, *, default: bool = False
 ) -> bool:
     """Whether others go first."""
     if request.priority not in (None, "interactive", "background"):
@@ -146,6 +220,9 @@ def _think(request: InferenceRequest, model: Model) -> bool | str | None:
         )
     if type(think) is int and think < 0:
         raise InvalidRequest("think must not be a negative number of tokens")
+    if think and not able and request.think_if_able:
+        logger.warning("think ignored, the model cannot model=%s", model.name)
+        return None
     if think and not able:
         raise Unsupported(f'"{request.model}" does not support thinking')
     if not able:
@@ -167,6 +244,8 @@ def _shared(request: InferenceRequest, chosen: Options) -> dict[str, Any]:
     sampling = chosen.sampling(
         logprobs=logprobs, prompt_logprobs=request.prompt_logprobs
     )
+    bias = _bias(request.logit_bias or {})
+    sampling = msgspec.structs.replace(sampling, logit_bias=bias)
     grammar = _grammar(request, chosen)
     if grammar:  # which says itself where the answer ends, and what is cut short is not what it says
         sampling = msgspec.structs.replace(sampling, stop=())
@@ -187,6 +266,7 @@ def _complete(
         raise _no_images(request)
     return Complete(
         prompt=request.prompt or "",
+        tokens=request.tokens,
         suffix=request.suffix or None,
         template=template,
         **_shared(request, chosen),

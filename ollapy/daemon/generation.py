@@ -13,6 +13,8 @@ from ollapy.api.ollama import (
     ChatRequest,
     ChatResponse,
     DebugInfo,
+    EmbeddingsRequest,
+    EmbeddingsResponse,
     EmbedRequest,
     EmbedResponse,
     GenerateRequest,
@@ -23,17 +25,46 @@ from ollapy.api.ollama import (
     OllapyReport,
 )
 from ollapy.api.options import Options
+from ollapy.api.text import (
+    DetokenizeRequest,
+    DetokenizeResponse,
+    RerankRequest,
+    RerankResponse,
+    TokenizeRequest,
+    TokenizeResponse,
+)
 from ollapy.errors import InvalidRequest, ModelNotFound
 from ollapy.names import ModelName
-from ollapy.runner.protocol import Chat, Chunk, Complete, Done, Embeddings, Rendered
+from ollapy.runner.protocol import (
+    Chat,
+    Chunk,
+    Complete,
+    Done,
+    Embeddings,
+    Question,
+    Rendered,
+    Scores,
+    Text,
+)
 from ollapy.store import Model, Store
 from ollapy.units import format_time, parse_keep_alive
 
 from . import asking
 from .pool import RunnerPool
 from .process import Event
+from .ranking import ranked
 
 R = TypeVar("R", bound=InferenceResponse, covariant=True)
+
+
+class _Request(Protocol):
+    """What every request that a model answers has."""
+
+    @property
+    def model(self) -> str: ...
+
+    @property
+    def keep_alive(self) -> float | str | None: ...
 
 
 class _Record(Protocol[R]):
@@ -57,13 +88,15 @@ class Generation:
         """The records of `/api/generate`."""
         record = partial(_generate_record, raw=bool(request.raw))
         return self._records(
-            request, bool(request.prompt), partial(asking.generate, request), record
+            request,
+            bool(request.prompt or request.tokens),
+            partial(asking.generate, request),
+            record,
         )
 
     def chat(self, request: ChatRequest) -> AsyncGenerator[ChatResponse, None]:
         """The records of `/api/chat`."""
-        if not request.model:
-            raise InvalidRequest("model is required")
+        _require_model(request)
         return self._records(
             request, bool(request.messages), partial(asking.chat, request), _chat_record
         )
@@ -73,25 +106,77 @@ class Generation:
         started = time.monotonic()
         if not request.model:
             raise ModelNotFound("model '' not found")
-        model = await self._model(
-            request.model, f'model "{request.model}" not found, try pulling it first'
+        answer, load_seconds = await self._once(
+            request,
+            lambda _, chosen: asking.embed(request, chosen),
+            options=request.options,
         )
-        chosen = asking.options(request, model)
-        ask = asking.embed(request, chosen)
-        async with self._pool.runner(model, chosen, _keep_alive(request)) as runner:
-            loaded = time.monotonic()
-            if ask is None:
-                return EmbedResponse(request.model, [])
-            async with aclosing(runner.ask(ask)) as events:
-                answer = await anext(events)
+        if answer is None:
+            return EmbedResponse(request.model, [])
         assert isinstance(answer, Embeddings)
         return EmbedResponse(
             model=request.model,
             embeddings=answer.vectors,
             total_duration=_nanoseconds(time.monotonic() - started),
-            load_duration=_nanoseconds(loaded - started),
+            load_duration=_nanoseconds(load_seconds),
             prompt_eval_count=answer.num_prompt,
         )
+
+    async def embeddings(self, request: EmbeddingsRequest) -> EmbeddingsResponse:
+        """The answer of `/api/embeddings`."""
+        _require_model(request)
+        ask = EmbedRequest(input=request.prompt, truncate=False)
+        answer, _ = await self._once(
+            request,
+            lambda _, chosen: asking.embed(ask, chosen),
+            options=request.options,
+        )
+        assert answer is None or isinstance(answer, Embeddings)
+        return EmbeddingsResponse(answer.vectors[0] if answer else [])
+
+    async def rerank(self, request: RerankRequest) -> RerankResponse:
+        """The answer of `/api/rerank`."""
+        _require_model(request)
+        answer, _ = await self._once(
+            request, partial(asking.rerank, request), options=request.options
+        )
+        assert isinstance(answer, Scores)
+        return ranked(request, answer)
+
+    async def tokenize(self, request: TokenizeRequest) -> TokenizeResponse:
+        """The answer of `/api/tokenize`."""
+        _require_model(request)
+        answer, _ = await self._once(request, lambda *_: asking.tokenize(request))
+        assert isinstance(answer, Text)
+        return TokenizeResponse(request.model, answer.tokens)
+
+    async def detokenize(self, request: DetokenizeRequest) -> DetokenizeResponse:
+        """The answer of `/api/detokenize`."""
+        _require_model(request)
+        answer, _ = await self._once(request, lambda *_: asking.detokenize(request))
+        assert isinstance(answer, Text)
+        return DetokenizeResponse(request.model, answer.text)
+
+    async def _once(
+        self,
+        request: _Request,
+        ask: Callable[[Model, Options], Question | None],
+        *,
+        options: dict[str, Any] | None = None,
+    ) -> tuple[Event | None, float]:
+        """What a model answers all at once, None where it is only loaded, and the seconds until it was loaded."""
+        started = time.monotonic()
+        model = await self._model(
+            request.model, f'model "{request.model}" not found, try pulling it first'
+        )
+        chosen = asking.options(options, model)
+        asked = ask(model, chosen)
+        async with self._pool.runner(model, chosen, _keep_alive(request)) as runner:
+            load_seconds = time.monotonic() - started
+            if asked is None:
+                return None, load_seconds
+            async with aclosing(runner.ask(asked)) as events:
+                return await anext(events), load_seconds
 
     async def _records(
         self,
@@ -108,7 +193,7 @@ class Generation:
             self._pool.unload(model)
             yield stamped(_NOTHING, created_at=_now(), done=True, done_reason="unload")
             return
-        chosen = asking.options(request, model)
+        chosen = asking.options(request.options, model)
         asked = ask(model, chosen)
         async with self._pool.runner(model, chosen, _keep_alive(request)) as runner:
             load_seconds = time.monotonic() - started
@@ -137,7 +222,12 @@ class Generation:
 _NOTHING = Chunk(0)
 
 
-def _keep_alive(request: InferenceRequest | EmbedRequest) -> float | None:
+def _require_model(request: _Request) -> None:
+    if not request.model:
+        raise InvalidRequest("model is required")
+
+
+def _keep_alive(request: _Request) -> float | None:
     return None if request.keep_alive is None else parse_keep_alive(request.keep_alive)
 
 
@@ -154,9 +244,15 @@ def _fields(
 ) -> tuple[Chunk, dict[str, Any]]:
     """What a record has beside its chunk: of the last one, everything that was counted and measured."""
     if isinstance(event, Chunk):
-        return event, {"done": False}
+        begun = OllapyReport(event.context) if event.context else None
+        return event, {"done": False, "ollapy": begun}
     if isinstance(event, Rendered):
-        return _NOTHING, {"done": True, "debug_info": DebugInfo(event.text)}
+        debug = DebugInfo(event.text)
+        return _NOTHING, {
+            "done": True,
+            "prompt_eval_count": event.num_tokens,
+            "debug_info": debug,
+        }
     assert isinstance(event, Done)
     usage = event.usage
     return _NOTHING, {
@@ -175,6 +271,7 @@ def _fields(
             usage.num_thinking,
             event.thinking_cut,
             event.parse_error,
+            event.stop,
         ),
         "tokens": event.tokens,
     }

@@ -13,13 +13,9 @@ import msgspec
 
 from ollapy.errors import InvalidRequest, OllapyError, RunnerStopped, revive
 from ollapy.runner.protocol import (
+    Answer,
     Cancel,
-    Chat,
     Chunk,
-    Complete,
-    Done,
-    Embed,
-    Embeddings,
     Failed,
     FrameError,
     FrameReader,
@@ -27,13 +23,13 @@ from ollapy.runner.protocol import (
     GetStats,
     Load,
     Loading,
+    Question,
     Ready,
-    Rendered,
     Stats,
     frame,
 )
 
-Event = Chunk | Done | Rendered | Embeddings | Stats
+Event = Chunk | Answer | Stats
 _MAX_LINE = 8192
 
 
@@ -71,9 +67,7 @@ class RunnerProcess(asyncio.SubprocessProtocol):
         """The child's process id."""
         return self._pid
 
-    async def ask(
-        self, request: Chat | Complete | Embed | GetStats
-    ) -> AsyncGenerator[Event, None]:
+    async def ask(self, request: Question | GetStats) -> AsyncGenerator[Event, None]:
         """What the runner answers, up to and with the last event; leaving early cancels the request."""
         request = msgspec.structs.replace(request, id=next(self._ids))
         data = _framed(request)
@@ -150,14 +144,15 @@ class RunnerProcess(asyncio.SubprocessProtocol):
         match message:
             case Loading():
                 self.progress = message.progress
-            case Ready() if not self.ready.done():
-                self.ready.set_result(message)
+            case Ready():
+                if not self.ready.done():
+                    self.ready.set_result(message)
             case Failed(id=None):  # without its engine it can answer nobody
                 self._log.error("%s", message.message)
                 self._fail_ready(revive(message.error, message.message))
                 self._stopping = self._stopping or message.message
                 self._transport.kill()
-            case Chunk() | Done() | Rendered() | Embeddings() | Stats() | Failed():
+            case _:
                 if inbox := self._inboxes.get(message.id or 0):
                     inbox.put_nowait(message)
 
@@ -180,7 +175,7 @@ class RunnerProcess(asyncio.SubprocessProtocol):
             self._log.info("%s", line.decode("utf-8", "replace"))
 
 
-def _framed(request: Chat | Complete | Embed | GetStats) -> bytes:
+def _framed(request: Question | GetStats) -> bytes:
     try:
         return frame(request)
     except (

@@ -51,6 +51,8 @@ def _wanted(choice: Any) -> str:
     match choice:
         case None | "":
             return "auto"
+        case "any":  # in other APIs' words
+            return "required"
         case str():
             return choice
         case {"type": "function", "function": {"name": str(name)}} if name:

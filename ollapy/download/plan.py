@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from ollapy.names import Digest
+from ollapy.names import Digest, ModelName
 
 
 def _no_headers(_challenge: str | None) -> Mapping[str, str]:
@@ -33,9 +33,10 @@ class Plan:
     """A manifest's bytes, and how each of its blobs is come by.
 
     `sources` by digest of what is to be downloaded, `contents` of what was made here and is small. A blob
-    in neither is in the store.
+    in neither is here already, in the store or another program's. `origin` is where on the hub the files are from.
     """
 
     manifest: bytes
     sources: Mapping[Digest, Source] = field(default_factory=dict)
     contents: Mapping[Digest, bytes] = field(default_factory=dict)
+    origin: ModelName | None = None

@@ -91,6 +91,7 @@ class Answer:
         if sequence.budget is not None:
             sequence.budget.spend(text)
         output.text = self._watched(text)
+        sequence.stopped_by = self._stops.matched
         if self._stops.matched or (constraint and constraint.is_complete):
             return self._finish(output, FinishReason.STOP)
         if sequence.num_generated >= sequence.max_tokens:

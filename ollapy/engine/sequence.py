@@ -58,6 +58,7 @@ class Sequence:
     slot: int | None = None  # llama.cpp's sequence id while its cells are held
     checkpoints: set[int] = field(default_factory=set)  # positions to stop at
     finish_reason: FinishReason | None = None
+    stopped_by: str = ""  # the stop string that ended it
     arrived_at: float = field(default_factory=time.monotonic)
     started_at: float | None = None
     first_token_at: float | None = None

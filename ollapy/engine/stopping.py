@@ -11,14 +11,14 @@ class StopStrings:
     def __init__(self, stops: tuple[str, ...]) -> None:
         self._stops = stops
         self._held = ""
-        self.matched = False
+        self.matched = ""
 
     def feed(self, text: str) -> str:
         """The part of the text so far that is certain; all before the stop string once one matched."""
         if self.matched or not self._stops:
             return "" if self.matched else text
         certain, stop, rest = split(self._held + text, self._stops)
-        self.matched = stop is not None
+        self.matched = stop or ""
         self._held = "" if self.matched else rest
         return certain
 

@@ -11,11 +11,13 @@ from ollapy.errors import InvalidModel
 
 from .arrays import Array
 from .header import Header
+from .tables import ARCHITECTURES
 
 MAX_LAYERS = 512
 MAX_EXPERTS = 1024
 MAX_CONTEXT = 1 << 30
 MAX_WIDTH = 1 << 20
+_PICTURE = "v."  # how the tensors of a picture encoder begin; Ollama keeps them with the others
 _ROPE_SCALINGS = ("none", "linear", "yarn", "longrope")
 
 
@@ -37,6 +39,12 @@ def check_model(header: Header) -> None:
         raise InvalidModel("general.architecture is missing")
     if not header.is_model:
         return
+    if architecture not in ARCHITECTURES:
+        raise InvalidModel(f"llama.cpp has no architecture {architecture[:40]!r}")
+    if any(tensor.name.startswith(_PICTURE) for tensor in header.tensors):
+        raise InvalidModel(
+            "its picture encoder is in the same file, and llama.cpp takes one of its own"
+        )
     if not header.tensors and header.metadata.get("split.count", 1) in (0, 1):
         raise InvalidModel("the file has no tensors")
     _within(header, "block_count", 1, MAX_LAYERS)

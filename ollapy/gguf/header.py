@@ -8,6 +8,8 @@ from math import prod
 from .arrays import Array
 from .tables import ENCODINGS, FILE_TYPES
 
+_RANK = 4  # of llama.cpp's ways to pool
+
 Value = str | int | float | tuple[str, ...] | tuple[int | float, ...] | Array
 
 
@@ -128,6 +130,11 @@ class Header:
     @property
     def is_embedding(self) -> bool:
         return self.pooling_type is not None or self.get("attention.causal") is False
+
+    @property
+    def is_reranker(self) -> bool:
+        """Whether the model judges what a document has to do with a query."""
+        return self.pooling_type == _RANK
 
     @property
     def can_infill(self) -> bool:

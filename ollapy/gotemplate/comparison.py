@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from .budget import Budget
+from .errors import Refusal
 from .values import Struct, is_nil, type_name
 
 _KINDS = {bool: "bool", int: "int", float: "float64", str: "string"}
-
-
-class Refusal(Exception):
-    """What a function says of arguments that it does not take."""
 
 
 def equal(budget: Budget, first: object, *others: object) -> bool:

@@ -1,4 +1,4 @@
-"""The one error of a template, parsed or run."""
+"""The one error that a template ends with, parsed or run, and what it is made of."""
 
 from __future__ import annotations
 
@@ -6,6 +6,10 @@ from ollapy.errors import InvalidRequest
 from ollapy.text import clean
 
 _MAX_SENTENCE = 400
+
+
+class Refusal(Exception):
+    """What a function says of arguments that it does not take."""
 
 
 def template_error(line: int, problem: str) -> InvalidRequest:

@@ -9,7 +9,7 @@ from urllib.parse import quote_plus
 
 from . import comparison, indexing
 from .budget import Budget
-from .comparison import Refusal
+from .errors import Refusal
 from .formatting import format_parts
 from .json_text import json_text
 from .printing import print_parts

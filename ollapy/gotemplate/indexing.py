@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .budget import Budget
-from .comparison import Refusal
+from .errors import Refusal
 from .text import decoded, encoded, length
 from .values import type_name
 

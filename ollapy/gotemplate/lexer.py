@@ -1,13 +1,12 @@
-"""Tokens: a template's text cut into literal text and the words of its actions, as Go cuts it."""
+"""Lexer: a template's text cut into tokens, as Go cuts it."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
-from enum import Enum, auto
 
 from .literals import quote
+from .tokens import Kind, Token
 
 _BLANKS = " \t\r\n"
 _LEFT_TRIM = re.compile(r"\{\{-[ \t\r\n]")
@@ -31,35 +30,6 @@ _QUOTED = {
     "'": (re.compile(r"'(?:[^'\\\n]|\\[^\n])*'"), "character constant"),
     "`": (re.compile(r"`[^`]*`"), "raw quoted string"),
 }
-
-
-class Kind(Enum):
-    """What a token is."""
-
-    TEXT = auto()
-    LEFT = auto()
-    RIGHT = auto()
-    SPACE = auto()
-    FIELD = auto()
-    DOT = auto()
-    VARIABLE = auto()
-    IDENTIFIER = auto()
-    KEYWORD = auto()
-    NIL = auto()
-    BOOL = auto()
-    NUMBER = auto()
-    CHARACTER = auto()
-    STRING = auto()
-    DECLARE = auto()
-    ASSIGN = auto()
-    PIPE = auto()
-    OPEN = auto()
-    CLOSE = auto()
-    OTHER = auto()
-    ERROR = auto()
-    EOF = auto()
-
-
 _KEYWORDS = (
     *("block", "break", "continue", "define", "else", "end"),
     *("if", "range", "template", "with"),
@@ -68,27 +38,6 @@ _WORDS = {"nil": Kind.NIL, "true": Kind.BOOL, "false": Kind.BOOL}
 _WORDS |= dict.fromkeys(_KEYWORDS, Kind.KEYWORD)
 _STRINGS = {'"': Kind.STRING, "`": Kind.STRING, "'": Kind.CHARACTER}
 _SIGNS = {"|": Kind.PIPE, "(": Kind.OPEN, ")": Kind.CLOSE, "=": Kind.ASSIGN}
-
-
-@dataclass(frozen=True, slots=True)
-class Token:
-    """A piece of the text and its line; an ERROR's text is the problem. `str()` is how Go names it."""
-
-    kind: Kind
-    text: str
-    line: int
-
-    def __str__(self) -> str:
-        match self.kind:
-            case Kind.EOF:
-                return "EOF"
-            case Kind.ERROR:
-                return self.text
-            case Kind.KEYWORD | Kind.NIL | Kind.DOT:
-                return f"<{self.text}>"
-        if len(self.text) > 10:
-            return f"{quote(self.text[:10])}..."
-        return quote(self.text)
 
 
 class _Problem(Exception):

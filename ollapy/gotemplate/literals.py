@@ -25,6 +25,7 @@ _ESCAPE = re.compile(
       | u(?P<short>[0-9a-fA-F]{4}) | U(?P<long>[0-9a-fA-F]{8}) | (?P<letter>.?) )""",
     re.VERBOSE | re.DOTALL,
 )
+_MAX_LENGTH = 400  # of a number's text
 _MAX_INT, _MIN_INT = 2**63 - 1, -(2**63)
 _DIGITS = re.compile(
     r"""(?P<sign>[+-]?)
@@ -111,6 +112,8 @@ def _character(code: int) -> str:
 
 def number(text: str) -> int | float:
     """The value of a number's text; ValueError where Go sees none."""
+    if len(text) > _MAX_LENGTH:
+        return _overflow(text)
     if digits := _DIGITS.fullmatch(text):
         return _integer(digits, text)
     plain = text.replace("_", "")

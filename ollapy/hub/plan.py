@@ -31,30 +31,27 @@ def plan(name: ModelName, hub: Hub, operation: Operation) -> Plan:
     layers = {
         path: _layer(name, found.files[path], kind) for path, kind in kinds.items()
     }
-    manifest, contents = assembled(
-        [*layers.values()], weights.first.quant, found.architecture
+    config = ModelConfig(
+        model_format="gguf",
+        model_family=found.architecture,
+        model_families=[found.architecture] if found.architecture else None,
+        file_type=weights.first.quant or "unknown",
     )
+    manifest, contents = assembled([*layers.values()], config)
     refused = denied(found.repository, hub.endpoint, is_gated=found.is_gated)
     sources = {
         layer.digest: Source(hub.url(found, path), hub.headers, refused)
         for path, layer in layers.items()
     }
-    return Plan(manifest, sources, contents=contents)
+    return Plan(manifest, sources, contents, origin=name)
 
 
 def assembled(
-    layers: list[Layer], quant: str, architecture: str = ""
+    layers: list[Layer], config: ModelConfig
 ) -> tuple[bytes, dict[Digest, bytes]]:
     """The manifest of files that came without one, and its configuration."""
-    config = ModelConfig(
-        model_format="gguf",
-        model_family=architecture,
-        model_families=[architecture] if architecture else None,
-        file_type=quant or "unknown",
-        architecture="amd64",
-        os="linux",
-    )
-    content = msgspec.json.encode(config)
+    full = msgspec.structs.replace(config, architecture="amd64", os="linux")
+    content = msgspec.json.encode(full)
     digest = digest_of(content)
     layer = Layer(CONFIG_TYPE, str(digest), len(content))
     return encode(Manifest(config=layer, layers=layers)), {digest: content}

@@ -172,6 +172,22 @@ class Model:
         source = raw.llama_model_chat_template(self.handle, b"tool_use")
         return source.decode("utf-8", "replace") if source else self.chat_template
 
+    @property
+    def rerank_template(self) -> str | None:
+        """The text with `{query}` and `{document}` in it that a reranker's file may carry."""
+        source = raw.llama_model_chat_template(self.handle, b"rerank")
+        return source.decode("utf-8", "replace") if source else None
+
+    @property
+    def joints(self) -> tuple[list[int], list[int], list[int]]:
+        """The tokens before, between and after two texts that a cross-encoder reads as one."""
+        eos, sep = raw.llama_vocab_eos(self._vocab), raw.llama_vocab_sep(self._vocab)
+        bos = [raw.llama_vocab_bos(self._vocab)] if self.adds_bos else []
+        end, part = [eos if eos >= 0 else sep], [sep]
+        end = end if raw.llama_vocab_get_add_eos(self._vocab) else []
+        part = part if raw.llama_vocab_get_add_sep(self._vocab) else []
+        return bos, [*end, *part], end or part
+
     def tokenize(
         self, text: str, *, special: bool = True, begins: bool = True
     ) -> list[int]:

@@ -59,12 +59,16 @@ class Sampler:
     def __init__(self, params: SamplingParams, candidates: Candidates) -> None:
         self._params = params
         self._candidates = candidates
+        self._biased = np.array(list(params.logit_bias), np.int64)
+        self._biases = np.array(list(params.logit_bias.values()), np.float32)
         greedy = params.temperature == 0 or params.top_k == 1
         self._chain = None if greedy else _chain(params)
 
     def sample(self, row: Row, history: list[int]) -> int:
         """The next token after `history`. Edits the row in place."""
         self._penalize(row, history)
+        if len(self._biased):
+            row[self._biased] += self._biases
         if self._candidates.suppressed.size:
             row[self._candidates.suppressed] = -np.inf
         best = int(row.argmax())  # argmax finds a NaN wherever it is

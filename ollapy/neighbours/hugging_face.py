@@ -30,7 +30,7 @@ class HubCache:
     root: Path
 
     def models(self) -> list[Neighbour]:
-        """Those of the newest snapshot of each repository."""
+        """Those of every snapshot, the newest first."""
         return [model for mirror in self._mirrors() for model in mirror.models()]
 
     def find(self, name: ModelName) -> Neighbour | None:
@@ -38,7 +38,9 @@ class HubCache:
         mirrors = self._mirrors(name)
         return next(filter(None, (mirror.find(name) for mirror in mirrors)), None)
 
-    def copies(self, digest: Digest, size: int, _name: ModelName | None) -> list[Copy]:
+    def copies(
+        self, digest: Digest, size: int, _origin: ModelName | None
+    ) -> list[Copy]:
         """Files with that digest."""
         found = (folder / "blobs" / digest.hex for folder, _, _ in self._repositories())
         return [Copy(path, OWNER) for path in found if _size(path) == size]
@@ -54,18 +56,18 @@ class HubCache:
         for folder, user, repository in self._repositories():
             mirror = Mirror(OWNER, user, repository, {})
             if name is None or mirror.is_of(name):
-                yield replace(mirror, files=_newest(folder, look))
+                for files in _snapshots(folder, look):
+                    yield replace(mirror, files=files)
 
 
-def _newest(folder: Path, look: Folders) -> Mapping[str, LocalFile]:
-    """The files of the main branch as it was last seen, else those of the snapshot that came last."""
+def _snapshots(folder: Path, look: Folders) -> Iterator[Mapping[str, LocalFile]]:
+    """The files of the main branch as it was last seen, then those of other snapshots, the last first."""
     commit = _main(folder)
     snapshots = [*look.folders(folder / "snapshots")]
     snapshots.sort(key=lambda path: (path.name == commit, _time(path)), reverse=True)
     for snapshot in snapshots:
-        if files := look.models(snapshot, _DEPTH):
-            return {path: _identified(file) for path, file in files.items()}
-    return {}
+        files = look.models(snapshot, _DEPTH)
+        yield {path: _identified(file) for path, file in files.items()}
 
 
 def _main(folder: Path) -> str:

@@ -31,12 +31,14 @@ class LmStudio:
         mirrors = self._mirrors(name)
         return next(filter(None, (mirror.find(name) for mirror in mirrors)), None)
 
-    def copies(self, _digest: Digest, size: int, name: ModelName | None) -> list[Copy]:
-        """Files of the name's repository that have the size: no digests are known here."""
-        if name is None:
+    def copies(
+        self, _digest: Digest, size: int, origin: ModelName | None
+    ) -> list[Copy]:
+        """Files of the repository that have the size: no digests are known here."""
+        if origin is None:
             return []
         files = (
-            file for mirror in self._mirrors(name) for file in mirror.files.values()
+            file for mirror in self._mirrors(origin) for file in mirror.files.values()
         )
         return [Copy(file.path, OWNER) for file in files if file.size == size]
 

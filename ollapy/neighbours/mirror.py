@@ -9,6 +9,7 @@ from ollapy.errors import InvalidName
 from ollapy.gguf.choice import choices, projector_for, weights_of
 from ollapy.gguf.filenames import GgufModel, Kind, models_of
 from ollapy.names import HUB_HOSTS, TAG, ModelName
+from ollapy.store import ModelConfig
 
 from .neighbour import LocalFile, Neighbour
 
@@ -69,5 +70,5 @@ class Mirror:
             self.owner,
             max(part.modified_at for part in parts),
             (*parts, *extra),
-            model.first.quant,
+            ModelConfig(model_format="gguf", file_type=model.first.quant or "unknown"),
         )

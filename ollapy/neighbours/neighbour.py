@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ollapy.gguf.filenames import Kind
 from ollapy.names import Digest, ModelName
+from ollapy.store import ModelConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,15 +25,15 @@ class LocalFile:
 class Neighbour:
     """A model under the name that it has here.
 
-    `owner` is the other program, `files` are the weights in order and then the projectors, `manifest` is the
-    other program's own, where it has one.
+    `owner` is the other program, `files` are the weights in order and then the projectors, `config` is as much as
+    is known without reading these, `manifest` is the other program's own, where it has one.
     """
 
     name: ModelName
     owner: str
     modified_at: float
     files: tuple[LocalFile, ...]
-    quant: str = ""
+    config: ModelConfig
     manifest: bytes | None = None
 
     @property

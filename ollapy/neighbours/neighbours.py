@@ -48,10 +48,10 @@ class Neighbours:
         return next(self._each(lambda keeper: [keeper.find(name)]), None)
 
     def copies(
-        self, digest: Digest, size: int, name: ModelName | None = None
+        self, digest: Digest, size: int, origin: ModelName | None
     ) -> Iterator[Copy]:
-        """Files that are, or may be, the blob; `name` is where on the hub it is from."""
-        return self._each(lambda keeper: keeper.copies(digest, size, name))
+        """Files that are, or may be, the blob; `origin` is where on the hub it is from."""
+        return self._each(lambda keeper: keeper.copies(digest, size, origin))
 
     def _each(self, look: Callable[[Keeper], Sequence[T | None]]) -> Iterator[T]:
         """What the look at each of them finds; one that cannot be looked at hides no other."""

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ollapy.errors import OllapyError
+import msgspec
+
+from ollapy.errors import CorruptManifest, OllapyError
 from ollapy.gguf.filenames import Kind
-from ollapy.names import Digest, ModelName
-from ollapy.store import Blobs, Layer, Manifests
+from ollapy.names import HUB_HOSTS, Digest, ModelName
+from ollapy.store import Blobs, Layer, Manifests, ModelConfig
 from ollapy.store.manifests import Entry
 
 from .neighbour import Copy, LocalFile, Neighbour
@@ -31,14 +33,18 @@ class OllamaStore:
         return [model for entry in entries if (model := self._neighbour(entry))]
 
     def find(self, name: ModelName) -> Neighbour | None:
-        """The model of that name."""
-        entry = self._manifests.find(name)
+        """The model of that name; the hub has two, which mean the same."""
+        hosts = HUB_HOSTS if name.is_on_hub else (name.host,)
+        found = (self._manifests.find(replace(name, host=host)) for host in hosts)
+        entry = next(filter(None, found), None)
         return self._neighbour(entry) if entry else None
 
-    def copies(self, digest: Digest, size: int, _name: ModelName | None) -> list[Copy]:
+    def copies(
+        self, digest: Digest, size: int, _origin: ModelName | None
+    ) -> list[Copy]:
         """The blob of that digest."""
-        is_here = self._blobs.size(digest) == size
-        return [Copy(self._blobs.path(digest), OWNER)] if is_here else []
+        path, found = self._blobs.locate(digest)
+        return [Copy(path, OWNER)] if path and found == size else []
 
     @property
     def _manifests(self) -> Manifests:
@@ -54,17 +60,32 @@ class OllamaStore:
         if not manifest.layers_of("model"):  # a model of Ollama's cloud, or of MLX's
             return None
         try:
-            files = tuple(_file(blobs, layer, entry) for layer in layers)
+            for layer in (manifest.config, *manifest.layers):
+                _located(layer, blobs)
+            files = tuple(_file(layer, blobs, entry) for layer in layers)
+            config = _config(blobs.read(manifest.config.digest))
         except OllapyError as exc:
-            logger.info("model of Ollama's skipped model=%s: %s", entry.name, exc)
+            logger.info("model skipped owner=%s model=%s: %s", OWNER, entry.name, exc)
             return None
         return Neighbour(
-            entry.name, OWNER, entry.modified_at, files, manifest=entry.data
+            entry.name, OWNER, entry.modified_at, files, config, entry.data
         )
 
 
-def _file(blobs: Blobs, layer: Layer, entry: Entry) -> LocalFile:
+def _file(layer: Layer, blobs: Blobs, entry: Entry) -> LocalFile:
+    path, kind = _located(layer, blobs), Kind(layer.kind)
+    return LocalFile(path, layer.size, entry.modified_at, layer.digest, kind)
+
+
+def _located(layer: Layer, blobs: Blobs) -> Path:
     path, size = blobs.locate(layer.digest)
     if path is None or size != layer.size:
-        raise OllapyError(f"its {layer.kind} is missing or incomplete")
-    return LocalFile(path, size, entry.modified_at, layer.digest, Kind(layer.kind))
+        raise CorruptManifest(f"its {layer.kind} is missing or incomplete")
+    return path
+
+
+def _config(data: bytes) -> ModelConfig:
+    try:
+        return msgspec.json.decode(data, type=ModelConfig)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
+        raise CorruptManifest(f"its config is damaged: {exc}") from exc

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from ollapy.api.ollama import Progress
 from ollapy.download import Downloader, Plan
 from ollapy.errors import DigestMismatch, InvalidRequest, RemoteError, StoreError
-from ollapy.names import Digest, ModelName
 from ollapy.neighbours import Copy, Neighbours
 from ollapy.operation import Operation
 from ollapy.store import Blobs, Layer, Manifest
@@ -25,7 +24,6 @@ class Fetch:
 
     blobs: Blobs
     neighbours: Neighbours
-    name: ModelName
     operation: Operation
 
     def run(self, plan: Plan, manifest: Manifest, downloader: Downloader) -> None:
@@ -37,9 +35,10 @@ class Fetch:
         wanted = {la.digest for la in missing if not self._is_brought(la, plan)}
         downloader.check_space({d: layers[d].size for d in wanted if d in plan.sources})
         for digest, layer in layers.items():
-            source = plan.sources.get(digest)
-            if source is not None:
+            if source := plan.sources.get(digest):
                 downloader.fetch(digest, layer.size, source, self.operation)
+            else:
+                self._report(f"pulling {digest.hex[:12]}", layer, layer.size)
 
     def _is_here(self, layer: Layer) -> bool:
         return self.blobs.size(layer.digest) == layer.size
@@ -49,7 +48,7 @@ class Fetch:
         if content := plan.contents.get(layer.digest):
             self.blobs.add([content], layer.digest)
             return True
-        copies = self.neighbours.copies(layer.digest, layer.size, self.name)
+        copies = self.neighbours.copies(layer.digest, layer.size, plan.origin)
         return any(self._is_adopted(layer, copy) for copy in copies)
 
     def _is_adopted(self, layer: Layer, copy: Copy) -> bool:
@@ -58,17 +57,19 @@ class Fetch:
 
         def told(completed: int) -> None:
             self.operation.check()
-            self._report(status, layer.digest, layer.size, completed)
+            self._report(status, layer, completed)
 
         try:
             self.blobs.adopt(copy.path, expected=layer.digest, told=told)
         except (DigestMismatch, StoreError, InvalidRequest) as exc:
             logger.info("copy not used digest=%s: %s", layer.digest, exc)
             return False
+        told(layer.size)
         return True
 
-    def _report(self, status: str, digest: Digest, total: int, completed: int) -> None:
-        self.operation.report(Progress(status, str(digest), total, completed))
+    def _report(self, status: str, layer: Layer, completed: int) -> None:
+        record = Progress(status, str(layer.digest), layer.size, completed)
+        self.operation.report(record)
 
 
 def _check_size(layer: Layer) -> None:

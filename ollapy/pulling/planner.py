@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ollapy import catalog
 from ollapy.api.ollama import Progress
@@ -12,7 +12,6 @@ from ollapy.errors import NotOnRemote, RemoteError
 from ollapy.hub import Hub
 from ollapy.hub import plan as hub_plan
 from ollapy.hub.plan import assembled
-from ollapy.modelfile import Modelfile
 from ollapy.names import HOST, NAMESPACE, Digest, ModelName
 from ollapy.neighbours import LocalFile, Neighbour, Neighbours
 from ollapy.operation import Operation
@@ -20,6 +19,9 @@ from ollapy.registry import Repository
 from ollapy.registry.requests import Requests
 from ollapy.store import Blobs, Layer, Manifest
 from ollapy.store.manifests import LAYER_TYPE, decode, encode
+from ollapy.text import clean
+
+from .runnable import check_files
 
 
 @dataclass(frozen=True)
@@ -41,63 +43,72 @@ class Planner:
         3. A name of the catalog: the hub's files that it stands for, with its parameters.
         4. The registry of the name's host.
         """
-        neighbour = self.neighbours.find(name)
-        if local and neighbour:
-            return self._local(neighbour)
+        if local and (neighbour := self._neighbour(name)):
+            return self._as_in_catalog(self._local(name, neighbour), name)
         try:
-            return self._remote(name)
+            return self._as_in_catalog(self._remote(name), name)
         except RemoteError as exc:
-            if hint := _hint(exc, name, neighbour):
+            if hint := self._hint(exc, name):
                 exc.args = (f"{exc}; {hint}",)
             raise
 
+    def _neighbour(self, name: ModelName) -> Neighbour | None:
+        """Under the name itself, or as the files that the catalog means by it."""
+        entry = catalog.find(name)
+        return self.neighbours.find(name) or (
+            self.neighbours.find(entry.source) if entry else None
+        )
+
     def _remote(self, name: ModelName) -> Plan:
-        if name.is_on_hub:
-            return hub_plan(name, self.hub, self.operation)
-        if entry := catalog.find(name):
-            source = ModelName.parse(entry.modelfile.sources[0])
-            found = hub_plan(source, self.hub, self.operation)
-            return _with_texts(found, source, entry.modelfile)
+        entry = catalog.find(name)
+        if entry or name.is_on_hub:
+            source = entry.source if entry else name
+            return hub_plan(source, self.hub, self.operation)
         return self.repository.plan(self.requests)
 
-    def _local(self, neighbour: Neighbour) -> Plan:
+    def _local(self, name: ModelName, neighbour: Neighbour) -> Plan:
         """Its files are read once, for their digests; nothing is copied."""
-        digests = {file.path: self._digest(file, neighbour) for file in neighbour.files}
+        what = f"{neighbour.owner}'s copy of '{name}'"
+        check_files(name, what, neighbour.weights)
         if neighbour.manifest:
             return Plan(neighbour.manifest)
-        layers = [_layer(file, digests[file.path]) for file in neighbour.files]
-        manifest, contents = assembled(layers, neighbour.quant)
-        return Plan(manifest, contents=contents)
+        layers = [self._layer(file, neighbour) for file in neighbour.files]
+        manifest, contents = assembled(layers, neighbour.config)
+        return Plan(manifest, contents=contents, origin=neighbour.name)
+
+    def _layer(self, file: LocalFile, neighbour: Neighbour) -> Layer:
+        digest = file.digest or self._digest(file, neighbour)
+        return Layer(f"{LAYER_TYPE}{file.kind}", str(digest), file.size)
 
     def _digest(self, file: LocalFile, neighbour: Neighbour) -> Digest:
-        status = f"using {neighbour.owner}'s copy of {file.path.name[:60]}"
-        label = str(file.digest or file.path.name)
+        """Of a file that the other program knows none of."""
+        label = clean(file.path.name)
+        status = f"using {neighbour.owner}'s copy of {label[:60]}"
 
         def told(completed: int) -> None:
             self.operation.check()
             self.operation.report(Progress(status, label, file.size, completed))
 
-        return self.blobs.adopt(file.path, expected=file.digest, told=told)
+        return self.blobs.adopt(file.path, told=told)
 
+    def _as_in_catalog(self, plan: Plan, name: ModelName) -> Plan:
+        """The plan of files of the hub's with what the catalog says beside them."""
+        entry = catalog.find(name)
+        if entry is None or plan.origin is None:
+            return plan
+        manifest, texts = decode(plan.manifest, name), text_layers(entry.modelfile)
+        full = Manifest(config=manifest.config, layers=[*manifest.layers, *texts])
+        contents = {layer.digest: content for layer, content in texts.items()}
+        return replace(
+            plan, manifest=encode(full), contents={**plan.contents, **contents}
+        )
 
-def _layer(file: LocalFile, digest: Digest) -> Layer:
-    return Layer(f"{LAYER_TYPE}{file.kind}", str(digest), file.size)
-
-
-def _with_texts(plan: Plan, source: ModelName, modelfile: Modelfile) -> Plan:
-    """The plan of a repository's files with what a Modelfile says beside them."""
-    manifest, texts = decode(plan.manifest, source), text_layers(modelfile)
-    full = Manifest(config=manifest.config, layers=[*manifest.layers, *texts])
-    contents = {layer.digest: content for layer, content in texts.items()}
-    return Plan(encode(full), plan.sources, contents={**plan.contents, **contents})
-
-
-def _hint(exc: RemoteError, name: ModelName, neighbour: Neighbour | None) -> str:
-    """What else there is: another program's copy, or a name that is much like it."""
-    if neighbour:
-        return f"{neighbour.owner} has it on this machine, 'ollapy pull --local {name}' uses that"
-    close = _nearest(name) if isinstance(exc, NotOnRemote) else ""
-    return f"did you mean {close}?" if close else ""
+    def _hint(self, exc: RemoteError, name: ModelName) -> str:
+        """What else there is: another program's copy, or a name that is much like it."""
+        if neighbour := self._neighbour(name):
+            return f"{neighbour.owner} has it on this machine, 'ollapy pull --local {name}' uses that"
+        close = _nearest(name) if isinstance(exc, NotOnRemote) else ""
+        return f"did you mean {close}?" if close else ""
 
 
 def _nearest(name: ModelName) -> str:

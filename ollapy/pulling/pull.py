@@ -57,7 +57,7 @@ class Puller:
                 f"what is called '{name}' there is another model, pull it to replace yours"
             )
         with self.store.lease(*manifest.digests):
-            fetch = Fetch(self.store.blobs, neighbours, name, operation)
+            fetch = Fetch(self.store.blobs, neighbours, operation)
             fetch.run(
                 plan,
                 manifest,

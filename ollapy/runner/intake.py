@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import sys
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import cached_property, lru_cache, partial
 
@@ -19,11 +21,23 @@ from ollapy.engine.sequence import Sequence
 from ollapy.errors import InvalidRequest, PromptTooLong, Unsupported
 from ollapy.grammar.compiler import Compiler, Vocabulary
 from ollapy.grammar.lark import Thought
-from ollapy.llama.model import Model
+from ollapy.llama.model import Model, Pooling
 from ollapy.templating import Source, TemplateProcess
 
 from .calling import calling_of
-from .protocol import Chat, Complete, Embed, Load, Rendered
+from .pairs import Pairs
+from .protocol import (
+    Chat,
+    Complete,
+    Detokenize,
+    Embed,
+    Load,
+    Question,
+    Rendered,
+    Rerank,
+    Text,
+    Tokenize,
+)
 from .reply import Reply
 from .worker import max_embed_tokens
 
@@ -43,8 +57,8 @@ class Intake:
         if model.chat_template:
             self._templates.start()  # it takes a moment to be there
 
-    def prepare(self, message: Chat | Complete | Embed) -> Reply | EmbedJob | Rendered:
-        """The request as the engine takes it, or its prompt where that is all that is wanted."""
+    def prepare(self, message: Question) -> Reply | EmbedJob | Rendered | Text:
+        """The request as the engine takes it, or its answer where the vocabulary has it."""
         match message:
             case Chat():
                 return self._chat(message)
@@ -52,14 +66,25 @@ class Intake:
                 return self._completion(message)
             case Embed():
                 return self._embedding(message)
+            case Rerank():
+                return self._ranking(message)
+            case Tokenize():
+                tokens = self._model.tokenize(
+                    message.text, special=message.special, begins=message.begins
+                )
+                return Text(message.id, message.text, tokens)
+            case Detokenize():
+                tokens = self._checked("tokens", message.tokens)
+                return Text(message.id, self._text(tokens), tokens)
 
     def _chat(self, message: Chat) -> Reply | Rendered:
         source, limit = self._source(message), self._limit(message.num_ctx)
         traits = self._traits(source)
         form = traits.format
-        prompt = self._prompt(message, source, limit)
+        is_whole = message.render_only and not message.truncate
+        prompt = self._prompt(message, source, sys.maxsize if is_whole else limit)
         if message.render_only:
-            return Rendered(message.id, self._text(prompt.tokens))
+            return self._rendered(message.id, prompt.tokens)
         new_parser = partial(
             Parser, form, opening=prompt.opening, prefill=prompt.prefill
         )
@@ -88,7 +113,10 @@ class Intake:
             logger.warning("prompt truncated id=%d %s", message.id, prompt.report)
         # the tokenizer's BOS belongs before everything, not between a context and what follows it
         has_bos_twice = bool(message.prefix) and self._model.adds_bos
-        tokens = [*self._checked(message.prefix), *prompt.tokens[has_bos_twice:]]
+        tokens = [
+            *self._checked("context", message.prefix),
+            *prompt.tokens[has_bos_twice:],
+        ]
         report = msgspec.structs.replace(prompt.report, prompt_tokens=len(tokens))
         return replace(prompt, tokens=tokens, report=report)
 
@@ -102,7 +130,7 @@ class Intake:
     def _completion(self, message: Complete) -> Reply | Rendered:
         tokens, limit = self._completion_tokens(message), self._limit(message.num_ctx)
         if message.render_only:
-            return Rendered(message.id, self._text(tokens))
+            return self._rendered(message.id, tokens)
         sequence = self._sequence(message, tokens, limit, ())
         if message.grammar:
             compiler = self._compiler(self._visible(()))
@@ -112,7 +140,7 @@ class Intake:
     def _embedding(self, message: Embed) -> EmbedJob:
         most = max_embed_tokens(self._load, self._model)
         limit = _limit(message.num_ctx, most, most)
-        inputs = [self._model.tokenize(text, special=False) for text in message.inputs]
+        inputs = [self._input(given) for given in message.inputs]
         if not message.truncate and any(len(tokens) > limit for tokens in inputs):
             raise PromptTooLong("the input length exceeds the context length")
         if not all(inputs):
@@ -124,6 +152,28 @@ class Intake:
             [_cut(tokens, limit, self._model) for tokens in inputs],
             message.dimensions,
             is_background=message.is_background,
+        )
+
+    def _input(self, given: str | list[int]) -> list[int]:
+        if isinstance(given, str):
+            return self._model.tokenize(given, special=False)
+        return self._checked("input", given)
+
+    def _ranking(self, message: Rerank) -> EmbedJob:
+        if self._model.pooling is not Pooling.RANK:
+            raise Unsupported("this model does not rank documents")
+        most = max_embed_tokens(self._load, self._model)
+        limit, pairs = _limit(message.num_ctx, most, most), Pairs(self._model)
+        documents = [
+            text if message.max_tokens is None else pairs.cut(text, message.max_tokens)
+            for text in message.documents
+        ]
+        inputs = [
+            pairs.tokens(message.query, text, limit, truncate=message.truncate)
+            for text in documents
+        ]
+        return EmbedJob(
+            message.id, inputs, scores=True, is_background=message.is_background
         )
 
     def _sequence(
@@ -140,6 +190,7 @@ class Intake:
                 "the prompt is empty and the model has no token to begin with"
             )
         encoded = self._model.has_encoder
+        self._checked("logit_bias", message.sampling.logit_bias)
         return Sequence(
             message.id,
             [self._model.decoder_start] if encoded else tokens,
@@ -157,17 +208,21 @@ class Intake:
             return None
         return num_prompt if wanted < 0 else wanted + self._model.adds_bos
 
+    def _rendered(self, request_id: int, tokens: list[int]) -> Rendered:
+        return Rendered(request_id, self._text(tokens), len(tokens))
+
     def _text(self, tokens: list[int]) -> str:
-        """What a prompt's tokens stand for, all of them."""
+        """What tokens stand for, all of them."""
         return b"".join(map(self._model.piece, tokens)).decode("utf-8", "replace")
 
-    def _checked(self, tokens: list[int]) -> list[int]:
+    def _checked(self, name: str, tokens: Iterable[int]) -> list[int]:
         """Tokens from outside; one that the vocabulary lacks would fail the whole batch."""
-        if not all(0 <= token < self._model.num_vocab for token in tokens):
+        found = list(tokens)
+        if not all(0 <= token < self._model.num_vocab for token in found):
             raise InvalidRequest(
-                "context holds a token that is not in the model's vocabulary"
+                f"{name} holds a token that is not in the model's vocabulary"
             )
-        return tokens
+        return found
 
     def _limit(self, num_ctx: int | None) -> int:
         """Tokens that prompt and answer may have: what was asked, within what model and pool allow."""
@@ -177,6 +232,8 @@ class Intake:
         return _limit(num_ctx, self._load.num_ctx, most)
 
     def _completion_tokens(self, message: Complete) -> list[int]:
+        if message.tokens is not None:
+            return self._checked("prompt", message.tokens)
         if message.suffix is None:
             return self._model.tokenize(message.prompt, special=True)
         if message.template:

@@ -3,8 +3,7 @@
 Messages are meaning, not text: conversations and options go in, pieces of an answer come out. So
 another engine can stand behind the same frames. `id` is given when a request is sent, unique for one
 runner's life.
-Each Chat, Complete and Embed is answered by exactly one Done, Rendered, Embeddings or Failed, unless it is
-cancelled first; frames already on their way may then still follow.
+Each question is answered by exactly one answer or Failed, after any number of Chunks, unless it is cancelled first; frames already on their way may then still follow.
 """
 
 from __future__ import annotations
@@ -55,7 +54,7 @@ class Chat(msgspec.Struct, tag=True, frozen=True, kw_only=True):
     `prefix` are tokens to put before the prompt, an earlier answer's `tokens`. With `num_keep` a full
     context goes on without an early part of it, but for so many tokens (-1: the prompt). With `grammar` the
     content of the answer is what that says, once the model has thought. With `render_only` the prompt is all
-    that is wanted.
+    that is wanted, however long unless it is to be truncated.
     """
 
     id: int = 0
@@ -76,10 +75,14 @@ class Chat(msgspec.Struct, tag=True, frozen=True, kw_only=True):
 
 
 class Complete(msgspec.Struct, tag=True, frozen=True, kw_only=True):
-    """Continue a text as it is, or fill the gap before `suffix`, as `template` says where that has a place for it."""
+    """Continue a text as it is, or `tokens` instead of one, or fill the gap before `suffix`.
+
+    The gap is filled as `template` says where that has a place for it.
+    """
 
     id: int = 0
     prompt: str
+    tokens: list[int] | None = None
     suffix: str | None
     template: str | None = None
     sampling: SamplingParams
@@ -91,14 +94,45 @@ class Complete(msgspec.Struct, tag=True, frozen=True, kw_only=True):
 
 
 class Embed(msgspec.Struct, tag=True, frozen=True, kw_only=True):
-    """Vectors for texts; one too long is cut where `truncate`, else refused."""
+    """Vectors for texts, or for the tokens of texts; one too long is cut where `truncate`, else refused."""
 
     id: int = 0
-    inputs: list[str]
+    inputs: list[str | list[int]]
     truncate: bool
     dimensions: int
     num_ctx: int | None
     is_background: bool = True
+
+
+class Rerank(msgspec.Struct, tag=True, frozen=True, kw_only=True):
+    """How much each document has to do with the query; one too long is cut where `truncate`, else refused.
+
+    `max_tokens` is how much of a document is read, however much there is room for.
+    """
+
+    id: int = 0
+    query: str
+    documents: list[str]
+    max_tokens: int | None
+    truncate: bool
+    num_ctx: int | None
+    is_background: bool = True
+
+
+class Tokenize(msgspec.Struct, tag=True, frozen=True, kw_only=True):
+    """The tokens of a text, with what the model puts around one where it `begins`."""
+
+    id: int = 0
+    text: str
+    special: bool
+    begins: bool
+
+
+class Detokenize(msgspec.Struct, tag=True, frozen=True, kw_only=True):
+    """The text of tokens."""
+
+    id: int = 0
+    tokens: list[int]
 
 
 class Cancel(msgspec.Struct, tag=True, frozen=True):
@@ -129,7 +163,7 @@ class Ready(msgspec.Struct, tag=True, frozen=True):
 
 
 class Chunk(msgspec.Struct, tag=True, frozen=True, omit_defaults=True):
-    """The next piece of an answer."""
+    """The next piece of an answer; the first one says what became of the prompt."""
 
     id: int
     content: str = ""
@@ -137,6 +171,7 @@ class Chunk(msgspec.Struct, tag=True, frozen=True, omit_defaults=True):
     tool_calls: list[ToolCall] = []
     logprobs: list[Logprob] = []
     prompt_logprobs: list[Logprob] = []
+    context: ContextReport | None = None
 
 
 class Usage(msgspec.Struct, frozen=True):
@@ -155,7 +190,7 @@ class Done(msgspec.Struct, tag=True, frozen=True):
     """The end of an answer; `tokens` are the prompt's and the answer's, for `context`.
 
     `parse_error` says what of the answer was not as the model's format wants it, `thinking_cut` that the
-    budget of its thought was spent.
+    budget of its thought was spent, `stop` which stop string it came to.
     """
 
     id: int
@@ -165,13 +200,23 @@ class Done(msgspec.Struct, tag=True, frozen=True):
     tokens: list[int]
     parse_error: str = ""
     thinking_cut: bool = False
+    stop: str = ""
 
 
 class Rendered(msgspec.Struct, tag=True, frozen=True):
-    """The text of a prompt."""
+    """The text of a prompt, and how many tokens it has."""
 
     id: int
     text: str
+    num_tokens: int
+
+
+class Text(msgspec.Struct, tag=True, frozen=True):
+    """A text and the tokens that it is."""
+
+    id: int
+    text: str
+    tokens: list[int]
 
 
 class Embeddings(msgspec.Struct, tag=True, frozen=True):
@@ -179,6 +224,14 @@ class Embeddings(msgspec.Struct, tag=True, frozen=True):
 
     id: int
     vectors: list[list[float]]
+    num_prompt: int
+
+
+class Scores(msgspec.Struct, tag=True, frozen=True):
+    """The relevance of each document, 0 to 1, in order."""
+
+    id: int
+    scores: list[float]
     num_prompt: int
 
 
@@ -197,8 +250,11 @@ class Failed(msgspec.Struct, tag=True, frozen=True):
     message: str
 
 
-ToRunner = Load | Chat | Complete | Embed | Cancel | GetStats
-FromRunner = Loading | Ready | Chunk | Done | Rendered | Embeddings | Stats | Failed
+# What is asked on behalf of a client, and what ends its answer.
+Question = Chat | Complete | Embed | Rerank | Tokenize | Detokenize
+Answer = Done | Rendered | Text | Embeddings | Scores
+ToRunner = Load | Question | Cancel | GetStats
+FromRunner = Loading | Ready | Chunk | Answer | Stats | Failed
 
 _encode = msgspec.msgpack.Encoder().encode
 

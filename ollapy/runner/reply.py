@@ -23,6 +23,7 @@ class Reply:
     parser: Parser | None
     report: ContextReport
     num_thinking: int = 0  # tokens
+    has_begun: bool = False  # whether anything has been told
 
     def chunks(self, output: Output) -> list[Chunk]:
         """The pieces of the answer that an output makes, in order; none while there is nothing to tell."""
@@ -32,8 +33,20 @@ class Reply:
             logprobs=[output.logprob] if output.logprob else [],
             prompt_logprobs=output.prompt_logprobs,
         )
-        chunks = [first, *parts[1:]]
-        return [chunk for chunk in chunks if chunk != Chunk(chunk.id)]
+        chunks = [c for c in (first, *parts[1:]) if c != Chunk(c.id)]
+        if chunks and not self.has_begun:
+            self.has_begun = True
+            chunks[0] = msgspec.structs.replace(chunks[0], context=self._context)
+        return chunks
+
+    @property
+    def _context(self) -> ContextReport:
+        sequence = self.sequence
+        return msgspec.structs.replace(
+            self.report,
+            cached_tokens=sequence.num_cached or 0,
+            dropped_tokens=self.report.dropped_tokens + sequence.num_shifted,
+        )
 
     def _parts(self, output: Output) -> list[Chunk]:
         if self.parser is None:
@@ -61,19 +74,15 @@ class Reply:
             num_preemptions=sequence.num_preemptions,
             num_thinking=self.num_thinking,
         )
-        report = msgspec.structs.replace(
-            self.report,
-            cached_tokens=sequence.num_cached or 0,
-            dropped_tokens=self.report.dropped_tokens + sequence.num_shifted,
-        )
         reason = str(sequence.finish_reason)
         budget = sequence.budget
         return Done(
             sequence.id,
             reason,
             usage,
-            report,
+            self._context,
             sequence.tokens,
             parse_error=self.parser.error if self.parser else "",
             thinking_cut=budget is not None and budget.spent,
+            stop=sequence.stopped_by,
         )

@@ -14,18 +14,19 @@ from ollapy.engine.packer import EmbedJob
 from ollapy.errors import OllapyError
 
 from .intake import Intake
+from .pairs import relevance
 from .protocol import (
     Cancel,
-    Chat,
-    Complete,
-    Embed,
     Embeddings,
     Failed,
     FromRunner,
     GetStats,
     Load,
+    Question,
     Ready,
     Rendered,
+    Scores,
+    Text,
     ToRunner,
 )
 from .reply import Reply
@@ -65,7 +66,7 @@ class Service:
             self._jobs.discard(request_id)
             self._thread.cancel(request_id)
 
-    async def _start(self, message: Chat | Complete | Embed) -> None:
+    async def _start(self, message: Question) -> None:
         """Bring a request to the engine, or answer why it cannot be."""
         try:
             prepared = await asyncio.to_thread(self._intake.prepare, message)
@@ -80,8 +81,10 @@ class Service:
         else:
             self._add(message.id, prepared)
 
-    def _add(self, request_id: int, prepared: Reply | EmbedJob | Rendered) -> None:
-        if isinstance(prepared, Rendered):
+    def _add(
+        self, request_id: int, prepared: Reply | EmbedJob | Rendered | Text
+    ) -> None:
+        if isinstance(prepared, Rendered | Text):
             self._send(prepared)
         elif isinstance(prepared, EmbedJob):
             self._jobs.add(request_id)
@@ -124,7 +127,12 @@ class Service:
             self._fail(job.id, job.error)
             return
         self._jobs.discard(job.id)
-        self._send(Embeddings(job.id, job.vectors, sum(map(len, job.inputs))))
+        num_prompt = sum(map(len, job.inputs))
+        if job.scores:
+            scores = [relevance(outputs) for outputs in job.vectors]
+            self._send(Scores(job.id, scores, num_prompt))
+        else:
+            self._send(Embeddings(job.id, job.vectors, num_prompt))
 
     def _fail(self, request_id: int, error: OllapyError) -> None:
         self._replies.pop(request_id, None)

@@ -101,7 +101,8 @@ class Model:
         header = self.header
         found = {
             "completion": not header.is_embedding,
-            "embedding": header.is_embedding,
+            "embedding": header.is_embedding and not header.is_reranker,
+            "rerank": header.is_reranker,  # ollapy's own word
             "tools": "tools" in self.abilities,
             "thinking": "thinking" in self.abilities,
             "insert": "infill" in self.abilities or header.can_infill,
@@ -113,7 +114,7 @@ class Model:
         claimed = [
             c
             for c in self.config.capabilities or []
-            if c not in ("completion", "embedding")
+            if c not in ("completion", "embedding", "rerank")
         ]
         return list(dict.fromkeys([*claimed, *names]))
 

@@ -173,8 +173,7 @@ class Store:
 
     def _put(self, name: ModelName, data: bytes) -> set[Digest]:
         manifest = decode(data, name)
-        if manifest.digests & builtin.entry().manifest.digests:
-            self._store_builtin()
+        self._store_builtin(manifest.digests)
         for layer in (manifest.config, *manifest.layers):
             if self.blobs.size(layer.digest) != layer.size:
                 raise CorruptManifest(
@@ -190,13 +189,15 @@ class Store:
             builtin.entry() if name.key == builtin.NAME.key else None
         )
 
-    def _store_builtin(self) -> None:
-        """Keep it for a model that shares its weights."""
-        if all(map(self.blobs.exists, builtin.entry().manifest.digests)):
-            return
-        self.blobs.add([builtin.CONFIG])
-        with builtin.WEIGHTS.open("rb") as file:
-            self.blobs.add(iter(lambda: file.read(_CHUNK), b""))
+    def _store_builtin(self, digests: set[Digest]) -> None:
+        """Keep what of the built-in model is needed by another."""
+        manifest = builtin.entry().manifest
+        missing = {d for d in digests & manifest.digests if not self.blobs.exists(d)}
+        if manifest.config.digest in missing:
+            self.blobs.add([builtin.CONFIG])
+        if missing - {manifest.config.digest}:
+            with builtin.WEIGHTS.open("rb") as file:
+                self.blobs.add(iter(lambda: file.read(_CHUNK), b""))
 
     def _digests(self, name: ModelName) -> set[Digest]:
         """The blobs of a name; none where the manifest is absent, or too damaged to tell."""

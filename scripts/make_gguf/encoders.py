@@ -28,6 +28,7 @@ def write_embedder(
     width: int = 64,
     heads: int = 4,
     context_length: int = 512,
+    rerank_template: str = "",
     seed: int = 0,
 ) -> None:
     """A model of random weights that turns a text into a vector.
@@ -35,6 +36,7 @@ def write_embedder(
     It is a BERT whose vocabulary is single letters. With "rank" its vector has one
     number, the score of a reranker. With "last" it is a qwen2 of single bytes instead,
     and ends each text with its end token, as causal embedders do.
+    `rerank_template` puts a query and a document together for one.
     With "mean", texts that share most of their letters get similar vectors.
     """
     is_causal = pooling == "last"
@@ -53,6 +55,8 @@ def write_embedder(
         _add_qwen(writer, shape)
     else:
         _add_bert(writer)
+    if rerank_template:
+        writer.add_string("tokenizer.chat_template.rerank", rerank_template)
     sizes = _sizes(shape, pooling)
     write_tensors(writer, sizes, random_tensors(sizes, seed))
 

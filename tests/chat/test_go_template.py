@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from ollapy.chat.go_template import GoChatTemplate
+from ollapy.chat.learn import learn
 from ollapy.errors import InvalidRequest
 
 FOLDER = Path(__file__).with_name("go")
@@ -186,3 +187,39 @@ def test_odd_tools_break_nothing(tools: list[dict[str, Any]]) -> None:
 def test_what_is_no_text_is_refused(messages: list[dict[str, Any]]) -> None:
     with pytest.raises(InvalidRequest, match="must be strings"):
         GoChatTemplate(TEMPLATES["qwen2"]).render(messages=messages, tools=None)
+
+
+FAMILIES = {
+    "qwen2": (False, "<tool_call>", "<|im_end|>\n<|im_start|>assistant\n"),
+    "qwen3": (True, None, "<|im_end|>\n<|im_start|>assistant\n"),
+    "mistral": (False, "[TOOL_CALLS]", "[/INST]"),
+    "deepseek_r1": (True, None, "<｜Assistant｜>"),
+    "llama31": (False, "{", "<|start_header_id|>assistant<|end_header_id|>\n\n"),
+    "command_r": (False, "Action: ```json", "<|CHATBOT_TOKEN|>"),
+    "harmony": (True, "functions", "<|start|>assistant"),
+    "vicuna": (False, None, "\nASSISTANT: "),
+}
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_what_a_model_writes_is_learned_from_its_template(name: str) -> None:
+    """As from Jinja: whether it thinks, how it calls tools, and how its prompts end."""
+    thinking, start, opening = FAMILIES[name]
+    traits = learn(GoChatTemplate(TEMPLATES[name]))
+    calls = [call.start for call in traits.format.calls]
+    if headers := traits.format.headers:
+        calls = ["functions"] if "functions" in headers.call else []
+
+    assert (traits.thinking, traits.tools) == (thinking, start is not None)
+    assert calls[:1] == ([start] if start else [])
+    assert any(known.endswith(opening) for known in traits.openings)
+
+
+def test_a_place_for_a_gap_is_found() -> None:
+    found = {
+        name
+        for name, source in TEMPLATES.items()
+        if learn(GoChatTemplate(source)).infill
+    }
+
+    assert found == {"infill"}

@@ -247,6 +247,17 @@ def test_weights_and_projector_from_two_folders(daemon: Daemon, folder: Path) ->
     assert [kind for kind, _ in layers(daemon, "seeing")] == ["model", "projector"]
 
 
+@pytest.mark.parametrize("name", ["a:b.gguf", "ünï.gguf", "a\nb.gguf", "a\\b.gguf"])
+def test_a_file_of_any_name(daemon: Daemon, folder: Path, name: str) -> None:
+    """The daemon may run on a system that knows no such name."""
+    (folder / "tiny.gguf").rename(folder / name)
+
+    result = create(daemon, folder, "odd")
+
+    assert result.status == 0
+    assert result.err.endswith("success\n")
+
+
 @pytest.fixture
 def safetensors(tmp_path: Path) -> Path:
     config = config_of("LlamaForCausalLM")
@@ -576,6 +587,10 @@ REFUSED = {
     "B094 no name": (
         "FROM a b",
         "FROM a b: neither a file, nor a folder, nor a model's name",
+    ),
+    "B094 nothing": (
+        'FROM ""',
+        "FROM : neither a file, nor a folder, nor a model's name",
     ),
     "missing": (
         "FROM missing.gguf",

@@ -26,8 +26,16 @@ from tests.support.terminal import CTRL_C, Result, ollapy, terminal
 GIB = 1 << 30
 
 
+@pytest.fixture(scope="module")
+def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    """One for the tests that give names and contents of their own."""
+    with running_daemon(tmp_path_factory.mktemp("imports")) as daemon:
+        yield daemon
+
+
 @pytest.fixture
-def own(tmp_path: Path) -> Iterator[Daemon]:
+def empty(tmp_path: Path) -> Iterator[Daemon]:
+    """One for a test that looks at all that there is."""
     with running_daemon(tmp_path) as daemon:
         yield daemon
 
@@ -127,22 +135,22 @@ def test_the_same_again_is_said_to_be_here(own: Daemon, folder: Path) -> None:
 
 
 def test_another_model_of_the_name_stays(own: Daemon, folder: Path) -> None:
-    (folder / "poet.gguf").write_bytes(weights(seed=1))
-    bring(own, folder / "poet.gguf", "--name", "poet")
-    before = files(own, "poet")
-    (folder / "other.gguf").write_bytes(weights(seed=2))
+    (folder / "bard.gguf").write_bytes(weights(seed=11))
+    bring(own, folder / "bard.gguf", "--name", "bard")
+    before = files(own, "bard")
+    (folder / "other.gguf").write_bytes(weights(seed=12))
 
-    refused = bring(own, folder / "other.gguf", "--name", "Poet")
+    refused = bring(own, folder / "other.gguf", "--name", "Bard")
     assert refused.status == 1
     assert refused.err.endswith(
-        "Error: there is another model 'Poet' already: --name gives this one another name, "
+        "Error: there is another model 'Bard' already: --name gives this one another name, "
         "--force replaces that one\n"
     )
-    assert files(own, "poet") == before
+    assert files(own, "bard") == before
 
-    forced = bring(own, folder / "other.gguf", "--name", "Poet", "--force")
+    forced = bring(own, folder / "other.gguf", "--name", "Bard", "--force")
     assert forced.status == 0
-    assert files(own, "poet") != before
+    assert files(own, "bard") != before
 
 
 def test_any_part_and_the_projector(own: Daemon, folder: Path) -> None:
@@ -164,15 +172,15 @@ def test_any_part_and_the_projector(own: Daemon, folder: Path) -> None:
     )
 
 
-def test_a_folder_of_models(own: Daemon, folder: Path) -> None:
-    """Each is one of its own, a projector goes with the model it is named for, and what is damaged keeps no other."""
+def test_a_folder_of_models(empty: Daemon, folder: Path) -> None:
+    """Each is one of its empty, a projector goes with the model it is named for, and what is damaged keeps no other."""
     for seed, name in enumerate(("apple-Q8_0", "pear-Q8_0", "plum-Q4_0")):
         (folder / f"{name}.gguf").write_bytes(weights(seed=seed))
     (folder / "broken.gguf").write_bytes(b"GGUF")
     write_projector(folder / "pear-mmproj.gguf")
     write_lora(folder / "apple-lora.gguf", TINY, strength=0.1)
 
-    result = bring(own, folder)
+    result = bring(empty, folder)
 
     assert result.status == 1
     assert "Error: '" in result.err
@@ -180,18 +188,18 @@ def test_a_folder_of_models(own: Daemon, folder: Path) -> None:
         "broken.gguf' cannot be used: the file ends inside its header\n" in result.err
     )
     assert result.out.count("imported as") == 3
-    assert names(own) == {"apple:q8_0", "pear:q8_0", "plum:q4_0"}
-    assert kinds(own, "pear:q8_0") == ["model", "projector"]
-    assert kinds(own, "apple:q8_0") == ["model"]
+    assert names(empty) == {"apple:q8_0", "pear:q8_0", "plum:q4_0"}
+    assert kinds(empty, "pear:q8_0") == ["model", "projector"]
+    assert kinds(empty, "apple:q8_0") == ["model"]
 
 
-def test_a_name_for_several(own: Daemon, folder: Path) -> None:
+def test_a_name_for_several(empty: Daemon, folder: Path) -> None:
     for seed, name in enumerate(("apple", "pear")):
         (folder / f"{name}.gguf").write_bytes(weights(seed=seed))
 
-    result = bring(own, folder, "--name", "fruit")
+    result = bring(empty, folder, "--name", "fruit")
 
-    assert (result.status, result.out, names(own)) == (2, "", set())
+    assert (result.status, result.out, names(empty)) == (2, "", set())
     assert "it is for one model, and these are 2: apple.gguf, pear.gguf" in result.err
 
 
@@ -219,7 +227,7 @@ def test_a_file_on_another_disk(own: Daemon, folder: Path) -> None:
         pytest.skip("needs a second filesystem")
     file = memory / f"ollapy-import-{os.getpid()}.gguf"
     moved = file.with_name(f"moved-{file.name}")
-    file.write_bytes(weights(seed=1))
+    file.write_bytes(weights(seed=13))
     try:
         first = bring(own, file, "--name", "far")
         assert (
@@ -241,39 +249,39 @@ def test_a_file_on_another_disk(own: Daemon, folder: Path) -> None:
 
 
 def test_a_daemon_elsewhere_gets_a_copy(own: Daemon, folder: Path) -> None:
-    (folder / "far.gguf").write_bytes(weights(seed=1))
-    words = ("import", str(folder / "far.gguf"), "--name", "far")
+    (folder / "away.gguf").write_bytes(weights(seed=14))
+    words = ("import", str(folder / "away.gguf"), "--name", "away")
     mine = {"OLLAPY_MODELS": str(folder / "store")}
 
     first = ollapy(*words, host=own.address, env=mine)
     second = ollapy(*words, host=own.address, env=mine)
 
-    assert first.out == "imported as 'far', 65 KB copied to the daemon\n"
-    assert second.out == "'far' is here already\n"
+    assert first.out == "imported as 'away', 65 KB copied to the daemon\n"
+    assert second.out == "'away' is here already\n"
 
 
 def test_json_is_records(own: Daemon, folder: Path) -> None:
-    (folder / "far.gguf").write_bytes(weights(seed=1))
+    (folder / "told.gguf").write_bytes(weights(seed=15))
 
-    result = bring(own, folder / "far.gguf", "--json")
+    result = bring(own, folder / "told.gguf", "--json")
 
     assert (result.status, result.err) == (0, "")
     records = [json.loads(line) for line in result.out.splitlines()]
-    assert records[0] == {"status": "importing as far:latest"}
+    assert records[0] == {"status": "importing as told:latest"}
     assert records[-1] == {"status": "success"}
 
 
-def test_a_file_of_a_cache(own: Daemon, folder: Path) -> None:
+def test_a_file_of_a_cache(empty: Daemon, folder: Path) -> None:
     """Whose name is a digest: what it is called is in the file, and its neighbours are not its parts."""
     file = folder / f"sha256-{'a' * 64}"
     file.write_bytes(TINY.read_bytes())
     (folder / f"{file.name}.gguf").write_bytes(weights(seed=1))
 
-    result = bring(own, file)
+    result = bring(empty, file)
 
     assert result.status == 0
-    [name] = names(own)
-    assert files(own, name) == files(own, "tiny")
+    [name] = names(empty)
+    assert files(empty, name) == files(empty, "tiny")
 
 
 def test_nothing_is_not_this_folder(own: Daemon, folder: Path) -> None:
@@ -288,21 +296,22 @@ def test_nothing_is_not_this_folder(own: Daemon, folder: Path) -> None:
 def test_a_name_that_is_none(own: Daemon, folder: Path) -> None:
     (folder / "apple.gguf").write_bytes(weights(seed=1))
 
-    result = bring(own, folder / "apple.gguf", "--name", "../x")
+    for name in ("../x", ""):
+        result = bring(own, folder / "apple.gguf", "--name", name)
 
-    assert result == Result(1, "", "Error: invalid model name: ../x\n")
+        assert result == Result(1, "", f"Error: invalid model name: {name}\n")
 
 
-def test_ctrl_c(own: Daemon, folder: Path) -> None:
+def test_ctrl_c(empty: Daemon, folder: Path) -> None:
     file = write_sparse(folder / "big.gguf", 4 * GIB)
 
-    with terminal("import", str(file), host=own.address, **env(own)) as shown:
+    with terminal("import", str(file), host=empty.address, **env(empty)) as shown:
         shown.expect("reading big.gguf")
         shown.type(CTRL_C)
         assert shown.wait() == 130
 
     assert any(line.startswith("Stopped, ") for line in shown.screen)
-    assert names(own) == set()
+    assert names(empty) == set()
 
 
 def test_what_is_no_model(folder: Path) -> None:

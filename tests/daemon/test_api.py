@@ -309,7 +309,7 @@ def test_without_truncation_a_chat_too_long_is_refused_with_the_numbers(
     )
 
     assert response.status_code == 400
-    assert "context length of 20" in response.json()["error"]
+    assert "20 maximum context length" in response.json()["error"]
 
 
 def test_embeddings_are_unit_vectors_that_tell_texts_apart(daemon: Daemon) -> None:

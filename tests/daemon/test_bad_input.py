@@ -317,7 +317,7 @@ def test_a_prompt_of_a_megabyte(daemon: Daemon) -> None:
     )
 
     assert status == 400
-    assert "more than the context length of 4096" in error
+    assert "4096 maximum context length" in error
 
 
 @pytest.mark.parametrize(

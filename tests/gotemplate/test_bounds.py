@@ -23,6 +23,9 @@ GREEDY = {
     "repeated-argument": '{{ $x := print .s .s .s }}{{ printf "'
     + "%[1]s" * 50_000
     + '" $x }}',
+    "repeated-extra": '{{ $x := print .s .s .s }}{{ printf "x" '
+    + "$x " * 50_000
+    + "}}",
     "wide": '{{ range 1000 }}{{ $x := printf "%999999d" 1 }}{{ end }}',
     "wide-elements": '{{ range 1000 }}{{ $x := printf "%999999v" $.c }}{{ end }}',
     "much-output": "{{ range 9999 }}{{ range 9999 }}"
@@ -52,6 +55,8 @@ def test_greed_is_refused(source: str) -> None:
         "{{ " + "(" * 20_000,
         "{{ " + "(" * 5000 + "1" + ")" * 5000 + " }}",
         "{{ . " + ".a" * 60_000,
+        "{{ " + "9" * 5000 + " }}",
+        "{{ 1" + "_1" * 5000 + ".5 }}",
         "x" * 300_000,
     ],
 )
@@ -110,6 +115,19 @@ FRAGMENTS = [
     ),
     *("true", ".", "..", "é", "\u2028", "\ud800", "}", "{", "-", "\0", "\n"),
 ]
+
+
+def test_numbers_that_no_integer_holds_are_bad_indexes_and_widths() -> None:
+    digits = "9" * 5000
+    for verb in (f"%[{digits}]d", f"%{digits}d", f"%.{digits}d"):
+        assert "BAD" in Template.parse(f'{{{{ printf "{verb}" 1 }}}}').execute(None)
+
+
+def test_wide_elements_are_counted_one_by_one() -> None:
+    template = Template.parse('{{ printf "%999999d" . }}')
+
+    with pytest.raises(InvalidRequest, match="characters"):
+        template.execute([1] * 1_000_000, Budget(characters=4_000_000))
 
 
 def test_random_texts() -> None:

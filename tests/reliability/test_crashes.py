@@ -157,6 +157,7 @@ def check(case: Case, host: Host, models: Path, outcome: Outcome) -> int:
     judge.check_sound(models)
     _check_names(case, models)
     needed, served = case.needed(models), case.served()
+    assert needed <= case.needed(case.before)  # what had come is still here
     again = host.run(models, *case.command)
     assert again.passed or _is_done(case, again), again
     assert case.served() - served == needed  # not a byte twice
@@ -218,17 +219,20 @@ def loop(host: Host, tmp_path: Path, tally: Tally) -> Loop:
     return Loop(host, tmp_path, tally)
 
 
-SMALL = ("copy", "builtin", "replace", "remove", "upload", "adopt", "prune")
-LONG = ("pull", "first", "resume", "create", "build")
-OPERATIONS = (*SMALL, *LONG)
+EVERY = (
+    *("copy", "builtin", "replace", "remove", "upload", "adopt", "prune"),
+    "resume",
+)
+FIFTH = ("pull", "first", "create", "build")
+OPERATIONS = (*EVERY, *FIFTH)
 
 
-@pytest.mark.parametrize("operation", SMALL)
+@pytest.mark.parametrize("operation", EVERY)
 def test_killed_at_every_call(loop: Loop, operation: str) -> None:
     loop.run(operation, KILL)
 
 
-@pytest.mark.parametrize("operation", LONG)
+@pytest.mark.parametrize("operation", FIFTH)
 def test_killed_at_every_fifth_call(loop: Loop, operation: str) -> None:
     loop.run(operation, KILL, step=5)
 

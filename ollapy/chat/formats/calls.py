@@ -177,6 +177,7 @@ CALLS: tuple[Calls, ...] = (
     # Command R7B, Command A, and Command R+
     Calls(start="<|START_ACTION|>", end="<|END_ACTION|>"),
     Calls(start="Action:\n```json", end="```"),
+    Calls(start="Action: ```json", end="```"),
     # Granite 3.3 and Phi-4 mini
     Calls(start="<|tool_call|>", end="<|/tool_call|>"),
     Calls(start="<|tool_call|>"),

@@ -20,6 +20,7 @@ from ollapy.api.care import (
 )
 from ollapy.daemon import responses
 from ollapy.daemon.body import read
+from ollapy.daemon.endpoint import Endpoint
 from ollapy.daemon.operations import answer
 from ollapy.errors import Cancelled, CorruptManifest, OllapyError
 from ollapy.names import ModelName
@@ -34,7 +35,7 @@ _NO_LIMITS = Limits(blobs=0, downloads=0)
 
 
 async def prune(request: Request) -> Response:
-    """`POST /api/prune`."""
+    """Delete from the store what nobody needs."""
     body = await read(request, PruneRequest)
     gone = await asyncio.to_thread(
         _store(request).prune,
@@ -46,7 +47,7 @@ async def prune(request: Request) -> Response:
 
 
 async def usage(request: Request) -> Response:
-    """`GET /api/du`."""
+    """What takes how much of the disk."""
     found = await asyncio.to_thread(_store(request).usage)
     models = [_model_usage(model) for model in found.models]
     return responses.json(
@@ -57,7 +58,7 @@ async def usage(request: Request) -> Response:
 
 
 async def verify(request: Request) -> Response:
-    """`POST /api/verify`. A model that is repaired leaves memory when nobody uses it any more."""
+    """Read what is in the store, and say what is damaged. A model that is repaired leaves memory when nobody uses it any more."""
     body = await read(request, VerifyRequest)
     names = [ModelName.parse(text) for text in body.given]
     loop, state = asyncio.get_running_loop(), request.app.state
@@ -141,3 +142,17 @@ def _damaged(damage: Damage, *, reason: str = "", repaired: bool = False) -> Dam
     models = [str(name) for name in damage.models]
     digest = str(damage.digest) if damage.digest else ""
     return Damaged(f"{damage.problem}{reason}", models, digest, repaired)
+
+
+ENDPOINTS = [
+    Endpoint("/api/prune", prune, "POST", takes=PruneRequest, gives=PruneResponse),
+    Endpoint("/api/du", usage, "GET", gives=UsageResponse),
+    Endpoint(
+        "/api/verify",
+        verify,
+        "POST",
+        takes=VerifyRequest,
+        gives=VerifyProgress,
+        streams=True,
+    ),
+]

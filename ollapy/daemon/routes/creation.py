@@ -9,11 +9,12 @@ from http import HTTPStatus
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from ollapy.api.ollama import CreateRequest
+from ollapy.api.ollama import CreateRequest, Progress
 from ollapy.create.creator import Creator
 from ollapy.create.recipe import recipe
 from ollapy.daemon.body import read
 from ollapy.daemon.disconnect import ClientGone
+from ollapy.daemon.endpoint import Endpoint
 from ollapy.daemon.operations import Operations, answer, replacing
 from ollapy.download.space import check_space
 from ollapy.errors import DigestMismatch, InvalidRequest, NotFound
@@ -26,7 +27,7 @@ _PIECE = 1 << 20  # bytes that cross to another thread at once
 
 
 async def create(request: Request) -> Response:
-    """`POST /api/create`. A base that is not here is pulled."""
+    """Make a model. A base that is not here is pulled."""
     body = await read(request, CreateRequest)
     wanted = recipe(body)
     store, settings = request.app.state.store, request.app.state.settings
@@ -86,3 +87,16 @@ async def _pieces(request: Request) -> AsyncIterator[bytes]:
             piece.clear()
     if piece:
         yield bytes(piece)
+
+
+ENDPOINTS = [
+    Endpoint(
+        "/api/create",
+        create,
+        "POST",
+        takes=CreateRequest,
+        gives=Progress,
+        streams=True,
+    ),
+    Endpoint("/api/blobs/{digest}", blob, "HEAD", "POST"),
+]

@@ -1,4 +1,4 @@
-"""`/api/generate`, `/api/chat` and `/api/embed`: decode, ask, encode."""
+"""`/api/generate`, `/api/chat`, `/api/embed` and `/api/embeddings`: decode, ask, encode."""
 
 from __future__ import annotations
 
@@ -13,66 +13,78 @@ from starlette.responses import Response
 from ollapy.api.ollama import (
     ChatRequest,
     ChatResponse,
+    EmbeddingsRequest,
+    EmbeddingsResponse,
     EmbedRequest,
+    EmbedResponse,
     GenerateRequest,
     GenerateResponse,
     InferenceResponse,
     Message,
 )
+from ollapy.api.text import RerankRequest
 from ollapy.daemon import responses
 from ollapy.daemon.body import read
 from ollapy.daemon.disconnect import unless_gone
+from ollapy.daemon.endpoint import Endpoint, Scope
 from ollapy.daemon.generation import Generation
 
 PRIORITY_HEADER = "Ollapy-Priority"
 
+T = TypeVar("T")
 R = TypeVar("R", bound=InferenceResponse)
-B = TypeVar("B", GenerateRequest, ChatRequest, EmbedRequest)
+B = TypeVar("B", GenerateRequest, ChatRequest, EmbedRequest, RerankRequest)
 
 
 async def generate(request: Request) -> Response:
-    """`POST /api/generate`."""
-    body = _prioritized(request, await read(request, GenerateRequest))
-    records = _generation(request).generate(body)
-    return await _answer(
-        request, records, _join_generate, stream=body.stream is not False
-    )
+    """Go on from a prompt. Without one the model is loaded, or with `keep_alive` 0 unloaded."""
+    body = prioritized(request, await read(request, GenerateRequest))
+    records = generation(request).generate(body)
+    return await _answer(request, records, join_generate, body.stream)
 
 
 async def chat(request: Request) -> Response:
-    """`POST /api/chat`."""
-    body = _prioritized(request, await read(request, ChatRequest))
-    records = _generation(request).chat(body)
-    return await _answer(request, records, _join_chat, stream=body.stream is not False)
+    """Answer in a conversation. Without messages the model is loaded, or with `keep_alive` 0 unloaded."""
+    body = prioritized(request, await read(request, ChatRequest))
+    records = generation(request).chat(body)
+    return await _answer(request, records, join_chat, body.stream)
 
 
 async def embed(request: Request) -> Response:
-    """`POST /api/embed`."""
-    body = _prioritized(request, await read(request, EmbedRequest))
-    return responses.json(await unless_gone(request, _generation(request).embed(body)))
+    """Vectors of length 1 for texts."""
+    body = prioritized(request, await read(request, EmbedRequest))
+    return responses.json(await unless_gone(request, generation(request).embed(body)))
 
 
-def _prioritized(request: Request, body: B) -> B:
+async def embeddings(request: Request) -> Response:
+    """The vector of one text: the older form of `/api/embed`."""
+    body = await read(request, EmbeddingsRequest)
+    return responses.json(
+        await unless_gone(request, generation(request).embeddings(body))
+    )
+
+
+def prioritized(request: Request, body: B) -> B:
     """The body with the priority that the header names, where it names none itself."""
     named = body.priority or request.headers.get(PRIORITY_HEADER)
     return msgspec.structs.replace(body, priority=named)
 
 
-def _generation(request: Request) -> Generation:
-    generation: Generation = request.app.state.generation
-    return generation
+def generation(request: Request) -> Generation:
+    """The pipeline behind every inference route."""
+    found: Generation = request.app.state.generation
+    return found
 
 
 async def _answer(
     request: Request,
     records: AsyncGenerator[R, None],
     join: Callable[[list[R]], R],
-    *,
-    stream: bool,
+    stream: bool | None,
 ) -> Response:
-    """A stream whose first record is there already, so that what fails before it has a status; or one object."""
-    if not stream:
-        return responses.json(join(await unless_gone(request, _collect(records))))
+    """Ollama's: streamed unless told otherwise, and one object where there is no more than that."""
+    if stream is False:
+        return await answer(request, records, join, None)
     first = await unless_gone(request, anext(records))
     if first.done:
         await records.aclose()
@@ -80,12 +92,26 @@ async def _answer(
     return responses.Records(first, records)
 
 
-async def _collect(records: AsyncGenerator[R, None]) -> list[R]:
+async def answer(
+    request: Request,
+    records: AsyncGenerator[T, None],
+    whole: Callable[[list[T]], object],
+    encoding: responses.Encoding | None,
+) -> Response:
+    """A stream whose first record is there already, so that what fails before it has a status; or one object."""
+    if encoding is None:
+        return responses.json(whole(await unless_gone(request, _collect(records))))
+    first = await unless_gone(request, anext(records))
+    return responses.Records(first, records, encoding)
+
+
+async def _collect(records: AsyncGenerator[T, None]) -> list[T]:
     async with aclosing(records):
         return [record async for record in records]
 
 
-def _join_generate(records: list[GenerateResponse]) -> GenerateResponse:
+def join_generate(records: list[GenerateResponse]) -> GenerateResponse:
+    """One record of all that a completion is."""
     return msgspec.structs.replace(
         records[-1],
         response="".join(r.response for r in records),
@@ -95,7 +121,8 @@ def _join_generate(records: list[GenerateResponse]) -> GenerateResponse:
     )
 
 
-def _join_chat(records: list[ChatResponse]) -> ChatResponse:
+def join_chat(records: list[ChatResponse]) -> ChatResponse:
+    """One record of all that a chat's answer is."""
     messages = [r.message for r in records]
     message = Message(
         "assistant",
@@ -109,3 +136,23 @@ def _join_chat(records: list[ChatResponse]) -> ChatResponse:
         logprobs=[p for r in records for p in r.logprobs or []] or None,
         prompt_logprobs=records[0].prompt_logprobs,
     )
+
+
+_TYPES = [
+    (generate, GenerateRequest, GenerateResponse, True),
+    (chat, ChatRequest, ChatResponse, True),
+    (embed, EmbedRequest, EmbedResponse, False),
+    (embeddings, EmbeddingsRequest, EmbeddingsResponse, False),
+]
+ENDPOINTS = [
+    Endpoint(
+        f"/api/{handler.__name__}",
+        handler,
+        "POST",
+        takes=takes,
+        gives=gives,
+        streams=streams,
+        needs=Scope.INFER,
+    )
+    for handler, takes, gives, streams in _TYPES
+]

@@ -31,6 +31,7 @@ from ollapy.daemon.describe import (
     report,
     tensor_rows,
 )
+from ollapy.daemon.endpoint import Endpoint, Scope
 from ollapy.daemon.pool import Runner, RunnerPool
 from ollapy.errors import InvalidModel, InvalidName, InvalidRequest, ModelNotFound
 from ollapy.gguf import read_header, read_model
@@ -43,12 +44,12 @@ _COPILOT = "GitHubCopilotChat/"  # shows the base name where it means the model'
 
 
 async def tags(request: Request) -> Response:
-    """`GET /api/tags`."""
+    """The models that are here, newest first."""
     return responses.json(await asyncio.to_thread(_tags, _store(request)))
 
 
 async def ps(request: Request) -> Response:
-    """`GET /api/ps`."""
+    """The models that are loaded."""
     pool: RunnerPool = request.app.state.pool
     loaded = sorted(pool.runners, key=lambda r: r.expires_at, reverse=True)
     return responses.json(
@@ -59,7 +60,7 @@ async def ps(request: Request) -> Response:
 
 
 async def show(request: Request) -> Response:
-    """`POST /api/show`."""
+    """Everything about a model."""
     body = await read(request, ModelRequest)
     if not body.given:
         raise InvalidRequest("model is required")
@@ -70,7 +71,7 @@ async def show(request: Request) -> Response:
 
 
 async def copy(request: Request) -> Response:
-    """`POST /api/copy`."""
+    """Give a model a second name."""
     body = await read(request, CopyRequest)
     source = _parse(body.source, f'source "{body.source}" is invalid')
     destination = _parse(
@@ -84,7 +85,7 @@ async def copy(request: Request) -> Response:
 
 
 async def delete(request: Request) -> Response:
-    """`DELETE /api/delete`; one that is loaded leaves memory when nobody uses it any more."""
+    """Remove a model; one that is loaded leaves memory when nobody uses it any more."""
     body = await read(request, ModelRequest)
     if not body.given:
         raise InvalidRequest("model is required")
@@ -177,3 +178,19 @@ def _projector_info(model: Model, *, verbose: bool) -> dict[str, Any]:
             f"the projector of '{model.name}' cannot be used: {exc}"
         ) from exc
     return model_info(header, verbose=verbose)
+
+
+ENDPOINTS = [
+    Endpoint("/api/tags", tags, "GET", gives=TagsResponse, needs=Scope.INFER),
+    Endpoint("/api/ps", ps, "GET", gives=PsResponse, needs=Scope.INFER),
+    Endpoint(
+        "/api/show",
+        show,
+        "POST",
+        takes=ModelRequest,
+        gives=ShowResponse,
+        needs=Scope.INFER,
+    ),
+    Endpoint("/api/copy", copy, "POST", takes=CopyRequest),
+    Endpoint("/api/delete", delete, "DELETE", takes=ModelRequest),
+]

@@ -8,28 +8,36 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from ollapy import __version__
-from ollapy.api.ollama import API_VERSION, VersionResponse
+from ollapy.api.ollama import API_VERSION, Cloud, StatusResponse, VersionResponse
 from ollapy.daemon import responses
+from ollapy.daemon.endpoint import Endpoint, Scope
 from ollapy.daemon.pool import RunnerPool
 from ollapy.daemon.process import RunnerProcess
 from ollapy.errors import RunnerStopped
 from ollapy.runner.protocol import GetStats, Stats
 
+Counters = dict[str, float | list[int]]
+
 
 async def root(_request: Request) -> Response:
-    """`GET /`: the words that clients look for."""
+    """The words that clients look for."""
     return PlainTextResponse("Ollama is running")
 
 
 async def version(_request: Request) -> Response:
-    """`GET /api/version`."""
+    """What is running."""
     return responses.json(VersionResponse(API_VERSION, __version__))
 
 
+async def status(_request: Request) -> Response:
+    """That all models run on this machine."""
+    return responses.json(StatusResponse(Cloud()))
+
+
 async def stats(request: Request) -> Response:
-    """`GET /api/stats`, ollapy's own: the engine's counters of every loaded model, by its name."""
+    """The engine's counters of every loaded model, by its name. Ollapy's own."""
     pool: RunnerPool = request.app.state.pool
-    found: dict[str, dict[str, float | list[int]]] = {}
+    found: dict[str, Counters] = {}
     for name, process in [(str(r.model.name), r.process) for r in pool.runners]:
         with suppress(RunnerStopped):  # it goes while it is asked
             if process:
@@ -37,7 +45,7 @@ async def stats(request: Request) -> Response:
     return responses.json(found)
 
 
-async def _counters(process: RunnerProcess) -> dict[str, float | list[int]]:
+async def _counters(process: RunnerProcess) -> Counters:
     async with aclosing(process.ask(GetStats())) as events:
         answer = await anext(events)
     assert isinstance(answer, Stats)
@@ -45,6 +53,15 @@ async def _counters(process: RunnerProcess) -> dict[str, float | list[int]]:
 
 
 async def shutdown(request: Request) -> Response:
-    """`POST /api/shutdown`, ollapy's own: the daemon ends once this is answered."""
+    """End the daemon, once this is answered. Ollapy's own."""
     request.app.state.stop()
     return responses.json({"status": "stopping"})
+
+
+ENDPOINTS = [
+    Endpoint("/", root, "GET", needs=Scope.NONE),
+    Endpoint("/api/version", version, "GET", gives=VersionResponse, needs=Scope.NONE),
+    Endpoint("/api/status", status, "GET", gives=StatusResponse, needs=Scope.INFER),
+    Endpoint("/api/stats", stats, "GET", gives=dict[str, Counters]),
+    Endpoint("/api/shutdown", shutdown, "POST", gives=dict[str, str]),
+]

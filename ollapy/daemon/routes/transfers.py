@@ -5,8 +5,9 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ollapy.api.ollama import PullRequest
+from ollapy.api.ollama import Progress, PullRequest
 from ollapy.daemon.body import read
+from ollapy.daemon.endpoint import Endpoint
 from ollapy.daemon.operations import answer, replacing
 from ollapy.errors import InvalidRequest
 from ollapy.names import ModelName
@@ -15,7 +16,7 @@ from ollapy.registry import Credentials
 
 
 async def pull(request: Request) -> Response:
-    """`POST /api/pull`. The model that had the name leaves memory when nobody uses it any more."""
+    """Bring a model here. The model that had the name leaves memory when nobody uses it any more."""
     body = await read(request, PullRequest)
     name, puller = ModelName.parse(_checked(body)), _puller(request, body)
     work = replacing(
@@ -25,7 +26,7 @@ async def pull(request: Request) -> Response:
 
 
 async def push(request: Request) -> Response:
-    """`POST /api/push`."""
+    """Bring a model to the registry that its name says."""
     body = await read(request, PullRequest)
     if not body.given:
         raise InvalidRequest("model is required")
@@ -53,3 +54,16 @@ def _puller(request: Request, body: PullRequest) -> Puller:
         credentials=given,
         max_rate=max(body.limit_rate or 0, 0) or None,
     )
+
+
+ENDPOINTS = [
+    Endpoint(
+        f"/api/{handler.__name__}",
+        handler,
+        "POST",
+        takes=PullRequest,
+        gives=Progress,
+        streams=True,
+    )
+    for handler in (pull, push)
+]

@@ -1,0 +1,52 @@
+"""Endpoint: a route, and what a client may know of it."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable
+from enum import StrEnum
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+class Scope(StrEnum):
+    """What a key must allow for a request to be answered."""
+
+    NONE = "none"  # no key at all
+    INFER = "infer"
+    MANAGE = "manage"
+
+
+class Endpoint(Route):
+    """A handler at a path: the types that it takes and gives, whether it streams, which scope it needs.
+
+    Where it streams, `gives` is the type of a record. None is no JSON.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        handler: Handler,
+        *methods: str,
+        takes: Any = None,
+        gives: Any = None,
+        streams: bool = False,
+        needs: Scope = Scope.MANAGE,
+    ) -> None:
+        super().__init__(path, handler, methods=methods)
+        self.handler = handler
+        self.verbs = methods
+        self.takes = takes
+        self.gives = gives
+        self.streams = streams
+        self.needs = needs
+
+    @property
+    def description(self) -> str:
+        """What the handler's docstring says beside its method and path."""
+        return inspect.cleandoc(self.handler.__doc__ or "")

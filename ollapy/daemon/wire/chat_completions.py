@@ -1,0 +1,304 @@
+"""Chat completions: OpenAI's requests to Ollama's chats, and the records of those to completions and chunks. Pure."""
+
+from __future__ import annotations
+
+import json
+import logging
+import secrets
+import time
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from msgspec import UNSET
+
+from ollapy.api import ollama, openai, sse
+from ollapy.api.ollama import ChatRequest, ChatResponse, Message
+from ollapy.api.openai import (
+    AnswerMessage,
+    ChatCompletion,
+    ChatCompletionChunk,
+    ChatCompletionRequest,
+    Choice,
+    ChunkChoice,
+    ContentPart,
+    Delta,
+    RequestMessage,
+    ResponseFormat,
+)
+from ollapy.errors import InvalidRequest, OllapyError, Unsupported
+
+from . import asked, counts, failures
+
+logger = logging.getLogger(__name__)
+
+_ROLES = {"developer": "system", "function": "tool"}
+
+
+def requests(body: ChatCompletionRequest) -> list[ChatRequest]:
+    """The chats that make the choices, which differ in their seeds alone."""
+    _check(body)
+    tokens = body.max_completion_tokens
+    options = asked.options(body, body.max_tokens if tokens is None else tokens)
+    reasoning = body.reasoning or openai.Reasoning()
+    shared = {
+        **asked.own(body),
+        "messages": messages(body.messages or []),
+        "tools": _tools(body),
+        "tool_choice": body.tool_choice,
+        "parallel_tool_calls": body.parallel_tool_calls,
+        "format": _format(body.response_format),
+        "think": asked.think(body.reasoning_effort or reasoning.effort)
+        if body.think is None
+        else body.think,
+        "think_if_able": body.think is None,
+        "logprobs": body.logprobs,
+        "top_logprobs": body.top_logprobs,
+        "logit_bias": body.logit_bias,
+    }
+    count = asked.num_choices("n", body.n)
+    return [
+        ChatRequest(options=asked.seeded(options, i), **shared) for i in range(count)
+    ]
+
+
+def messages(given: Sequence[RequestMessage]) -> list[Message]:
+    """The conversation, each result under the name of the tool that was called."""
+    names = {call.id: call.function.name for m in given for call in m.tool_calls or []}
+    return [_message(m, m.name or names.get(m.tool_call_id)) for m in given]
+
+
+def completion(
+    body: ChatCompletionRequest, answers: Sequence[ChatResponse]
+) -> ChatCompletion:
+    """The whole answer, of one record a choice."""
+    return ChatCompletion(
+        id=new_id(),
+        created=int(time.time()),
+        model=body.model,
+        choices=[_choice(index, answer) for index, answer in enumerate(answers)],
+        usage=usage(answers),
+    )
+
+
+class Chunks:
+    """A streamed completion: for each choice its role, its pieces and one finish; then the usage, if wanted."""
+
+    media_type = sse.MEDIA_TYPE
+
+    def __init__(self, body: ChatCompletionRequest) -> None:
+        self._body = body
+        self._id, self._created = new_id(), int(time.time())
+        self._begun: set[int] = set()
+        self._calling: set[int] = set()
+        self._finals: dict[int, ChatResponse] = {}
+
+    def feed(self, item: tuple[int, ChatResponse]) -> bytes:
+        """The events of a choice's next record."""
+        index, record = item
+        deltas = list(_deltas(record))
+        if index not in self._begun:
+            self._begun.add(index)
+            deltas.insert(0, Delta(role="assistant", content=""))
+        if record.message.tool_calls:
+            self._calling.add(index)
+        if record.logprobs and not deltas:
+            deltas = [Delta(content="")]
+        choices = [ChunkChoice(index, delta) for delta in deltas]
+        if record.logprobs:
+            choices[-1] = ChunkChoice(index, deltas[-1], logprobs=logprobs(record))
+        if record.done:
+            self._finals[index] = record
+            reason = _reason(record, calls=index in self._calling)
+            choices.append(ChunkChoice(index, Delta(), reason))
+        return b"".join(self._event([choice]) for choice in choices)
+
+    def finish(self) -> bytes:
+        """The end of a stream that is whole."""
+        options = self._body.stream_options
+        if not options or not options.include_usage:
+            return sse.DONE
+        finals = [self._finals[index] for index in sorted(self._finals)]
+        return self._event([], usage=usage(finals)) + sse.DONE
+
+    def fail(self, exc: OllapyError) -> bytes:
+        """The end of one that is not."""
+        return sse.event(failures.of_openai(exc))
+
+    def _event(self, choices: list[ChunkChoice], **more: Any) -> bytes:
+        return sse.event(
+            ChatCompletionChunk(
+                id=self._id,
+                created=self._created,
+                model=self._body.model,
+                choices=choices,
+                **more,
+            )
+        )
+
+
+def new_id(prefix: str = "chatcmpl-") -> str:
+    """An identifier that no other answer has."""
+    return prefix + secrets.token_hex(12)
+
+
+def usage(finals: Iterable[ollama.InferenceResponse], prompts: int = 1) -> openai.Usage:
+    """The counts of all choices together."""
+    total = counts.together(finals, prompts)
+    return openai.Usage(
+        prompt_tokens=total.prompt,
+        completion_tokens=total.answer,
+        total_tokens=total.prompt + total.answer,
+        prompt_tokens_details=openai.PromptDetails(total.cached),
+        completion_tokens_details=openai.CompletionDetails(total.thought),
+    )
+
+
+def logprobs(record: ChatResponse) -> openai.Logprobs | None:
+    """A record's log-probabilities."""
+    if not record.logprobs:
+        return None
+    return openai.Logprobs(
+        [
+            openai.TokenLogprob(
+                p.token,
+                p.logprob,
+                p.bytes,
+                [
+                    openai.TopLogprob(t.token, t.logprob, t.bytes)
+                    for t in p.top_logprobs
+                ],
+            )
+            for p in record.logprobs
+        ]
+    )
+
+
+def calls(record: ChatResponse, *, numbered: bool) -> list[openai.ToolCall]:
+    """A record's calls, in deltas with their numbers."""
+    return [
+        openai.ToolCall(
+            openai.FunctionText(
+                call.function.name,
+                json.dumps(call.function.arguments, ensure_ascii=False),
+            ),
+            id=call.id,
+            index=(call.function.index or 0) if numbered else UNSET,
+        )
+        for call in record.message.tool_calls or []
+    ]
+
+
+def _check(body: ChatCompletionRequest) -> None:
+    if not body.model:
+        raise InvalidRequest("model is required")
+    if not body.messages:
+        raise InvalidRequest("[] is too short - 'messages'")
+    if body.functions or body.function_call:
+        raise Unsupported(
+            "functions and function_call are not supported, use tools and tool_choice"
+        )
+    if set(body.modalities or []) - {"text"}:
+        raise Unsupported(
+            'this server answers in text alone, modalities must be ["text"]'
+        )
+    if body.top_logprobs and not body.logprobs:
+        raise InvalidRequest("top_logprobs needs logprobs to be true")
+    if body.web_search_options:
+        logger.warning("option ignored name=web_search_options")
+
+
+def _tools(body: ChatCompletionRequest) -> list[dict[str, Any]] | None:
+    for index, tool in enumerate(body.tools or []):
+        where = f"tools[{index}]"
+        if tool.get("type", "function") != "function":
+            raise Unsupported(f'{where}: only tools of type "function" are supported')
+        function = tool.get("function")
+        if not isinstance(function, dict):
+            raise InvalidRequest(f"{where} has no function")
+        asked.tool(function.get("name"), None, function.get("parameters"), where)
+    return body.tools
+
+
+def _format(given: ResponseFormat | None) -> Any:
+    match given:
+        case None | ResponseFormat(type="text"):
+            return None
+        case ResponseFormat(type="json_object"):
+            return given.schema or "json"
+        case ResponseFormat(type="json_schema"):
+            if given.json_schema is None or given.json_schema.schema is None:
+                raise InvalidRequest("response_format has no json_schema.schema")
+            return given.json_schema.schema
+    raise InvalidRequest(
+        'response_format.type must be "text", "json_object" or "json_schema"'
+    )
+
+
+def _message(given: RequestMessage, tool_name: str | None) -> Message:
+    role = given.role.lower()
+    parts = given.content if isinstance(given.content, list) else []
+    texts = [given.content] if isinstance(given.content, str) else _texts(parts)
+    calls = [
+        ollama.ToolCall(
+            ollama.FunctionCall(
+                call.function.name, asked.arguments(call.function.arguments), index
+            ),
+            call.id or "",
+        )
+        for index, call in enumerate(given.tool_calls or [])
+    ]
+    role = _ROLES.get(role, role)
+    return Message(
+        role,
+        "\n".join(texts),
+        given.reasoning_content or given.reasoning,
+        images=_images(parts) or None,
+        tool_calls=calls or None,
+        tool_name=tool_name if role == "tool" else None,
+        tool_call_id=given.tool_call_id,
+    )
+
+
+def _texts(parts: list[ContentPart]) -> list[str]:
+    for part in parts:
+        if part.type not in ("text", "image_url", "refusal"):
+            raise Unsupported(
+                f'content of type "{part.type[:40]}" is not supported, only text and image_url are'
+            )
+    return [
+        part.text or part.refusal or "" for part in parts if part.type != "image_url"
+    ]
+
+
+def _images(parts: list[ContentPart]) -> list[str]:
+    urls = [part.image_url for part in parts if part.type == "image_url"]
+    return [asked.image(u if isinstance(u, str) else u.url if u else "") for u in urls]
+
+
+def _choice(index: int, answer: ChatResponse) -> Choice:
+    message, found = answer.message, calls(answer, numbered=False)
+    told = AnswerMessage(
+        "assistant",
+        (message.content or "") or (None if found else ""),
+        message.thinking or UNSET,
+        message.thinking or UNSET,
+        found or UNSET,
+    )
+    return Choice(index, told, _reason(answer, calls=bool(found)), logprobs(answer))
+
+
+def _deltas(record: ChatResponse) -> Iterable[Delta]:
+    """What a record adds, each kind in a chunk of its own."""
+    message = record.message
+    if message.thinking:
+        yield Delta(reasoning=message.thinking, reasoning_content=message.thinking)
+    if message.content:
+        yield Delta(content=message.content)
+    for call in calls(record, numbered=True):
+        yield Delta(tool_calls=[call])
+
+
+def _reason(record: ChatResponse, *, calls: bool) -> str:
+    if calls and record.done_reason == "stop":
+        return "tool_calls"
+    return record.done_reason or "stop"
