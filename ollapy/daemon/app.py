@@ -18,7 +18,6 @@ from ollapy.settings import Settings
 from ollapy.store import Store
 
 from . import responses
-from .endpoint import Endpoint, Scope
 from .generation import Generation
 from .operations import Operations
 from .pool import RunnerPool
@@ -36,7 +35,7 @@ ENDPOINTS = [
     *care.ENDPOINTS,
     *inference.ENDPOINTS,
     *text.ENDPOINTS,
-    Endpoint("/v1/chat/completions", openai.chat_completion, "POST", needs=Scope.INFER),
+    *openai.ENDPOINTS,
 ]
 
 

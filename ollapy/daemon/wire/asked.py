@@ -26,6 +26,8 @@ _EFFORTS: dict[str, bool | str] = {
 
 def own(request: OwnFields) -> dict[str, Any]:
     """The fields that mean the same there and here; nothing is truncated unless that is asked for."""
+    if not request.model:
+        raise InvalidRequest("model is required")
     return {
         "model": request.model,
         "keep_alive": request.keep_alive,

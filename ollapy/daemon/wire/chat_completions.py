@@ -189,8 +189,6 @@ def calls(record: ChatResponse, *, numbered: bool) -> list[openai.ToolCall]:
 
 
 def _check(body: ChatCompletionRequest) -> None:
-    if not body.model:
-        raise InvalidRequest("model is required")
     if not body.messages:
         raise InvalidRequest("[] is too short - 'messages'")
     if body.functions or body.function_call:
