@@ -52,7 +52,7 @@ def generate(
         return None
     template = request.template or model.template or None
     if request.raw or request.suffix or request.tokens:
-        return _complete(request, chosen, template)
+        return _complete(request, chosen, None if request.raw else template)
     messages = _generate_messages(request, model)
     prefix = request.context
     return _chat(request, chosen, messages, think, template, prefix=prefix)

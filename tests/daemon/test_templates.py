@@ -12,6 +12,7 @@ from tests.support.daemon import Daemon
 from tests.support.models import add_model
 
 ROUNDS = "{{ if .System }}S:{{ .System }}\n{{ end }}{{ if .Prompt }}U:{{ .Prompt }}\n{{ end }}A:{{ .Response }}\n"
+ENDLESS = b"{{ if eq .Prompt `x` }}{{ range 999999999 }}{{ end }}{{ end }}{{ .Prompt }}"
 CALL = '<tool_call>{"name": "weather", "arguments": {"city": "Rome"}}</tool_call>'
 
 
@@ -26,9 +27,7 @@ def models(daemon: Daemon) -> None:
     add_model(
         daemon.models, "failing", weights, template=b"{{ range .System }}{{ end }}"
     )
-    add_model(
-        daemon.models, "endless", weights, template=b"{{ range 999999999 }}{{ end }}"
-    )
+    add_model(daemon.models, "endless", weights, template=ENDLESS)
     add_model(daemon.models, "broken", weights, template=b"\n{{ if }}")
     for name, thinking in (("caller", ""), ("thinker", "Hm.")):
         write_scripted(folder / f"{name}.gguf", CALL, thinking=thinking)
@@ -96,6 +95,14 @@ def test_templates_of_models_with_the_same_weights_are_their_own(
         )
 
 
+def test_raw_prompts_have_no_template(daemon: Daemon) -> None:
+    raw = {"model": "gap", "prompt": "be", "raw": True}
+
+    assert rendered(daemon, "/api/generate", **raw) == "be"
+    error = refusal(daemon, "/api/generate", **raw, suffix="fore")
+    assert "vocabulary has no tokens" in error
+
+
 def test_an_answer_comes_through_a_template(daemon: Daemon) -> None:
     answer = daemon.generate("Why?", model="rounds", think=None)
 
@@ -160,7 +167,7 @@ def test_what_fails_is_told_and_the_runner_lives_on(daemon: Daemon) -> None:
     assert "line 1" in refusal(daemon, **ask, model="rounds", template="{{ .Prompt")
     assert "line 2: missing value for if" in refusal(daemon, **ask, model="broken")
     assert "can't iterate over" in refusal(daemon, **ask, model="failing", system="s")
-    assert "more than" in refusal(daemon, **ask, model="endless")
+    assert "steps" in refusal(daemon, **ask, model="endless")
     assert daemon.generate("x", model="rounds", think=None)["response"] == "Well."
 
 
