@@ -54,6 +54,8 @@ def listing(repository: str, info: ModelInfo) -> Listing:
 
 
 def _file(file: RepoSibling) -> RepoFile:
+    if not isinstance(file.rfilename, str):
+        raise TypeError("a file's name is no text")
     digest, size = None, file.size
     if file.lfs is not None:
         size = file.lfs.size

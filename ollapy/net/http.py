@@ -2,7 +2,7 @@
 
 On the standard library's http.client, whose `readinto` fills the caller's own buffer: a gigabyte costs next to no
 Python. Redirects are followed by the rules of `addresses` and `urls`; what the caller sends along, credentials
-above all, goes to the URL's own origin alone.
+above all, goes to the URL's own origin alone, but for what is asked for.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from .urls import Url
 
 _MAX_REDIRECTS = 5
 _BLOCK = 1 << 18  # bytes of a body sent at once
+_ANYWHERE = ("accept", "range")  # headers that a redirect takes along
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 
@@ -113,7 +114,9 @@ class Http:
         trail, line = self._trail(came_from), line or Line()
         for _ in range(_MAX_REDIRECTS + 1):
             self._check_scheme(here, first)
-            sent = dict(headers or {}) if here.origin == first.origin else {}
+            sent = headers or {}
+            if here.origin != first.origin:
+                sent = {k: v for k, v in sent.items() if k.lower() in _ANYWHERE}
             with self._ask(method, here, sent, body, trail, line) as response:
                 target = response.headers.get("location")
                 if response.status not in _REDIRECTS or not target or body is not None:
