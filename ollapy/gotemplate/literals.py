@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from math import isfinite
 
 from .text import decoded, encoded
 
@@ -116,14 +117,13 @@ def number(text: str) -> int | float:
         return _overflow(text)
     if digits := _DIGITS.fullmatch(text):
         return _integer(digits, text)
-    plain = text.replace("_", "")
-    if _HEX_FLOAT.fullmatch(plain):
-        return _finite(float.fromhex(plain), text)
+    if _HEX_FLOAT.fullmatch(plain := text.replace("_", "")):
+        return _hex_float(plain, text)
     if _FLOAT.fullmatch(text):
         if not any(letter in text for letter in ".eE"):  # 089: Go's own words
             return _overflow(text)
         return _finite(float(text), text)
-    raise ValueError(f"illegal number syntax: {quote(text)}")
+    raise _illegal(text)
 
 
 def _integer(digits: re.Match[str], text: str) -> int:
@@ -139,7 +139,18 @@ def _overflow(text: str) -> int:
     raise ValueError(f"integer overflow: {quote(text)}")
 
 
+def _hex_float(plain: str, text: str) -> float:
+    try:
+        return float.fromhex(plain)
+    except (ValueError, OverflowError):
+        raise _illegal(text) from None
+
+
 def _finite(value: float, text: str) -> float:
-    if value in (float("inf"), float("-inf")):
-        raise ValueError(f"illegal number syntax: {quote(text)}")
+    if not isfinite(value):
+        raise _illegal(text)
     return value
+
+
+def _illegal(text: str) -> ValueError:
+    return ValueError(f"illegal number syntax: {quote(text)}")

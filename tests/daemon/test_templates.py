@@ -95,6 +95,16 @@ def test_templates_of_models_with_the_same_weights_are_their_own(
         )
 
 
+def test_a_created_model_has_its_template(daemon: Daemon) -> None:
+    made = {"model": "made", "from": "tiny", "stream": False}
+    response = daemon.post("/api/create", **made, template="Q: {{ .Prompt }}\nA: ")
+    assert response.status_code == 200, response.text
+
+    assert rendered(daemon, "/api/generate", model="made", prompt="x") == "Q: x\nA: "
+    error = refusal(daemon, "/api/create", **made, template="a\n{{ .Prompt }")
+    assert error.startswith("template error: line 2: ")
+
+
 def test_raw_prompts_have_no_template(daemon: Daemon) -> None:
     raw = {"model": "gap", "prompt": "be", "raw": True}
 
