@@ -28,6 +28,7 @@ from ollapy.names import ModelName
 from ollapy.operation import Operation
 from ollapy.store import Layer, Manifest, Store
 from ollapy.store.manifests import CONFIG_TYPE, LAYER_TYPE
+from ollapy.store.prune import Limits
 from tests.support.failpoints import Failpoints, Fault
 from tests.support.offer import CONFIG, puller
 
@@ -104,9 +105,14 @@ def prune(models: Path) -> None:
     Store(models).prune()
 
 
+def sweep(models: Path) -> None:
+    """Delete all that nobody needs now, however young."""
+    Store(models).prune(Limits(blobs=0, downloads=0))
+
+
 OPERATIONS: dict[str, Callable[..., None]] = {
     call.__name__: call
-    for call in (pull, copy, remove, upload, adopt, create, build, prune)
+    for call in (pull, copy, remove, upload, adopt, create, build, prune, sweep)
 }
 
 
