@@ -310,7 +310,9 @@ def _thought(message: Chat, form: Format, parser: Parser) -> Thought | None:
     """What comes before an answer that must be something: the model thinks where it is asked to."""
     if parser.is_thinking:
         return Thought("", form.tag_after_thought)
-    if not (message.think and form.thinks and parser.may_think):
+    # messages with headers begin with one: without a thought there would be none
+    wanted = message.think or form.headers
+    if not (wanted and form.thinks and parser.may_think):
         return None
     # a call or text is told from a thought by its beginning, what a grammar asks for may not be
     is_optional = message.grammar is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
@@ -226,6 +227,24 @@ def test_a_budget_as_an_option(daemon: Daemon) -> None:
     assert answer["ollapy"]["thinking_cut"]
     assert answer["ollapy"]["thinking_tokens"] >= 3
     assert said(answer)[0]
+
+
+def test_an_answer_in_json_after_a_thought_that_was_cut(daemon: Daemon) -> None:
+    schema = {
+        "type": "object",
+        "properties": {"n": {"type": "integer", "maximum": 99}},
+        "required": ["n"],
+        "additionalProperties": False,
+    }
+    messages = [{"role": "user", "content": "What is 37 + 48?"}]
+    answer, _ = chat(
+        daemon, model="tiny", stream=False, messages=messages, think=5, format=schema
+    )
+    content, thought, _ = said(answer)
+
+    assert thought
+    assert answer["ollapy"]["thinking_cut"]
+    assert list(json.loads(content)) == ["n"]
 
 
 @pytest.mark.parametrize(
