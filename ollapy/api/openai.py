@@ -1,8 +1,6 @@
 """OpenAI's wire types: chat completions, completions, embeddings and models.
 
-Unknown fields are ignored and null is the same as absent. Every request also takes what Ollama's own
-API knows and OpenAI's does not: `options`, `num_ctx`, `keep_alive`, and ollapy's `truncate` and `priority`.
-What is UNSET is left out of an answer, what is None is null.
+Unknown fields are ignored and null is the same as absent. What is UNSET is left out of an answer, what is None is null.
 """
 
 from __future__ import annotations
@@ -12,18 +10,9 @@ from typing import Any, Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from .own import OwnFields
+
 FINGERPRINT = "fp_ollapy"
-
-
-class OwnFields(msgspec.Struct, frozen=True):
-    """The model, and what ollapy adds to all requests."""
-
-    model: str = ""
-    options: dict[str, Any] | None = None
-    num_ctx: Any = None
-    keep_alive: float | str | None = None
-    truncate: bool | None = None
-    priority: str | None = None
 
 
 class StreamOptions(msgspec.Struct, frozen=True):

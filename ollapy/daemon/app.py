@@ -21,7 +21,17 @@ from . import responses
 from .generation import Generation
 from .operations import Operations
 from .pool import RunnerPool
-from .routes import care, creation, inference, models, openai, status, text, transfers
+from .routes import (
+    anthropic,
+    care,
+    creation,
+    inference,
+    models,
+    openai,
+    status,
+    text,
+    transfers,
+)
 from .security import Gate
 from .tidying import tidy
 
@@ -36,6 +46,7 @@ ENDPOINTS = [
     *inference.ENDPOINTS,
     *text.ENDPOINTS,
     *openai.ENDPOINTS,
+    *anthropic.ENDPOINTS,
 ]
 
 

@@ -7,7 +7,8 @@ import re
 from typing import Any
 
 from ollapy.api.ollama import Tool
-from ollapy.api.openai import OwnFields, TextRequest
+from ollapy.api.openai import TextRequest
+from ollapy.api.own import OwnFields
 from ollapy.errors import InvalidRequest, Unsupported
 
 MAX_CHOICES = 32

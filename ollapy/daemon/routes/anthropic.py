@@ -1,0 +1,66 @@
+"""Anthropic's routes: decode, translate, ask, encode."""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+from functools import partial
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from ollapy.api.anthropic import CountRequest, Message, MessagesRequest, TokenCount
+from ollapy.api.ollama import ChatRequest, ChatResponse
+from ollapy.daemon import responses
+from ollapy.daemon.body import read
+from ollapy.daemon.disconnect import unless_gone
+from ollapy.daemon.endpoint import Endpoint, Scope
+from ollapy.daemon.generation import Generation
+from ollapy.daemon.wire import messages
+
+from .inference import answer, generation, join_chat, prioritized
+
+
+async def message(request: Request) -> Response:
+    """Answer in a conversation, as Anthropic has it."""
+    body = await read(request, MessagesRequest)
+    records = generation(request).chat(prioritized(request, messages.request(body)))
+    encoding = messages.Events(body) if body.stream else None
+    return await answer(request, records, partial(_whole, body), encoding)
+
+
+async def count(request: Request) -> Response:
+    """How many tokens the prompt of such a conversation has."""
+    ask = messages.counting(await read(request, CountRequest))
+    counted = await unless_gone(request, _counted(generation(request), ask))
+    return responses.json(counted)
+
+
+def _whole(body: MessagesRequest, records: list[ChatResponse]) -> Message:
+    return messages.message(body, join_chat(records))
+
+
+async def _counted(pipeline: Generation, ask: ChatRequest) -> TokenCount:
+    async with aclosing(pipeline.chat(ask)) as records:
+        record = await anext(records)
+    return TokenCount(record.prompt_eval_count)
+
+
+ENDPOINTS = [
+    Endpoint(
+        "/v1/messages",
+        message,
+        "POST",
+        takes=MessagesRequest,
+        gives=Message,
+        streams=True,
+        needs=Scope.INFER,
+    ),
+    Endpoint(
+        "/v1/messages/count_tokens",
+        count,
+        "POST",
+        takes=CountRequest,
+        gives=TokenCount,
+        needs=Scope.INFER,
+    ),
+]
