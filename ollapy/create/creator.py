@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 
@@ -12,6 +12,7 @@ import msgspec
 from ollapy.api.ollama import Progress
 from ollapy.errors import InvalidRequest, ModelNotFound
 from ollapy.gguf import read_header
+from ollapy.names import Digest
 from ollapy.operation import Operation
 from ollapy.store import Layer, Manifest, Store
 from ollapy.store.durable import translated
@@ -44,9 +45,20 @@ class Creator:
     store: Store
     env: Mapping[str, str]
     operation: Operation
+    _made: set[Digest] = field(default_factory=set, init=False)
 
     def create(self, recipe: Recipe) -> Progress:
         """Make the model. Until the last moment its name means what it meant before."""
+        try:
+            self._create(recipe)
+        finally:
+            if (
+                self._made
+            ):  # of weights that were quantized the whole ones, and all where it fails
+                self.store.discard(self._made)
+        return Progress("success")
+
+    def _create(self, recipe: Recipe) -> None:
         with self.store.lease(*recipe.digests) as lease:
             base = self._quantized(self._base(recipe, lease), recipe, lease)
             drafts, texts = self._drafts(recipe), dict(_texts(recipe, base))
@@ -58,7 +70,6 @@ class Creator:
             self.operation.status("writing manifest")
             if self.store.put(recipe.name, manifest):
                 self.operation.status("removing unused layers")
-        return Progress("success")
 
     def _base(self, recipe: Recipe, lease: Lease) -> Base:
         files = self._files(recipe, lease)
@@ -101,7 +112,7 @@ class Creator:
                     link = Path(folder) / file.name
                     link.parent.mkdir(parents=True, exist_ok=True)
                     link.symlink_to(file.path.absolute())
-            return self._made(
+            return self._make(
                 lambda target: convert(Path(folder), target, self.operation, self.env),
                 lease,
             )
@@ -117,13 +128,13 @@ class Creator:
             return base
         check_quantizable(base.header)
         quantization = Quantization(base.weights, base.header, str(recipe.file_type))
-        file = self._made(
+        file = self._make(
             lambda target: quantization.run(target, self.operation, self.env), lease
         )
         self.operation.status("verifying conversion")
         return base.with_weights(file, read_header(file.path))
 
-    def _made(self, write: Callable[[Path], None], lease: Lease) -> Upload:
+    def _make(self, write: Callable[[Path], None], lease: Lease) -> Upload:
         """The blob of what `write` puts into the file that it is given."""
 
         def told(_completed: int) -> None:
@@ -131,6 +142,7 @@ class Creator:
 
         blobs = self.store.blobs
         digest = blobs.make(write, hold=lease.add, told=told)
+        self._made.add(digest)
         path = blobs.path(digest)
         return Upload(PurePosixPath("model.gguf"), digest, path, path.stat().st_size)
 
