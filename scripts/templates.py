@@ -20,6 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ollapy.api.ollama import FunctionCall, Message, ToolCall
+from ollapy.chat.go_template import GoChatTemplate
 from ollapy.chat.jinja import ChatTemplate
 from ollapy.chat.learn import TOOLS, Traits, learn
 from ollapy.chat.parser import Parser
@@ -93,7 +94,8 @@ class _NoVocabulary:
 def examine(path: Path) -> Row:
     """The row of a template file."""
     started = time.perf_counter()
-    template = ChatTemplate(path.read_text())
+    is_go = path.suffix == ".gotmpl"
+    template = (GoChatTemplate if is_go else ChatTemplate)(path.read_text())
     traits = learn(template)
     row = Row(path.stem, traits, (time.perf_counter() - started) * 1000)
     renderer = Renderer(
@@ -157,7 +159,8 @@ def refusals(paths: Iterable[Path]) -> list[str]:
 
 def main() -> int:
     """Print the table."""
-    rows = [examine(path) for path in sorted(Path(sys.argv[1]).glob("*.jinja"))]
+    paths = sorted(Path(sys.argv[1]).iterdir())
+    rows = [examine(path) for path in paths if path.suffix in (".jinja", ".gotmpl")]
     columns = (
         "template",
         "ms",

@@ -80,8 +80,7 @@ def _cut_node(node: Node, name: str) -> tuple[Node, bool]:
         return node, False
     body, found = _cut(node.body, name)
     otherwise = node.otherwise
-    if not found and otherwise:
-        otherwise, found = _cut(otherwise, name)
-    elif found:
-        otherwise = None
+    if otherwise:
+        otherwise, in_otherwise = _cut(otherwise, name)
+        found = found or in_otherwise
     return Branch(node.word, node.pipe, body, otherwise, node.line), found

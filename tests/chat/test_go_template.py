@@ -12,6 +12,7 @@ import pytest
 from ollapy.chat.go_template import GoChatTemplate
 from ollapy.chat.learn import learn
 from ollapy.errors import InvalidRequest
+from scripts.templates import refusals
 
 FOLDER = Path(__file__).with_name("go")
 TEMPLATES = {path.stem: path.read_text() for path in FOLDER.glob("*.gotmpl")}
@@ -213,6 +214,11 @@ def test_what_a_model_writes_is_learned_from_its_template(name: str) -> None:
     assert (traits.thinking, traits.tools) == (thinking, start is not None)
     assert calls[:1] == ([start] if start else [])
     assert any(known.endswith(opening) for known in traits.openings)
+
+
+def test_every_kind_of_conversation_is_in_the_prompt() -> None:
+    """With system texts, tools and their results, and answers to go on from, whatever the template knows of them."""
+    assert refusals(FOLDER.glob("*.gotmpl")) == []
 
 
 def test_a_place_for_a_gap_is_found() -> None:
