@@ -22,9 +22,11 @@ from rich.table import Table
 from ollapy.api.ollama import FunctionCall, Message, ToolCall
 from ollapy.chat.go_template import GoChatTemplate
 from ollapy.chat.jinja import ChatTemplate
-from ollapy.chat.learn import TOOLS, Traits, learn
+from ollapy.chat.learn import learn
 from ollapy.chat.parser import Parser
+from ollapy.chat.probes import TOOLS
 from ollapy.chat.render import Rendered, Renderer
+from ollapy.chat.traits import Traits
 from ollapy.errors import InvalidRequest
 
 _CALLS = [

@@ -10,8 +10,8 @@ from ollapy.api.ollama import ContextReport, Message, Tool
 from ollapy.errors import PromptTooLong
 
 from .foreign import Foreign, Vocabulary
-from .learn import Traits, standing
-from .turns import turns
+from .traits import Traits
+from .turns import standing, turns
 
 _MAX_OPENING = (
     64  # characters at a prompt's end to look at where its template is a stranger

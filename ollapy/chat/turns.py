@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -11,7 +12,16 @@ import msgspec
 from ollapy.api.ollama import Message, ToolCall
 
 from .formats import Calls, Style
-from .learn import Shape, Traits
+from .traits import Shape, Traits
+
+
+def standing(tools: list[dict[str, Any]] | None) -> dict[str, Any]:
+    """What is the same for every request; the last two are what Firefunction calls tools and time."""
+    return {
+        "tools": tools or None,
+        "functions": msgspec.json.format(msgspec.json.encode(tools or [])).decode(),
+        "datetime": datetime.now().strftime("%B %d %Y"),
+    }
 
 
 def turns(messages: list[Message], traits: Traits) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from ollapy.api.ollama import Tool
-from ollapy.chat.learn import Traits
+from ollapy.chat.traits import Traits
 from ollapy.errors import InvalidRequest, Unsupported
 from ollapy.grammar.calls import Calling, Function
 from ollapy.grammar.schema import prepared

@@ -12,9 +12,9 @@ import msgspec
 
 from ollapy.api.ollama import ContextReport
 from ollapy.chat.formats import CALLS, Calls, Format
-from ollapy.chat.learn import PLAIN, Traits
 from ollapy.chat.parser import Parser
 from ollapy.chat.render import Prompt, Renderer, too_long
+from ollapy.chat.traits import PLAIN, Traits
 from ollapy.engine.budget import Budget
 from ollapy.engine.packer import EmbedJob
 from ollapy.engine.sequence import Sequence

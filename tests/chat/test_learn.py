@@ -9,7 +9,8 @@ import pytest
 
 from ollapy.chat.formats import Style
 from ollapy.chat.jinja import ChatTemplate
-from ollapy.chat.learn import Shape, Traits, learn
+from ollapy.chat.learn import learn
+from ollapy.chat.traits import Shape, Traits
 from scripts.templates import refusals
 
 REAL = Path(os.environ.get("OLLAPY_TEST_TEMPLATES", "/work/shared/templates"))

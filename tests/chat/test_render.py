@@ -11,8 +11,8 @@ import pytest
 from ollapy.api.ollama import FunctionCall, Message, ToolCall
 from ollapy.chat.formats import Calls, Format, Style
 from ollapy.chat.jinja import ChatTemplate
-from ollapy.chat.learn import PLAIN, Shape, Traits
 from ollapy.chat.render import Renderer
+from ollapy.chat.traits import PLAIN, Shape, Traits
 from ollapy.errors import PromptTooLong
 
 SOURCE = (

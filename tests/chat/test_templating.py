@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from ollapy.chat.learn import Traits
+from ollapy.chat.traits import Traits
 from ollapy.errors import InvalidRequest
 from ollapy.templating import Abilities, Source, TemplateProcess
 from tests.support.waiting import eventually
