@@ -11,7 +11,7 @@ from typing import Any
 from ollapy.chat.formats import Calls
 from ollapy.chat.sample import Part, Piece, Sample, Tags
 
-from .text import SPACE, escaped, quoted, spelled
+from .text import SPACE, after_tag, escaped, quoted, spelled
 
 _ANY_TEXT = "/(?s:.*)/"
 _BRACKETS = re.compile(r"[\s\"}\])]*")
@@ -42,8 +42,8 @@ class Calling:
 
     @property
     def tags(self) -> tuple[str, ...]:
-        """The tags around runs and calls."""
-        return self.form.start, self.form.end, *self.form.each
+        """The tags around which there may be blanks: those of runs, and the ends of calls."""
+        return self.form.start, self.form.end, self.form.each[1]
 
     @property
     def opening(self) -> str:
@@ -80,14 +80,15 @@ def _before(text: str, ends: Iterable[str]) -> str:
 def call_rules(calling: Calling) -> list[str]:
     """`run`, one call or several from the opening to the closing, and `rest`, the same without its marker."""
     start, tags = calling.form.start, calling.tags
-    rest = f"{SPACE} {spelled(calling.opening.removeprefix(start).lstrip(), tags)}"
+    rest = spelled(calling.opening.removeprefix(start), tags)
+    opened = " ".join([*after_tag(start), rest.removeprefix(SPACE)])
     following = f" ({spelled(calling.between, tags)} call)*" if calling.between else ""
     closing = spelled(calling.closing.rstrip(), tags).removesuffix(SPACE)
     body = f"call{following} {closing}"
     names = [f"call_{number}" for number in range(len(calling.functions))]
     return [
         f"run: {quoted(start)} rest",
-        f"rest: {rest} {body}",
+        f"rest: {opened} {body}",
         f"call: {' | '.join(names)}",
         *(
             rule
@@ -190,8 +191,8 @@ def _argument_rules(
         value = _json(_part(schema, function.parameters))
         return [f"{rule}: {opening} {SPACE} {value} {end}"]
     if texts:
-        choice = " | ".join(map(quoted, texts))
-        return [f"{rule}: {opening} {SPACE} ({choice}) {end}"]
+        choice = " | ".join(quoted(before + text + tags.end) for text in texts)
+        return [f"{rule}: {spelled(tags.name)} {quoted(key)} ({choice})"]
     return [
         f"{rule}: {opening} {rule}_text",
         f"{rule}_text[lazy]: /(?s:.*){escaped(tags.end.lstrip())}/",

@@ -15,7 +15,7 @@ from ollapy.errors import InvalidRequest
 
 from .calls import Calling, call_rules, free_rules
 from .schema import prepared
-from .text import BLANK_RULES, SPACE, escaped, quoted
+from .text import SPACE, SPACE_RULE, escaped, quoted
 
 MAX_LARK = 32 << 10  # characters; a regular expression in it costs its square
 MAX_REGEX = 4096
@@ -45,7 +45,7 @@ def program(
 
     With both the answer is either a call or what the grammar says.
     """
-    rules = [_OPTIONS, *_thought_rules(thought), *BLANK_RULES]
+    rules = [_OPTIONS, *_thought_rules(thought), SPACE_RULE]
     if calling:
         rules += call_rules(calling)
     if calling and not grammar and not calling.is_required:

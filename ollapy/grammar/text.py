@@ -7,9 +7,9 @@ import re
 from collections.abc import Iterable
 from itertools import groupby
 
-# What rules call a few blanks, or none; and at least one, between words.
-SPACE, BLANK = "SPACE", "BLANK"
-BLANK_RULES = (r"SPACE: /[ \t\n]{0,8}/", r"BLANK: /[ \t\n]{1,8}/")
+# What rules call a few blanks, or none.
+SPACE = "SPACE"
+SPACE_RULE = r"SPACE: /[ \t\n]{0,8}/"
 
 _RUN = r"\s+"
 _WORD_END = re.compile(r"[\w\"']$")
@@ -22,19 +22,26 @@ def quoted(text: str) -> str:
 
 
 def spelled(text: str, tags: Iterable[str] = ()) -> str:
-    """A text as a rule's items: with any blanks where it has some, and with some or none around its whole tags."""
+    """A text as a rule's items: with any blanks where it has some, and with some or none around its whole tags.
+
+    Blanks between words stay as they are.
+    """
     marks = [re.escape(tag) for tag in tags if tag]
     parts = [part for part in re.split(f"({'|'.join([*marks, _RUN])})", text) if part]
     items: list[str] = []
     for before, part, after in zip(["", *parts], parts, [*parts[1:], ""], strict=False):
         if part.isspace():
-            items.append(BLANK if _are_words(before, after) else SPACE)
+            items.append(quoted(part) if _are_words(before, after) else SPACE)
         elif part in tags:
-            after_tag = [SPACE] if part.endswith((">", "]")) else []
-            items += [SPACE, quoted(part), *after_tag]
+            items += [SPACE, quoted(part), *after_tag(part)]
         else:
             items.append(quoted(part))
     return " ".join(item for item, _ in groupby(items))
+
+
+def after_tag(tag: str) -> list[str]:
+    """What may stand after a tag: blanks, where it is not the beginning of one."""
+    return [SPACE] if tag.endswith((">", "]")) else []
 
 
 def _are_words(before: str, after: str) -> bool:
