@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -30,10 +32,12 @@ def write_scripted(
     endless: bool = False,
     chat_template: ChatTemplates | None = None,
     context_length: int = 4096,
+    controls: Sequence[str] = (),
 ) -> None:
     """A llama that says `text` and ends its turn, whatever its prompt and sampling.
 
-    With `endless` it starts again from the beginning instead.
+    With `endless` it starts again from the beginning instead. Where the script has one of `controls`, once, it is
+    a control token.
     The template is ChatML if none is given; an empty one stays out of the file, and there may be named ones.
 
     Each token has one successor: whatever a prompt can end in leads to the script's
@@ -44,7 +48,7 @@ def write_scripted(
     script = f"<think>\n{thinking}\n</think>\n\n{text}" if thinking else text
     if chat_template is None:
         chat_template = THINKING_CHATML if thinking else CHATML
-    pieces = cut(script.encode())
+    pieces = list(_cut_around(controls, script))
     tokens = [*PROMPT_TOKENS, *map(spell, pieces)]
     shape = Shape(
         vocab=len(tokens),
@@ -63,18 +67,28 @@ def write_scripted(
 
     writer = open_writer(path, "llama", shape)
     add_attention(writer, shape)
-    add_byte_vocabulary(writer, tokens, chat_template)
+    add_byte_vocabulary(writer, tokens, chat_template, controls=controls)
     write_tensors(writer, sizes, tensors.values())
 
 
-def cut(script: bytes) -> list[bytes]:
-    """Cut a script into pieces that all differ and are longer than a byte.
+def _cut_around(controls: Sequence[str], script: str) -> Iterator[bytes]:
+    """The script's pieces, its control tokens whole."""
+    seen: set[bytes] = set()
+    parts = re.split(f"({'|'.join(map(re.escape, controls))})", script)
+    for part in filter(None, parts if controls else [script]):
+        pieces = [part.encode()] if part in controls else cut(part.encode(), seen)
+        yield from pieces
+        seen.update(pieces)
+
+
+def cut(script: bytes, known: Iterable[bytes] = ()) -> list[bytes]:
+    """Cut a script into pieces that all differ, from the `known` ones too, and are longer than a byte.
 
     As in LZ78: each is the shortest start of the rest that was not a piece before.
     Characters of several bytes may be cut apart, as they are by real tokenizers.
     """
     pieces: list[bytes] = []
-    seen = {bytes([byte]) for byte in range(256)}
+    seen = {*known, *(bytes([byte]) for byte in range(256))}
     start = 0
     for end in range(1, len(script) + 1):
         piece = script[start:end]

@@ -45,11 +45,12 @@ def add_byte_vocabulary(
     tokens: list[str],
     chat_template: ChatTemplates,
     merges: Iterable[str] = ("no merges",),  # llama.cpp wants some; these never apply
+    controls: Iterable[str] = (),
 ) -> None:
-    """Add tokens that begin with those of PROMPT_TOKENS; no template if it is empty."""
+    """Add tokens that begin with those of PROMPT_TOKENS, and have `controls` among them; no template if it is empty."""
     writer.add_tokenizer_model("gpt2")
     writer.add_tokenizer_pre("gpt-2")
-    _add_tokens(writer, tokens, num_controls=len(CONTROLS))
+    _add_tokens(writer, tokens, controls={*CONTROLS, *controls})
     writer.add_token_merges(list(merges))
     writer.add_bos_token_id(END_OF_TEXT)
     writer.add_eos_token_id(END_OF_TURN)
@@ -61,7 +62,7 @@ def add_byte_vocabulary(
 def add_bert_vocabulary(writer: Any) -> None:
     writer.add_tokenizer_model("bert")
     writer.add_token_type_count(1)
-    _add_tokens(writer, BERT_TOKENS, num_controls=len(BERT_CONTROLS))
+    _add_tokens(writer, BERT_TOKENS, controls={*BERT_CONTROLS})
     writer.add_pad_token_id(BERT_CONTROLS.index("[PAD]"))
     writer.add_unk_token_id(BERT_CONTROLS.index("[UNK]"))
     writer.add_bos_token_id(BERT_CONTROLS.index("[CLS]"))
@@ -72,16 +73,14 @@ def add_bert_vocabulary(writer: Any) -> None:
 def add_t5_vocabulary(writer: Any) -> None:
     """What is not ASCII becomes <unk>, as in the real ones; so do line breaks."""
     writer.add_tokenizer_model("t5")
-    _add_tokens(writer, T5_TOKENS, num_controls=len(T5_CONTROLS))
+    _add_tokens(writer, T5_TOKENS, controls={*T5_CONTROLS})
     writer.add_token_scores([-float(len(token)) for token in T5_TOKENS])
     writer.add_pad_token_id(T5_CONTROLS.index("<pad>"))
     writer.add_eos_token_id(T5_CONTROLS.index("</s>"))
     writer.add_unk_token_id(T5_CONTROLS.index("<unk>"))
 
 
-def _add_tokens(writer: Any, tokens: Sequence[str], *, num_controls: int) -> None:
-    """Add a vocabulary that begins with its control tokens."""
-    num_others = len(tokens) - num_controls
-    kinds = [gguf.TokenType.CONTROL] * num_controls
+def _add_tokens(writer: Any, tokens: Sequence[str], *, controls: set[str]) -> None:
+    kinds = (gguf.TokenType.NORMAL, gguf.TokenType.CONTROL)
     writer.add_token_list(tokens)
-    writer.add_token_types(kinds + [gguf.TokenType.NORMAL] * num_others)
+    writer.add_token_types([kinds[token in controls] for token in tokens])

@@ -105,13 +105,26 @@ SCRIPTS: dict[str, tuple[ChatTemplates, str, str, str, str]] = {
 }  # fmt: skip
 
 
+# What the template says nothing of, the vocabulary has a token for.
+_CONTROLS = ("<|tool_call_start|>", "<|tool_call_end|>", "<|stray|>")
+_TOLD = "{% if tools %}{{ tools }}{% endif %}" + CHATML
+SCRIPTS["vocabulary"] = (
+    _TOLD,
+    "I look.<|stray|> So. <|tool_call_start|>[get_weather(location='Rome')]<|tool_call_end|>",
+    "",
+    "I look. So. ",
+    "<|tool_call_start|>[get_weather(location='Rome')]<|tool_call_end|>",
+)
+
+
 @pytest.fixture(scope="module")
 def scripted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
     """A daemon with a model for each script."""
     folder = tmp_path_factory.mktemp("formats")
     for name, (template, script, *_) in SCRIPTS.items():
         weights = folder / f"{name}.gguf"
-        write_scripted(weights, script, chat_template=template)
+        controls = _CONTROLS if name == "vocabulary" else ()
+        write_scripted(weights, script, chat_template=template, controls=controls)
         add_model(folder / "models", name, weights)
     with running_daemon(folder) as daemon:
         yield daemon
