@@ -18,6 +18,7 @@ from ollapy.settings import Settings
 from ollapy.store import Store
 
 from . import responses
+from .conversations import Conversations
 from .generation import Generation
 from .operations import Operations
 from .pool import RunnerPool
@@ -28,6 +29,7 @@ from .routes import (
     inference,
     models,
     openai,
+    openai_responses,
     status,
     text,
     transfers,
@@ -46,6 +48,7 @@ ENDPOINTS = [
     *inference.ENDPOINTS,
     *text.ENDPOINTS,
     *openai.ENDPOINTS,
+    *openai_responses.ENDPOINTS,
     *anthropic.ENDPOINTS,
 ]
 
@@ -63,6 +66,7 @@ def create_app(settings: Settings, *, stop: Callable[[], None]) -> Starlette:
         app.state.pool = pool = RunnerPool(settings)
         app.state.operations = operations = Operations()
         app.state.generation = Generation(app.state.store, pool)
+        app.state.conversations = Conversations()
         tidy(app.state.store, prune=settings.prune)
         try:
             yield

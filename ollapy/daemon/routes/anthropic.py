@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from contextlib import aclosing
 from functools import partial
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from ollapy.api.anthropic import CountRequest, Message, MessagesRequest, TokenCount
-from ollapy.api.ollama import ChatRequest, ChatResponse
+from ollapy.api.ollama import ChatResponse
 from ollapy.daemon import responses
 from ollapy.daemon.body import read
 from ollapy.daemon.disconnect import unless_gone
 from ollapy.daemon.endpoint import Endpoint, Scope
-from ollapy.daemon.generation import Generation
 from ollapy.daemon.wire import messages
 
-from .inference import answer, generation, join_chat, prioritized
+from .inference import answer, count_prompt, generation, join_chat, prioritized
 
 
 async def message(request: Request) -> Response:
@@ -31,18 +29,12 @@ async def message(request: Request) -> Response:
 async def count(request: Request) -> Response:
     """How many tokens the prompt of such a conversation has."""
     ask = messages.counting(await read(request, CountRequest))
-    counted = await unless_gone(request, _counted(generation(request), ask))
-    return responses.json(counted)
+    tokens = await unless_gone(request, count_prompt(generation(request), ask))
+    return responses.json(TokenCount(tokens))
 
 
 def _whole(body: MessagesRequest, records: list[ChatResponse]) -> Message:
     return messages.message(body, join_chat(records))
-
-
-async def _counted(pipeline: Generation, ask: ChatRequest) -> TokenCount:
-    async with aclosing(pipeline.chat(ask)) as records:
-        record = await anext(records)
-    return TokenCount(record.prompt_eval_count)
 
 
 ENDPOINTS = [

@@ -110,6 +110,13 @@ async def _collect(records: AsyncGenerator[T, None]) -> list[T]:
         return [record async for record in records]
 
 
+async def count_prompt(pipeline: Generation, ask: ChatRequest) -> int:
+    """How many tokens the prompt of a chat has, however long."""
+    asked = msgspec.structs.replace(ask, debug_render_only=True)
+    async with aclosing(pipeline.chat(asked)) as records:
+        return (await anext(records)).prompt_eval_count
+
+
 def join_generate(records: list[GenerateResponse]) -> GenerateResponse:
     """One record of all that a completion is."""
     return msgspec.structs.replace(

@@ -118,4 +118,5 @@ def tool(name: Any, description: Any, parameters: Any, where: str, **more: Any) 
     if description is not None:
         function["description"] = description
     function["parameters"] = parameters or {"type": "object", "properties": {}}
-    return {"type": "function", "function": {**function, **more}}
+    function |= {key: value for key, value in more.items() if value is not None}
+    return {"type": "function", "function": function}

@@ -157,30 +157,32 @@ def logprobs(record: ChatResponse) -> openai.Logprobs | None:
     """A record's log-probabilities."""
     if not record.logprobs:
         return None
-    return openai.Logprobs(
-        [
-            openai.TokenLogprob(
-                p.token,
-                p.logprob,
-                p.bytes,
-                [
-                    openai.TopLogprob(t.token, t.logprob, t.bytes)
-                    for t in p.top_logprobs
-                ],
-            )
-            for p in record.logprobs
-        ]
-    )
+    return openai.Logprobs(token_logprobs(record.logprobs))
+
+
+def token_logprobs(points: Iterable[ollama.Logprob]) -> list[openai.TokenLogprob]:
+    """Tokens and their rivals, in OpenAI's order of fields."""
+    return [
+        openai.TokenLogprob(
+            p.token,
+            p.logprob,
+            p.bytes,
+            [openai.TopLogprob(t.token, t.logprob, t.bytes) for t in p.top_logprobs],
+        )
+        for p in points
+    ]
+
+
+def arguments_of(call: ollama.ToolCall) -> str:
+    """A call's arguments as JSON text."""
+    return json.dumps(call.function.arguments, ensure_ascii=False)
 
 
 def calls(record: ChatResponse, *, numbered: bool) -> list[openai.ToolCall]:
     """A record's calls, in deltas with their numbers."""
     return [
         openai.ToolCall(
-            openai.FunctionText(
-                call.function.name,
-                json.dumps(call.function.arguments, ensure_ascii=False),
-            ),
+            openai.FunctionText(call.function.name, arguments_of(call)),
             id=call.id,
             index=(call.function.index or 0) if numbered else UNSET,
         )

@@ -61,8 +61,8 @@ def request(body: MessagesRequest) -> ChatRequest:
 
 
 def counting(body: CountRequest) -> ChatRequest:
-    """The question how many tokens the chat's prompt has, which may be more than fit."""
-    return msgspec.structs.replace(_chat(body), debug_render_only=True)
+    """The chat whose prompt's tokens are to be counted."""
+    return _chat(body)
 
 
 def message(body: MessagesRequest, answer: ChatResponse) -> anthropic.Message:

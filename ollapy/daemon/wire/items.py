@@ -1,0 +1,164 @@
+"""Items of OpenAI's Responses, and its tools, in the terms of Ollama's chats. Pure."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import msgspec
+
+from ollapy.api.ollama import FunctionCall, Message, Tool, ToolCall
+from ollapy.api.openai_responses import (
+    InputItem,
+    InputPart,
+    ResponseRequest,
+    TextConfig,
+)
+from ollapy.errors import InvalidRequest, Unsupported
+
+from . import asked
+
+logger = logging.getLogger(__name__)
+
+_TEXTS = ("input_text", "output_text", "text", "summary_text", "reasoning_text")
+# What OpenAI's own tools left in a conversation, and those tools themselves.
+_HOSTED = ("_call", "_call_output", "mcp_list_tools", "compaction")
+
+
+def conversation(body: ResponseRequest, past: Sequence[Message]) -> list[Message]:
+    """The messages so far; the instructions are this request's own and not among them."""
+    if isinstance(body.input, str):
+        return [*past, Message("user", body.input)]
+    return _joined([*past], body.input or [])
+
+
+def tools(body: ResponseRequest) -> list[Tool]:
+    """The functions; what would run at OpenAI is left out, and the log says so."""
+    return [
+        tool
+        for index, given in enumerate(body.tools or [])
+        for tool in _tools(given, f"tools[{index}]", "")
+    ]
+
+
+def choice(given: Any) -> Any:
+    """The choice of a tool in the words of chat completions."""
+    match given:
+        case {"type": "function", "name": str(name)}:
+            return {"type": "function", "function": {"name": name}}
+    return given
+
+
+def text_format(config: TextConfig | None) -> Any:
+    """What the text must be, as Ollama's `format`."""
+    wanted = config.format if config else None
+    if wanted is None or wanted.type == "text":
+        return None
+    if wanted.type == "json_object":
+        return "json"
+    if wanted.type != "json_schema" or wanted.schema is None:
+        raise InvalidRequest(
+            'text.format must be of type "text", "json_object", or "json_schema" with a schema'
+        )
+    return wanted.schema
+
+
+def _joined(messages: list[Message], items: list[InputItem]) -> list[Message]:
+    """The messages with the items after them; what an assistant said, thought and called at once is one."""
+    thought = ""
+    for item in items:
+        match item.type or ("message" if item.role else None):
+            case "message":
+                _add(messages, _message(item), thought)
+                thought = ""
+            case "reasoning":
+                thought = item.encrypted_content or _text(item.summary or item.content)
+            case "function_call":
+                _add(messages, _call(item), thought)
+                thought = ""
+            case "function_call_output":
+                messages.append(_result(messages, item))
+            case None:
+                raise InvalidRequest("input item missing required 'type' field")
+            case str(kind) if kind.endswith(_HOSTED):
+                logger.warning("input item ignored type=%s", kind[:80])
+            case kind:
+                raise Unsupported(f'unknown input item type: "{kind[:80]}"')
+    return messages
+
+
+def _add(messages: list[Message], new: Message, thought: str) -> None:
+    last = messages[-1] if messages else None
+    if not (last and last.role == new.role == "assistant"):
+        messages.append(msgspec.structs.replace(new, thinking=thought or None))
+        return
+    messages[-1] = msgspec.structs.replace(
+        last,
+        content=(last.content or "") + (new.content or ""),
+        thinking=(last.thinking or "") + thought or None,
+        tool_calls=[*(last.tool_calls or []), *(new.tool_calls or [])] or None,
+    )
+
+
+def _message(item: InputItem) -> Message:
+    role = {"developer": "system"}.get(item.role or "", item.role or "user")
+    return Message(role, _text(item.content), images=_images(item.content) or None)
+
+
+def _call(item: InputItem) -> Message:
+    if not item.name:
+        raise InvalidRequest("an input item of type function_call has no name")
+    function = FunctionCall(item.name, asked.arguments(item.arguments))
+    call = ToolCall(function, item.call_id or "")
+    return Message("assistant", "", tool_calls=[call])
+
+
+def _result(messages: list[Message], item: InputItem) -> Message:
+    names = {c.id: c.function.name for m in messages for c in m.tool_calls or []}
+    return Message(
+        "tool",
+        _text(item.output),
+        images=_images(item.output) or None,
+        tool_name=names.get(item.call_id or ""),
+        tool_call_id=item.call_id,
+    )
+
+
+def _text(content: str | list[InputPart] | None) -> str:
+    if content is None or isinstance(content, str):
+        return content or ""
+    for part in content:
+        if part.type not in (*_TEXTS, "refusal", "input_image"):
+            raise Unsupported(
+                f'content of type "{part.type[:80]}" is not supported, only texts and images are'
+            )
+    parts = [part for part in content if part.type != "input_image"]
+    return "\n".join(part.text or part.refusal or "" for part in parts)
+
+
+def _images(content: str | list[InputPart] | None) -> list[str]:
+    parts = content if isinstance(content, list) else []
+    urls = [part.image_url for part in parts if part.type == "input_image"]
+    return [asked.image(u if isinstance(u, str) else u.url if u else "") for u in urls]
+
+
+def _tools(given: dict[str, Any], where: str, prefix: str) -> Iterator[Tool]:
+    match given:
+        case {"type": "function"}:
+            name = given.get("name")
+            if prefix and isinstance(name, str):
+                name = f"{prefix}.{name}"
+            description, parameters = given.get("description"), given.get("parameters")
+            yield asked.tool(
+                name, description, parameters, where, strict=given.get("strict")
+            )
+        case {"type": "namespace", "name": str(name), "tools": list(group)}:
+            for index, tool in enumerate(group):
+                if not isinstance(tool, dict):
+                    raise InvalidRequest(f"{where}.tools[{index}] is no object")
+                yield from _tools(tool, f"{where}.tools[{index}]", name)
+        case {"type": str(kind)}:
+            logger.warning("tool ignored, it would run at OpenAI type=%s", kind[:80])
+        case _:
+            raise InvalidRequest(f"{where} has no type")
