@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import logging
 import os
+from functools import cache
 from pathlib import Path
 from threading import Condition
 
@@ -165,7 +166,9 @@ class Partial:
                     raise
 
 
+@cache
 def _boot() -> bytes:
+    """What changes when the machine is started."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_bytes().strip()
     except OSError:
