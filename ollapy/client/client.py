@@ -14,6 +14,7 @@ from ollapy.api.care import (
     VerifyProgress,
     VerifyRequest,
 )
+from ollapy.api.neighbours import NeighbourModel, NeighboursResponse
 from ollapy.api.ollama import (
     ChatRequest,
     ChatResponse,
@@ -73,6 +74,10 @@ class Client:
     def tags(self) -> TagsResponse:
         """The models in the store, newest first, and those that are damaged."""
         return self._call("GET", "/api/tags", TagsResponse)
+
+    def neighbours(self) -> list[NeighbourModel]:
+        """The models that other programs have on the daemon's machine, newest first."""
+        return self._call("GET", "/api/neighbours", NeighboursResponse).models
 
     def running(self) -> list[RunningModel]:
         """The models that are loaded."""

@@ -28,6 +28,7 @@ from .routes import (
     creation,
     inference,
     models,
+    neighbours,
     openai,
     openai_responses,
     status,
@@ -42,6 +43,7 @@ logger = logging.getLogger(__name__)
 ENDPOINTS = [
     *status.ENDPOINTS,
     *models.ENDPOINTS,
+    *neighbours.ENDPOINTS,
     *transfers.ENDPOINTS,
     *creation.ENDPOINTS,
     *care.ENDPOINTS,

@@ -37,6 +37,10 @@ class Fetch:
         for digest, layer in layers.items():
             if source := plan.sources.get(digest):
                 downloader.fetch(digest, layer.size, source, self.operation)
+            elif digest in wanted:
+                raise StoreError(
+                    f"the {layer.kind} of the other program's copy is damaged: pull without --local"
+                )
             else:
                 self._report(f"pulling {digest.hex[:12]}", layer, layer.size)
 

@@ -112,6 +112,7 @@ class Planner:
 
 
 def _nearest(name: ModelName) -> str:
-    if (name.host, name.namespace) != (HOST, NAMESPACE):
+    """Of the catalog's, where the name is none of them but a plain one."""
+    if (name.host, name.namespace) != (HOST, NAMESPACE) or catalog.find(name):
         return ""
     return " or ".join(f"'{close}'" for close in catalog.nearest(str(name))[:3])

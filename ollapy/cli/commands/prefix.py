@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 
 if TYPE_CHECKING:  # the wire types cost half of what `ollapy --help` takes
+    from ollapy.api.neighbours import NeighbourModel
     from ollapy.api.ollama import DamagedModel, ModelSummary, RunningModel
 
 Prefix = Annotated[
@@ -16,7 +17,7 @@ Prefix = Annotated[
         metavar="[PREFIX]", help="Only names that begin with this.", show_default=False
     ),
 ]
-M = TypeVar("M", bound="ModelSummary | RunningModel | DamagedModel")
+M = TypeVar("M", bound="ModelSummary | RunningModel | DamagedModel | NeighbourModel")
 
 
 def narrowed(models: Iterable[M], prefix: str) -> list[M]:

@@ -30,6 +30,9 @@ AsJson = Annotated[
 
 # How Ollama's registries and its API put it.
 _ABSENT, _UNAUTHORIZED = "file does not exist", "unauthorized: access denied"
+_ELSEWHERE = (
+    "'ollapy list' shows what is on this machine, and 'ollapy run tiny' always works"
+)
 
 
 @contextmanager
@@ -41,11 +44,11 @@ def explained(model: str) -> Iterator[None]:
     try:
         yield
     except OllapyError as exc:
-        if str(exc).endswith(_ABSENT):
+        said, _, hint = str(exc).partition("; ")
+        if said.endswith(_ABSENT):
             host = ModelName.parse(model).host
             raise NotOnRemote(
-                f"model '{model}' is not on {host}: 'ollapy list' shows what is on this machine, "
-                "and 'ollapy run tiny' always works"
+                f"model '{model}' is not on {host}: {hint or _ELSEWHERE}"
             ) from exc
         if str(exc) == _UNAUTHORIZED:
             raise Unauthorized(f"{exc}: {_login(ModelName.parse(model).host)}") from exc
