@@ -45,9 +45,11 @@ def learn(template: Template) -> Traits:
     probes = Probes(template)
     on, off = _find_switch(probes)
     openings = _find_openings(probes, (on, off))
-    echoes = probes.thinking(on)
+    echoes = [probes.thinking(on, as_parts=flag) for flag in (False, True)]
     shape, turn = _find_shape(probes)
-    form = find_format(probes, openings, echoes, turn)
+    told = probes.text(user(), **on) or ""
+    form = find_format(probes, openings, [*filter(None, echoes)], turn, told)
+    in_parts = bool(echoes[1]) and not echoes[0]
     return Traits(
         system=_takes_system(probes),
         tools=TOOL in probes.with_tools and TOOL not in probes.plain,
@@ -55,7 +57,7 @@ def learn(template: Template) -> Traits:
         on=on,
         off=off,
         writes_calls=bool(turn),
-        shape=shape,
+        shape=msgspec.structs.replace(shape, thought_parts=in_parts),
         openings=openings,
         format=form,
         infill=_takes_gap(probes),

@@ -113,16 +113,21 @@ class Probes:
         text = self.text(user(), turn, opening=False, tools=TOOLS)
         return None if text is None else after_user(text)
 
-    def thinking(self, on: dict[str, Any]) -> list[str]:
-        """Prompts with an earlier thought in them, in every way that templates take one."""
+    def thinking(self, on: dict[str, Any], *, as_parts: bool) -> str:
+        """A prompt with an earlier thought in it, in a field or a part of the content; empty where it is left out."""
         fields = dict.fromkeys(_THOUGHT_FIELDS, THOUGHT)
         parts = [
             {"type": "thinking", "thinking": THOUGHT},
             {"type": "text", "text": ANSWER},
         ]
-        turns = [message("assistant", ANSWER, **fields), message("assistant", parts)]
-        texts = [self.text(user(), turn, opening=False, **on) for turn in turns]
-        return [text for text in texts if text and THOUGHT in text]
+        turn = message("assistant", ANSWER, **fields)
+        if as_parts:
+            turn = message("assistant", parts)
+        text = self.text(user(), turn, opening=False, **on) or ""
+        told = after_user(text)
+        # a list that is printed as it is was not taken
+        is_raw = "'type'" in told or '"type"' in told
+        return text if THOUGHT in told and not is_raw else ""
 
     def answer_of(self, turn: str) -> str:
         """A turn without what the prompt had of it already."""

@@ -17,6 +17,7 @@ class Shape(msgspec.Struct, frozen=True, omit_defaults=True):
     text_arguments: bool = False
     short_ids: bool = False  # nine letters and digits
     single_calls: bool = False  # no more than one in a turn
+    thought_parts: bool = False  # an earlier thought as a part of the content
 
 
 class Traits(msgspec.Struct, frozen=True, kw_only=True):

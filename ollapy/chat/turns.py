@@ -74,7 +74,9 @@ def _separated(message: Message) -> list[Message]:
 def _turn(message: Message, traits: Traits) -> dict[str, Any]:
     shape, content = traits.shape, message.content or ""
     found: dict[str, Any] = {"role": message.role, "content": content}
-    if message.thinking:
+    if message.thinking and shape.thought_parts:
+        found["content"] = _parts(message.thinking, content)
+    elif message.thinking:
         found["reasoning_content"] = found["thinking"] = message.thinking
     if message.tool_calls and traits.writes_calls:
         found["tool_calls"] = [_call(call, shape) for call in message.tool_calls]
@@ -87,6 +89,14 @@ def _turn(message: Message, traits: Traits) -> dict[str, Any]:
     if message.tool_call_id:
         found["tool_call_id"] = _id(message.tool_call_id, shape)
     return found
+
+
+def _parts(thought: str, content: str) -> list[dict[str, str]]:
+    parts = [
+        {"type": "thinking", "thinking": thought},
+        {"type": "text", "text": content},
+    ]
+    return parts if content else parts[:1]
 
 
 def _call(call: ToolCall, shape: Shape) -> dict[str, Any]:

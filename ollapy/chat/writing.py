@@ -26,17 +26,22 @@ _TAG = re.compile(r"<[^<>\s]+>|\[[^\[\]\s]+\]")
 
 
 def find_format(
-    probes: Probes, openings: list[str], echoes: list[str], turn: str
+    probes: Probes, openings: list[str], echoes: list[str], turn: str, told: str
 ) -> Format:
-    """The format of a model: `echoes` are renderings of thoughts, `turn` is one of a call, empty for none."""
+    """The format of a model.
+
+    `echoes` are renderings of thoughts, `turn` is one of a call, empty for none, and `told` a prompt after
+    which it is to think.
+    """
     for headers in HEADERS:
         form = Format(headers=headers)
         if turn and _reads(form, turn):
             return form
     thought = _find_thought(probes, openings, echoes)
     answered = probes.text(user(), message("assistant", ANSWER), opening=False) or ""
-    tails = [turn, *map(after_user, (answered, *echoes))]
-    dropped = tuple(d for d in DROPPED if any(d in tail for tail in tails))
+    tails = "\n".join([turn, *map(after_user, (answered, *echoes))])
+    new = (d for d in DROPPED if d in told and d not in probes.plain)
+    dropped = tuple(dict.fromkeys([*(d for d in DROPPED if d in tails), *new]))
     form = Format(thought=thought, dropped=dropped)
     return msgspec.structs.replace(form, calls=_find_calls(probes, form, turn))
 

@@ -147,6 +147,24 @@ def test_how_thoughts_are_written(source: str, thought: tuple[str, str] | None) 
     assert traits.thinking == (thought is not None)
 
 
+def test_an_earlier_thought_as_a_part_of_the_content() -> None:
+    parts = (
+        "{% if m.content is string %}{{ m.content }}{% else %}{% for p in m.content %}"
+        "{{ '[THINK]' + p.thinking + '[/THINK]' if p.type == 'thinking' else p.text }}{% endfor %}{% endif %}"
+    )
+    source = template().replace("{{ m.content }}{% if m.tool", parts + "{% if m.tool")
+
+    assert found(source).shape.thought_parts
+    assert found(source).format.thought == ("[THINK]", "[/THINK]")
+    assert not found(template(thought=ECHO)).shape.thought_parts
+
+
+def test_tags_around_the_answer_that_only_a_thinking_model_is_told_of() -> None:
+    told = "{% if thinking %}Think in <think></think>, answer in <response></response>.{% endif %}"
+
+    assert found(template(tools=told)).format.dropped == ("<response>", "</response>")
+
+
 def test_messages_with_headers() -> None:
     traits = found(HARMONY)
 

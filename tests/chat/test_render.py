@@ -179,6 +179,18 @@ def test_calls_one_by_one_where_a_template_takes_no_more() -> None:
     )
 
 
+def test_an_earlier_thought_where_a_template_takes_it() -> None:
+    source = "{{ messages[0].content }} {{ messages[0].thinking }}"
+    traits = msgspec.structs.replace(THINKING, shape=Shape(thought_parts=True))
+    said = [Message("assistant", "So.", "Hm."), user("hi")]
+
+    assert renderer(source=source).render(said, None, None).body == "So. Hm."
+    assert (
+        renderer(source=source, traits=traits).render(said, None, None).body.strip()
+        == "[{'type': 'thinking', 'thinking': 'Hm.'}, {'type': 'text', 'text': 'So.'}]"
+    )
+
+
 @pytest.mark.parametrize(
     ("style", "text"),
     [

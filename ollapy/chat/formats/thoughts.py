@@ -30,4 +30,6 @@ DROPPED = (
     "<|end_of_msg|>",
     "[BEGIN FINAL RESPONSE]",
     "[END FINAL RESPONSE]",
+    "<response>",  # Granite 3.3, where it thinks
+    "</response>",
 )
