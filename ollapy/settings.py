@@ -6,6 +6,7 @@ read falls back to its default and is named in `warnings`, which the daemon logs
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import re
 from collections.abc import Mapping
@@ -77,6 +78,14 @@ class Address:
             "::",
         )
 
+    @property
+    def is_loopback(self) -> bool:
+        """Whether nobody but this machine can connect there."""
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"
+
     def __str__(self) -> str:
         return f"{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
 
@@ -116,6 +125,11 @@ class _Environment:
         except InvalidRequest:
             return self._warn(name, text, default)
 
+    def names(self, name: str) -> tuple[str, ...]:
+        """What stands between commas."""
+        found = (part.strip().lower() for part in self.text(name).split(","))
+        return tuple(filter(None, found))
+
     def address(self, name: str) -> Address:
         text = self.text(name)
         try:
@@ -144,6 +158,14 @@ class Settings:
     num_threads: int
     debug: bool
     prune: bool
+    keys: Path
+    needs_key: bool
+    origins: tuple[str, ...]
+    allowed_hosts: tuple[str, ...]
+    max_connections: int
+    header_timeout: float
+    body_timeout: float
+    reader_timeout: float
     key: Path
     docker_config: Path
     hub_cache: Path
@@ -153,6 +175,7 @@ class Settings:
     lm_studio_models: tuple[Path, ...]
     runner_env: Mapping[str, str]
     hub_token: str = field(default="", repr=False)
+    api_key: str = field(default="", repr=False)
     warnings: tuple[str, ...] = ()
 
     @classmethod
@@ -163,9 +186,10 @@ class Settings:
         # platformdirs is imported here: `ollapy --help` needs no folder
         import platformdirs
 
+        address = read.address("HOST")
         models = read.text("MODELS") or platformdirs.user_data_path("ollapy") / "models"
         return cls(
-            address=read.address("HOST"),
+            address=address,
             models=Path(models).expanduser(),
             logs=Path(
                 read.text("LOGS") or platformdirs.user_log_path("ollapy")
@@ -177,17 +201,36 @@ class Settings:
             num_threads=read.number("NUM_THREADS", 0),
             debug=read.flag("DEBUG"),
             prune=not read.flag("NOPRUNE"),
+            keys=Path(
+                read.text("KEYS")
+                or platformdirs.user_config_path("ollapy") / "keys.json"
+            ).expanduser(),
+            needs_key=_needs_key(read, address),
+            origins=read.names("ORIGINS"),
+            allowed_hosts=read.names("ALLOWED_HOSTS"),
+            max_connections=read.number("MAX_CONNECTIONS", 1024, least=1),
+            header_timeout=read.duration("HEADER_TIMEOUT", 10.0),
+            body_timeout=read.duration("BODY_TIMEOUT", 30.0),
+            reader_timeout=read.duration("READER_TIMEOUT", 120.0),
             key=_key(given),
             docker_config=_docker_config(given),
             hub_cache=_hub_cache(given),
             hub_endpoint=_hub_endpoint(given),
             hub_offline=_is_offline(given),
             hub_token=_hub_token(given),
+            api_key=given.get("OLLAPY_API_KEY", "").strip(),
             ollama_models=_ollama_models(given),
             lm_studio_models=_lm_studio_models(given),
             runner_env=_runner_env(given),
             warnings=tuple(read.warnings),
         )
+
+
+def _needs_key(read: _Environment, address: Address) -> bool:
+    """Whether a daemon with these settings answers only to who has a key: where others can reach it."""
+    return read.flag("REQUIRE_KEY") or not (
+        address.is_loopback or read.flag("INSECURE_NO_AUTH")
+    )
 
 
 def _home(env: Mapping[str, str]) -> Path:

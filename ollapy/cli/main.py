@@ -17,6 +17,7 @@ from .commands import (
     create,
     du,
     import_model,
+    key,
     list,
     prune,
     ps,
@@ -60,6 +61,9 @@ app.command("rm")(remove.remove)
 app.command("du")(du.du)
 app.command("prune")(prune.prune)
 app.command("verify")(verify.verify)
+
+
+app.add_typer(key.app, name="key")
 
 
 @app.callback(invoke_without_command=True)

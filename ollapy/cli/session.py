@@ -23,7 +23,7 @@ def connect(settings: Settings | None = None) -> Client:
     settings = settings or Settings.from_env()
     for warning in settings.warnings:
         talk(f"Warning: {warning}")
-    return Client(settings.address)
+    return Client(settings.address, settings.api_key)
 
 
 @contextmanager

@@ -45,15 +45,15 @@ R = TypeVar("R", bound=InferenceResponse | Progress)
 
 
 class Client:
-    """A connection to the daemon at an address. A context manager.
+    """A connection to the daemon at an address, with an API key where it wants one. A context manager.
 
     Every call raises DaemonUnreachable when nobody answers, ModelNotFound for a 404, and OllapyError
     with the daemon's own sentence for any other refusal.
     """
 
-    def __init__(self, address: Address) -> None:
+    def __init__(self, address: Address, key: str = "") -> None:
         self.address = address
-        self._connection = Connection(address)
+        self._connection = Connection(address, key)
 
     def __enter__(self) -> Self:
         return self

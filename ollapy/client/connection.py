@@ -20,8 +20,9 @@ PATIENCE = 3.0  # seconds that a daemon may take to say that it is one
 class Connection:
     """To the daemon at an address; the first request makes it."""
 
-    def __init__(self, address: Address) -> None:
+    def __init__(self, address: Address, key: str = "") -> None:
         self.address = address
+        self._key = key
         self._http = httpcore.ConnectionPool()
 
     def close(self) -> None:
@@ -103,7 +104,8 @@ class Connection:
     @property
     def _headers(self) -> list[tuple[str, str]]:
         host = self.address.url.partition("//")[2]
-        return [("Host", host), ("Content-Type", "application/json")]
+        key = [("Authorization", f"Bearer {self._key}")] if self._key else []
+        return [("Host", host), ("Content-Type", "application/json"), *key]
 
     def _check(self, response: httpcore.Response) -> None:
         """Raise what an error status means."""

@@ -14,12 +14,16 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from ollapy.errors import NotFound, OllapyError
+from ollapy.keys import KeyRing
 from ollapy.settings import Settings
 from ollapy.store import Store
 
 from . import responses
+from .access import Access
 from .conversations import Conversations
+from .endpoint import Endpoint
 from .generation import Generation
+from .limits import Limits
 from .operations import Operations
 from .pool import RunnerPool
 from .routes import (
@@ -40,7 +44,7 @@ from .tidying import tidy
 
 logger = logging.getLogger(__name__)
 
-ENDPOINTS = [
+ENDPOINTS: list[Endpoint] = [
     *status.ENDPOINTS,
     *models.ENDPOINTS,
     *neighbours.ENDPOINTS,
@@ -79,7 +83,7 @@ def create_app(settings: Settings, *, stop: Callable[[], None]) -> Starlette:
 
     app = Starlette(
         routes=ENDPOINTS,
-        middleware=[Middleware(Gate)],
+        middleware=_gates(settings),
         lifespan=lifespan,
         exception_handlers={
             OllapyError: _on_error,
@@ -91,6 +95,20 @@ def create_app(settings: Settings, *, stop: Callable[[], None]) -> Starlette:
     app.state.stop = stop
     app.state.settings = settings
     return app
+
+
+def _gates(settings: Settings) -> list[Middleware]:
+    """What a request passes before its route, from the outside in."""
+    gate = Middleware(
+        Gate,
+        origins=settings.origins,
+        hosts=settings.allowed_hosts,
+        is_open=not settings.address.is_loopback,
+    )
+    if not settings.needs_key:
+        return [gate, Middleware(Limits)]
+    access = Middleware(Access, KeyRing(settings.keys), ENDPOINTS)
+    return [gate, Middleware(Limits), access]
 
 
 async def _on_error(request: Request, exc: Exception) -> Response:

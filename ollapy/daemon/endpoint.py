@@ -4,28 +4,23 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable
-from enum import StrEnum
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from ollapy.keys import Scope
+
+__all__ = ["Endpoint", "Handler", "Scope"]
+
 Handler = Callable[[Request], Awaitable[Response]]
-
-
-class Scope(StrEnum):
-    """What a key must allow for a request to be answered."""
-
-    NONE = "none"  # no key at all
-    INFER = "infer"
-    MANAGE = "manage"
 
 
 class Endpoint(Route):
     """A handler at a path: the types that it takes and gives, whether it streams, which scope it needs.
 
-    Where it streams, `gives` is the type of a record. None is no JSON.
+    Where it streams, `gives` is the type of a record. A type of None is no JSON, a scope of None no key at all.
     """
 
     def __init__(
@@ -36,7 +31,7 @@ class Endpoint(Route):
         takes: Any = None,
         gives: Any = None,
         streams: bool = False,
-        needs: Scope = Scope.MANAGE,
+        needs: Scope | None = Scope.MANAGE,
     ) -> None:
         super().__init__(path, handler, methods=methods)
         self.handler = handler

@@ -17,6 +17,13 @@ from .wire import failures
 
 logger = logging.getLogger(__name__)
 
+# What a status means for the connection or the next request.
+_HEADERS: dict[int, dict[str, str]] = {
+    HTTPStatus.SERVICE_UNAVAILABLE: {"Retry-After": "1"},
+    HTTPStatus.UNAUTHORIZED: {"WWW-Authenticate": "Bearer"},
+    HTTPStatus.REQUEST_TIMEOUT: {"Connection": "close"},
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: {"Connection": "close"},
+}
 INTERNAL = "internal error, see ollapy's log for details"
 
 
@@ -32,9 +39,7 @@ def json(
 
 def error(exc: OllapyError, path: str = "") -> Response:
     """The error before a stream has begun, as the API of that path reports it."""
-    is_busy = exc.status == HTTPStatus.SERVICE_UNAVAILABLE
-    headers = {"Retry-After": "1"} if is_busy else None
-    return json(failures.of(path, exc), exc.status, headers)
+    return json(failures.of(path, exc), exc.status, _HEADERS.get(exc.status))
 
 
 class Encoding(Protocol):

@@ -7,6 +7,7 @@ import errno
 import logging
 import signal
 import socket
+import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from http.client import HTTPConnection, HTTPException
@@ -19,9 +20,12 @@ from starlette.applications import Starlette
 from ollapy import __version__
 from ollapy.api.ollama import API_VERSION
 from ollapy.errors import OllapyError
+from ollapy.keys import KeyRing, Scope
 from ollapy.settings import Address, Settings
 
 from .app import create_app
+from .connection import Connection
+from .limits import MAX_HEADER_BYTES, MAX_TARGET
 
 logger = logging.getLogger(__name__)
 
@@ -76,9 +80,13 @@ def serve(settings: Settings) -> None:
     with closing(listen(settings.address)) as sock:
         for warning in settings.warnings:
             logger.warning("%s", warning)
+        _secure(settings)
         app = create_app(settings, stop=lambda: setattr(server, "should_exit", True))
         config = uvicorn.Config(
             app,
+            http=Connection,
+            ws="none",
+            h11_max_incomplete_event_size=MAX_TARGET + MAX_HEADER_BYTES,
             log_config=None,
             access_log=False,
             lifespan="on",
@@ -88,6 +96,23 @@ def serve(settings: Settings) -> None:
         )
         server = _Server(config, app, settings)
         server.run(sockets=[sock])
+
+
+def _secure(settings: Settings) -> None:
+    """Say who will be answered, and make the first key where one is needed and there is none."""
+    if not settings.address.is_loopback:
+        who = "who has a key" if settings.needs_key else "ANYBODY, without a key"
+        logger.warning("others can reach %s, and it answers %s", settings.address, who)
+    ring = KeyRing(settings.keys)
+    if settings.needs_key and not ring.keys:
+        secret = ring.create("first", Scope.MANAGE)
+        # no log line, which would be kept
+        print(
+            f"API key, shown only now: {secret}\n"
+            "Clients send it as `Authorization: Bearer`, the command line takes it from OLLAPY_API_KEY.",
+            file=sys.stderr,
+            flush=True,
+        )
 
 
 def listen(address: Address) -> socket.socket:

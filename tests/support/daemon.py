@@ -100,13 +100,20 @@ def is_alive(process: psutil.Process) -> bool:
         return False
 
 
+def _settings(folder: Path) -> dict[str, str]:
+    return {
+        "HOST": "127.0.0.1:0",
+        "MODELS": str(folder / "models"),
+        "KEYS": str(folder / "keys.json"),
+    }
+
+
 @contextmanager
 def running_daemon(folder: Path, **env: str) -> Iterator[Daemon]:
     """A daemon with a store in the folder, stopped at the end; `env` are settings without their prefix."""
     log, models = folder / "daemon.log", folder / "models"
     settings = {
-        f"OLLAPY_{name}": value
-        for name, value in {"HOST": "127.0.0.1:0", "MODELS": str(models), **env}.items()
+        f"OLLAPY_{name}": value for name, value in {**_settings(folder), **env}.items()
     }
     inherited = {
         k: v for k, v in os.environ.items() if not k.startswith(("OLLAPY_", "OLLAMA_"))

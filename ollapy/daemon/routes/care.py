@@ -19,7 +19,7 @@ from ollapy.api.care import (
     VerifyRequest,
 )
 from ollapy.daemon import responses
-from ollapy.daemon.body import read
+from ollapy.daemon.body import MAX_ORDER, read
 from ollapy.daemon.endpoint import Endpoint
 from ollapy.daemon.operations import answer
 from ollapy.errors import Cancelled, CorruptManifest, OllapyError
@@ -36,7 +36,7 @@ _NO_LIMITS = Limits(blobs=0, downloads=0)
 
 async def prune(request: Request) -> Response:
     """Delete from the store what nobody needs."""
-    body = await read(request, PruneRequest)
+    body = await read(request, PruneRequest, most=MAX_ORDER)
     gone = await asyncio.to_thread(
         _store(request).prune,
         _NO_LIMITS if body.all else None,
@@ -59,7 +59,7 @@ async def usage(request: Request) -> Response:
 
 async def verify(request: Request) -> Response:
     """Read what is in the store, and say what is damaged. A model that is repaired leaves memory when nobody uses it any more."""
-    body = await read(request, VerifyRequest)
+    body = await read(request, VerifyRequest, most=MAX_ORDER)
     names = [ModelName.parse(text) for text in body.given]
     loop, state = asyncio.get_running_loop(), request.app.state
     repair = _Repair(

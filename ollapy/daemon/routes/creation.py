@@ -6,14 +6,13 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from http import HTTPStatus
 
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
 
 from ollapy.api.ollama import CreateRequest, Progress
 from ollapy.create.creator import Creator
 from ollapy.create.recipe import recipe
-from ollapy.daemon.body import read
-from ollapy.daemon.disconnect import ClientGone
+from ollapy.daemon.body import MAX_ORDER, pieces, read
 from ollapy.daemon.endpoint import Endpoint
 from ollapy.daemon.operations import Operations, answer, replacing
 from ollapy.download.space import check_space
@@ -23,12 +22,12 @@ from ollapy.operation import Operation
 from ollapy.pulling import Puller
 from ollapy.store import Blobs
 
-_PIECE = 1 << 20  # bytes that cross to another thread at once
+_BLOCK = 1 << 20  # bytes that cross to another thread at once
 
 
 async def create(request: Request) -> Response:
     """Make a model. A base that is not here is pulled."""
-    body = await read(request, CreateRequest)
+    body = await read(request, CreateRequest, most=MAX_ORDER)
     wanted = recipe(body)
     store, settings = request.app.state.store, request.app.state.settings
 
@@ -55,11 +54,11 @@ async def blob(request: Request) -> Response:
 
 
 async def _receive(request: Request, blobs: Blobs, digest: Digest) -> None:
-    loop, pieces = asyncio.get_running_loop(), _pieces(request)
+    loop, blocks = asyncio.get_running_loop(), _blocks(request)
 
     def arriving() -> Iterator[bytes]:
         while piece := asyncio.run_coroutine_threadsafe(
-            anext(pieces, b""), loop
+            anext(blocks, b""), loop
         ).result():
             yield piece
 
@@ -71,22 +70,20 @@ async def _receive(request: Request, blobs: Blobs, digest: Digest) -> None:
     operations: Operations = request.app.state.operations
     try:
         await operations.run(add)
-    except ClientDisconnect:
-        raise ClientGone("request canceled") from None
     except DigestMismatch as exc:  # what the client sent, not what is stored
         raise InvalidRequest(str(exc)) from exc
 
 
-async def _pieces(request: Request) -> AsyncIterator[bytes]:
-    """The body in pieces that are worth handing over."""
-    piece = bytearray()
-    async for chunk in request.stream():
-        piece += chunk
-        if len(piece) >= _PIECE:
-            yield bytes(piece)
-            piece.clear()
-    if piece:
-        yield bytes(piece)
+async def _blocks(request: Request) -> AsyncIterator[bytes]:
+    """The body in blocks that are worth handing over."""
+    block = bytearray()
+    async for piece in pieces(request):
+        block += piece
+        if len(block) >= _BLOCK:
+            yield bytes(block)
+            block.clear()
+    if block:
+        yield bytes(block)
 
 
 ENDPOINTS = [

@@ -22,7 +22,7 @@ from ollapy.api.ollama import (
     TagsResponse,
 )
 from ollapy.daemon import responses
-from ollapy.daemon.body import read
+from ollapy.daemon.body import MAX_ORDER, read
 from ollapy.daemon.describe import (
     details,
     model_info,
@@ -61,7 +61,7 @@ async def ps(request: Request) -> Response:
 
 async def show(request: Request) -> Response:
     """Everything about a model."""
-    body = await read(request, ModelRequest)
+    body = await read(request, ModelRequest, most=MAX_ORDER)
     if not body.given:
         raise InvalidRequest("model is required")
     shown = await asyncio.to_thread(_shown, _store(request), body)
@@ -72,7 +72,7 @@ async def show(request: Request) -> Response:
 
 async def copy(request: Request) -> Response:
     """Give a model a second name."""
-    body = await read(request, CopyRequest)
+    body = await read(request, CopyRequest, most=MAX_ORDER)
     source = _parse(body.source, f'source "{body.source}" is invalid')
     destination = _parse(
         body.destination, f'destination "{body.destination}" is invalid'
@@ -86,7 +86,7 @@ async def copy(request: Request) -> Response:
 
 async def delete(request: Request) -> Response:
     """Remove a model; one that is loaded leaves memory when nobody uses it any more."""
-    body = await read(request, ModelRequest)
+    body = await read(request, ModelRequest, most=MAX_ORDER)
     if not body.given:
         raise InvalidRequest("model is required")
     name = _parse(body.given, f'name "{body.given}" is invalid')

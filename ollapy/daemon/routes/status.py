@@ -59,8 +59,8 @@ async def shutdown(request: Request) -> Response:
 
 
 ENDPOINTS = [
-    Endpoint("/", root, "GET", needs=Scope.NONE),
-    Endpoint("/api/version", version, "GET", gives=VersionResponse, needs=Scope.NONE),
+    Endpoint("/", root, "GET", needs=None),
+    Endpoint("/api/version", version, "GET", gives=VersionResponse, needs=None),
     Endpoint("/api/status", status, "GET", gives=StatusResponse, needs=Scope.INFER),
     Endpoint("/api/stats", stats, "GET", gives=dict[str, Counters]),
     Endpoint("/api/shutdown", shutdown, "POST", gives=dict[str, str]),

@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ollapy.api.ollama import Progress, PullRequest
-from ollapy.daemon.body import read
+from ollapy.daemon.body import MAX_ORDER, read
 from ollapy.daemon.endpoint import Endpoint
 from ollapy.daemon.operations import answer, replacing
 from ollapy.errors import InvalidRequest
@@ -17,7 +17,7 @@ from ollapy.registry import Credentials
 
 async def pull(request: Request) -> Response:
     """Bring a model here. The model that had the name leaves memory when nobody uses it any more."""
-    body = await read(request, PullRequest)
+    body = await read(request, PullRequest, most=MAX_ORDER)
     name, puller = ModelName.parse(_checked(body)), _puller(request, body)
     work = replacing(
         request, name, lambda op: puller.pull(name, op, local=bool(body.local))
@@ -27,7 +27,7 @@ async def pull(request: Request) -> Response:
 
 async def push(request: Request) -> Response:
     """Bring a model to the registry that its name says."""
-    body = await read(request, PullRequest)
+    body = await read(request, PullRequest, most=MAX_ORDER)
     if not body.given:
         raise InvalidRequest("model is required")
     name, puller = ModelName.parse(_checked(body)), _puller(request, body)
