@@ -19,12 +19,14 @@ class Part(StrEnum):
     NAME = "name"
     ARGUMENTS = "arguments"
     ID = "id"
+    PATTERN = "pattern"
 
 
 # A call's own number, as some families count them.
 _NUMBER = r'(?<=[:"])[0-9]+(?=[<"])'
 
-Piece = tuple[Part, str]  # with the words of a text, and of an id that stood there
+# With the words of a text, of an id that stood there, or of a regular expression.
+Piece = tuple[Part, str]
 
 
 class Tags(msgspec.Struct, frozen=True):

@@ -30,7 +30,7 @@ class Function:
 class Calling:
     """What calls an answer may or must have, in the model's form and as its template spells them.
 
-    `ends` are the texts that end a turn.
+    `ends` are the texts that end a turn, `before` is what an answer begins with that is a call.
     """
 
     sample: Sample
@@ -39,6 +39,7 @@ class Calling:
     functions: tuple[Function, ...]
     is_required: bool
     is_parallel: bool
+    before: str = ""
 
     @property
     def tags(self) -> tuple[str, ...]:
@@ -87,7 +88,7 @@ def call_rules(calling: Calling) -> list[str]:
     body = f"call{following} {closing}"
     names = [f"call_{number}" for number in range(len(calling.functions))]
     return [
-        f"run: {quoted(start)} rest",
+        f"run: {quoted(calling.before + start)} rest",
         f"rest: {opened} {body}",
         f"call: {' | '.join(names)}",
         *(
@@ -148,8 +149,10 @@ def _piece(piece: Piece, name: str, function: Function, calling: Calling) -> str
     match piece:
         case (Part.NAME, _):
             return quoted(function.name)
-        case (Part.ID, _):
-            return _id(piece[1])
+        case (Part.ID, sample):
+            return _id(sample)
+        case (Part.PATTERN, pattern):
+            return f"/{pattern}/"
         case (Part.ARGUMENTS, _):
             is_tagged = calling.sample.tags is not None
             return f"{name}_arguments" if is_tagged else _json(function.parameters)

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from ollapy.api.ollama import Tool
+from ollapy.chat.formats import Calls, Style
+from ollapy.chat.sample import Sample
 from ollapy.chat.traits import Traits
 from ollapy.errors import InvalidRequest, Unsupported
 from ollapy.grammar.calls import Calling, Function
@@ -23,24 +25,37 @@ _NOTHING: dict[str, Any] = {"properties": {}}
 
 def calling_of(message: Chat, traits: Traits, ends: tuple[str, ...]) -> Calling | None:
     """What the calls of an answer must be; None where there are none, or nothing is known of how they are written."""
-    choice, form, sample = message.tool_choice, traits.format, traits.sample
+    choice, found = message.tool_choice, _written(traits)
     if not message.tools:
         return None
-    if sample is None or not form.calls or form.calls[0].start not in sample.lead:
+    if found is None:
         if choice.is_required:
             raise Unsupported(
                 "tool_choice cannot be enforced: this model's template does not show how its calls are written"
             )
         logger.info("tool calls not constrained id=%d", message.id)
         return None
+    sample, form, before = found
     return Calling(
         sample=sample,
-        form=form.calls[0],
+        form=form,
+        before=before,
         ends=ends,
         functions=tuple(_functions(message.tools, choice.name)),
         is_required=choice.is_required,
         is_parallel=choice.is_parallel,
     )
+
+
+def _written(traits: Traits) -> tuple[Sample, Calls, str] | None:
+    """How calls are written, in what form, and what leads to one at the beginning of an answer."""
+    form = traits.format
+    if (headers := form.headers) is not None and headers.sample:
+        before = headers.sample.lead.removesuffix(headers.called)
+        return headers.sample, Calls(start=headers.called, style=Style.HEADED), before
+    if traits.sample and form.calls and form.calls[0].start in traits.sample.lead:
+        return traits.sample, form.calls[0], ""
+    return None
 
 
 def _functions(tools: Iterable[Tool], only: str) -> Iterable[Function]:

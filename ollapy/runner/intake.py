@@ -19,6 +19,7 @@ from ollapy.engine.budget import Budget
 from ollapy.engine.packer import EmbedJob
 from ollapy.engine.sequence import Sequence
 from ollapy.errors import InvalidRequest, PromptTooLong, Unsupported
+from ollapy.grammar.calls import Calling
 from ollapy.grammar.compiler import Compiler, Vocabulary
 from ollapy.grammar.lark import Thought
 from ollapy.llama.model import Model, Pooling
@@ -93,7 +94,7 @@ class Intake:
         sequence.budget = self._budget(message, form, new_parser())
         calling = calling_of(message, traits, self._ends)
         if message.grammar or calling:
-            thought = _thought(message, form, parser)
+            thought = _thought(message, form, parser, calling)
             compiler = self._compiler(self._visible(form.markers))
             sequence.constraint = compiler.constraint(
                 message.grammar, thought, prompt.prefill, calling
@@ -259,10 +260,12 @@ class Intake:
     def _vocabulary(self, visible: frozenset[int]) -> Vocabulary:
         """What grammars are made of; control tokens that are seen in an answer are text to them."""
         model, tokens = self._model, range(self._model.num_vocab)
+        ends = set(filter(model.is_end, tokens))
+        control = {token for token in tokens if not model.is_text(token)}
         return Vocabulary(
             model.pieces,
-            control=[t for t in tokens if not model.is_text(t) and t not in visible],
-            ends=[t for t in tokens if model.is_end(t)],
+            control=[*(ends | control - visible)],
+            ends=[*ends],
         )
 
     def _source(self, message: Chat) -> Source | None:
@@ -306,8 +309,14 @@ def _limit(wanted: int | None, default: int, most: int) -> int:
     return min(max(wanted if wanted and wanted > 0 else default, 4), most)
 
 
-def _thought(message: Chat, form: Format, parser: Parser) -> Thought | None:
+def _thought(
+    message: Chat, form: Format, parser: Parser, calling: Calling | None
+) -> Thought | None:
     """What comes before an answer that must be something: the model thinks where it is asked to."""
+    if form.headers and calling and not message.grammar:
+        # a thought is a message like the others: only what must be a call is told from it
+        start, turn = form.start_of_thought, form.headers.turn
+        return Thought(start, turn, is_optional=True) if calling.is_required else None
     if parser.is_thinking:
         return Thought("", form.tag_after_thought)
     # messages with headers begin with one: without a thought there would be none

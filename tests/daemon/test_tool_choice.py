@@ -11,6 +11,7 @@ from jsonschema import Draft202012Validator
 
 from scripts.make_gguf import write_random
 from tests.support.daemon import Daemon, running_daemon
+from tests.support.marked import write_marked
 from tests.support.models import add_model
 from tests.support.templates import TEMPLATES
 
@@ -62,6 +63,12 @@ def families(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
         weights = folder / f"{name}.gguf"
         write_random(weights, vocab=1024, context_length=8192, chat_template=template)
         add_model(folder / "models", name, weights)
+    write_marked(
+        folder / "marked.gguf",
+        ["<|channel|>", "<|message|>", "<|start|>", "<|end|>", "<|call|>"],
+        chat_template=TEMPLATES["harmony"],
+    )
+    add_model(folder / "models", "marked", folder / "marked.gguf")
     with running_daemon(folder) as daemon:
         yield daemon
 
@@ -135,6 +142,16 @@ def test_a_call_is_of_the_tool_that_is_named(families: Daemon, family: str) -> N
         )
         assert [(c["name"], c["arguments"]) for c in answer["calls"]] == [("clock", {})]
         assert answer["reason"] == "stop"
+
+
+def test_a_token_that_ends_a_turn_is_no_text_though_it_is_looked_for(
+    families: Daemon,
+) -> None:
+    """Harmony's tags are control tokens, and one of them ends the answer: not in the middle of an argument."""
+    for seed in range(8):
+        answer = ask(families, model="marked", seed=seed, tool_choice="required")
+        check(answer["calls"])
+        assert answer["calls"] or answer["reason"] == "length"
 
 
 def test_several_calls_where_that_is_not_turned_off(families: Daemon) -> None:

@@ -49,4 +49,13 @@ _CALLS = {
         "<function={{ f.name }}>{{ f.arguments | tojson }}</function>"
     ),
 }
+_HARMONY = (
+    "{% if tools %}tools:{% for t in tools %} {{ t.function.name }}{% endfor %}{% endif %}"
+    "{% for m in messages %}<|start|>{{ m.role }}"
+    "{% if m.thinking %}<|channel|>analysis<|message|>{{ m.thinking }}<|end|><|start|>assistant{% endif %}"
+    "{% for c in m.tool_calls or [] %} to=functions.{{ c.function.name }}<|channel|>commentary json<|message|>"
+    "{{ c.function.arguments | tojson }}<|call|>{% endfor %}<|channel|>final<|message|>{{ m.content }}<|end|>"
+    "{% endfor %}{% if add_generation_prompt %}<|start|>assistant{% endif %}"
+)
 TEMPLATES = {name: _template(calls) for name, calls in _CALLS.items()}
+TEMPLATES["harmony"] = _HARMONY

@@ -6,6 +6,8 @@ from enum import StrEnum
 
 import msgspec
 
+from ollapy.chat.sample import Sample
+
 Pair = tuple[str, str]
 
 
@@ -46,7 +48,8 @@ class Headers(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     A header goes from one of `starts` to `end`, a message to one of `closes` or the next header. `thinking` and
     `call` are patterns of headers, the latter with a group `name`, and `text` one of those that head text: a header that
     is none of them is text itself. A call's message is a JSON object of its arguments, or with `calls` as that
-    says. `thought` is what begins an answer with a thought, `answer` what ends that and begins the rest.
+    says. `thought` is what begins an answer with a thought, `answer` what ends that and begins the rest, and
+    `turn` what ends it where a call follows. `sample` is how a model writes its calls, known by `called`.
     """
 
     starts: tuple[str, ...]
@@ -56,6 +59,9 @@ class Headers(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     text: str = ""
     thought: str = ""
     answer: str = ""
+    turn: str = ""
+    called: str = ""
+    sample: Sample | None = None
     closes: tuple[str, ...] = ()
     calls: Calls | None = None
     extra: tuple[str, ...] = ()

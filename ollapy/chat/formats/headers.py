@@ -2,8 +2,25 @@
 
 from __future__ import annotations
 
+from ollapy.chat.sample import Part, Sample
+
 from .calls import invoke
 from .format import Headers
+
+# As the models write them; templates of theirs put the recipient before the channel.
+_HARMONY_CALL = Sample(
+    lead="<|channel|>commentary to=functions.",
+    unit=(
+        (Part.NAME, ""),
+        (
+            Part.PATTERN,
+            r"( ?<\|channel\|>commentary( json| ?<\|constrain\|>json)?| ?<\|constrain\|>json)?<\|message\|>",
+        ),
+        (Part.ARGUMENTS, ""),
+    ),
+    between=None,
+    tail="<|call|>",
+)
 
 HEADERS: tuple[Headers, ...] = (
     # Harmony: <|channel|>analysis<|message|>…<|end|><|start|>assistant to=functions.f<|channel|>…
@@ -14,6 +31,9 @@ HEADERS: tuple[Headers, ...] = (
         call=r"to=(?:functions\.)?(?P<name>(?!assistant)[^\s<]+)",
         thought="<|channel|>analysis<|message|>",
         answer="<|end|><|start|>assistant<|channel|>final<|message|>",
+        turn="<|end|><|start|>assistant",
+        called="to=functions.",
+        sample=_HARMONY_CALL,
         closes=("<|end|>", "<|call|>", "<|return|>"),
         extra=("<|constrain|>",),
     ),
