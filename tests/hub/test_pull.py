@@ -20,6 +20,8 @@ from ollapy.errors import (
 )
 from ollapy.names import ModelName
 from ollapy.operation import Operation
+from ollapy.store import Store
+from tests.conftest import TINY
 from tests.support import judge
 from tests.support.hub import (
     STRANGER,
@@ -31,6 +33,7 @@ from tests.support.hub import (
     running_hub,
 )
 from tests.support.misbehaving import Asked, Reply
+from tests.support.parts import split
 from tests.support.raw_gguf import model, model_rows, text, weights, write
 
 SMALL, LARGE = weights(), weights(3 * BLOCK + 7, seed=1)
@@ -137,13 +140,24 @@ def test_a_second_pull_fetches_nothing(models: Path) -> None:
     assert all(completed == total > 0 for completed, total in counts)
 
 
-def test_split_files(models: Path) -> None:
+def test_split_files(models: Path, tmp_path: Path) -> None:
     """The parts of one model are its layers, in order; what is no whole model gets no name."""
-    parts = {f"Tiny-Q8_0-0000{n}-of-00002.gguf": weights(seed=n) for n in (2, 1)}
-    with running_hub(Repo("ann/Tiny-GGUF", parts)) as hub:
-        assert "cannot be run by llama.cpp" in str(refusal(hub, models))
+    parts = {path.name: path.read_bytes() for path in split(TINY, tmp_path, 3)}
+    turned = dict(zip(parts, reversed(parts.values()), strict=True))
+    with running_hub(
+        Repo("ann/Tiny", parts), Repo("ann/Bad", turned), Repo("ann/Half", {})
+    ) as hub:
+        hub.repos[2].files = dict([*parts.items()][:2])
+        sentence = str(refusal(hub, models, "hf.co/ann/Bad"))
+        assert "has only 2 of the 3 parts" in str(
+            refusal(hub, models, "hf.co/ann/Half")
+        )
+        pull(hub, models, "hf.co/ann/Tiny")
 
-    assert hub.cdn.served == 2 * len(SMALL)
+    assert "cannot be run by llama.cpp" in sentence
+    found = manifest(models, "hf.co/ann/Tiny/latest")
+    assert [blob(models, la) for la in found["layers"]] == [*parts.values()]
+    assert Store(models).get(ModelName.parse("hf.co/ann/Tiny")).header.is_model
 
 
 def test_a_file_that_llama_cpp_cannot_run_gets_no_name(models: Path) -> None:
