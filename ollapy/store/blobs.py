@@ -16,7 +16,7 @@ from ollapy.names import Digest
 
 from .durable import NEW, NewFile, sync_folder, translated
 from .references import NUM_PATHS, Reference, References
-from .regular import RegularFile, is_regular
+from .regular import RegularFile, is_regular, read_small
 
 MAX_SMALL = 4 * 1024 * 1024
 _NOWHERE = (None, None)
@@ -79,8 +79,8 @@ class Blobs:
         path = self.find(digest)
         if path is None:
             raise CorruptManifest(f"blob {digest} is not in the store")
-        with translated("read from the model store"), path.open("rb") as file:
-            data = file.read(MAX_SMALL + 1)
+        with translated("read from the model store"):
+            data, _ = read_small(path, MAX_SMALL)
         if len(data) > MAX_SMALL:
             raise CorruptManifest(f"blob {digest} is larger than {MAX_SMALL} bytes")
         return data

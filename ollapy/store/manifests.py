@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from ollapy.errors import CorruptManifest, InvalidName, InvalidRequest, OllapyEr
 from ollapy.names import Digest, ModelName
 
 from .durable import NewFile, sync_folder, translated
+from .regular import read_small
 
 logger = logging.getLogger(__name__)
 
@@ -178,7 +178,7 @@ class Manifests:
         """The names whose files are there; files that are no name's are not ours."""
         for path in _descendants(self.root, depth=4):
             with suppress(InvalidName):
-                host, namespace, model, tag = path.relative_to(self.root).parts
+                host, namespace, model, tag = path.parts[-4:]
                 name = ModelName.parse(f"{host}/{namespace}/{model}:{tag}")
                 if path.is_file():
                     yield name
@@ -188,12 +188,10 @@ class Manifests:
         path = self._path(name)
         with translated("read from the model store"):
             try:
-                with path.open("rb") as file:
-                    data = file.read(MAX_MANIFEST + 1)
-                    modified_at = os.fstat(file.fileno()).st_mtime
+                data, found = read_small(path, MAX_MANIFEST)
             except FileNotFoundError:
                 return None
-        return Entry(name, data, modified_at, decode(data, name))
+        return Entry(name, data, found.st_mtime, decode(data, name))
 
 
 def _descendants(folder: Path, depth: int) -> Iterator[Path]:

@@ -30,6 +30,16 @@ def is_regular(found: os.stat_result) -> bool:
     return stat.S_ISREG(found.st_mode)
 
 
+def read_small(path: Path, limit: int) -> tuple[bytes, os.stat_result]:
+    """A file's content, of a longer one a byte more than the limit, and what the file was like.
+
+    The buffer is no larger than the file: one of megabytes takes longer to get than a small file to read.
+    """
+    with path.open("rb") as file:
+        found = os.fstat(file.fileno())
+        return file.read(min(found.st_size, limit) + 1), found
+
+
 class RegularFile:
     """An open file. A context manager; anything but a regular file is refused, and not even opened.
 
