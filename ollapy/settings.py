@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Self, TypeVar
 
 from ollapy.errors import InvalidRequest
-from ollapy.units import parse_duration
+from ollapy.units import parse_bytes, parse_duration
 
 DEFAULT_PORT = 11434
 _ADDRESS = re.compile(
@@ -130,6 +130,14 @@ class _Environment:
         found = (part.strip().lower() for part in self.text(name).split(","))
         return tuple(filter(None, found))
 
+    def size(self, name: str) -> int:
+        """Bytes; 0 where nothing is said."""
+        text = self.text(name)
+        try:
+            return parse_bytes(text) if text else 0
+        except InvalidRequest:
+            return self._warn(name, text, 0)
+
     def address(self, name: str) -> Address:
         text = self.text(name)
         try:
@@ -154,6 +162,8 @@ class Settings:
     keep_alive: float
     load_timeout: float
     max_queue: int
+    max_loaded: int
+    max_memory: int
     context_length: int
     num_threads: int
     debug: bool
@@ -197,6 +207,8 @@ class Settings:
             keep_alive=read.duration("KEEP_ALIVE", 300.0),
             load_timeout=read.duration("LOAD_TIMEOUT", 300.0),
             max_queue=read.number("MAX_QUEUE", 512, least=1),
+            max_loaded=read.number("MAX_LOADED_MODELS", 0),
+            max_memory=read.size("MAX_MEMORY"),
             context_length=read.number("CONTEXT_LENGTH", 0),
             num_threads=read.number("NUM_THREADS", 0),
             debug=read.flag("DEBUG"),

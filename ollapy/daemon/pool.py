@@ -9,76 +9,23 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
-
-import psutil
 
 from ollapy.api.options import Options
-from ollapy.errors import Busy, LoadFailed, RunnerStopped
+from ollapy.errors import Busy, RunnerStopped
 from ollapy.gguf import Header
 from ollapy.names import Digest, ModelName
-from ollapy.runner.protocol import Load, Ready
 from ollapy.settings import Settings
 from ollapy.store import Model
 
-from . import placement
-from .cores import num_cores
+from . import memory, placement
+from .loading import how_to_load, started
 from .process import RunnerProcess
+from .room import Resident, leaving
+from .runner import Runner
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(slots=True, eq=False)
-class Runner:
-    """A child for one model, starting or ready, and what the pool knows of its users."""
-
-    model: Model
-    start: asyncio.Task[RunnerProcess]
-    keep_alive: float
-    num_requests: int = 0
-    idle_since: float = field(default_factory=time.monotonic)
-    expiry: asyncio.TimerHandle | None = None
-
-    @property
-    def process(self) -> RunnerProcess | None:
-        """The child, once it is ready; None before, and when the load failed."""
-        start = self.start
-        return (
-            None
-            if not start.done() or start.cancelled() or start.exception()
-            else start.result()
-        )
-
-    @property
-    def ready(self) -> Ready | None:
-        """What the child said of itself when its model was loaded."""
-        return self.process.ready.result() if self.process else None
-
-    @property
-    def is_dead(self) -> bool:
-        """Whether it can serve no one any more."""
-        return self.start.done() and (
-            self.process is None or self.process.exited.done()
-        )
-
-    @property
-    def num_waiting(self) -> int:
-        """Requests that are not being computed."""
-        ready = self.ready
-        return max(0, self.num_requests - (ready.max_sequences if ready else 0))
-
-    @property
-    def expires_at(self) -> float:
-        """When it goes, on the monotonic clock, if it is not used any more."""
-        since = time.monotonic() if self.num_requests else self.idle_since
-        return since + self.keep_alive
-
-    def cancel_expiry(self) -> None:
-        """It is used again, or goes for another reason."""
-        if self.expiry is not None:
-            self.expiry.cancel()
 
 
 class RunnerPool:
@@ -90,6 +37,10 @@ class RunnerPool:
         self._stopping: set[asyncio.Task[None]] = set()
         self._all_idle = asyncio.Event()
         self._all_idle.set()
+        self._placing = asyncio.Lock()  # one model at a time decides about memory
+        self._changed = asyncio.Event()  # somebody became idle, or left
+        self._draining: Runner | None = None
+        self._num_held = 0
 
     @property
     def runners(self) -> list[Runner]:
@@ -103,7 +54,8 @@ class RunnerPool:
     @property
     def num_waiting(self) -> int:
         """Requests that are not being computed, of all models."""
-        return sum(runner.num_waiting for runner in self._runners.values())
+        held = sum(runner.num_waiting for runner in self._runners.values())
+        return held + self._num_held
 
     @asynccontextmanager
     async def runner(
@@ -113,21 +65,37 @@ class RunnerPool:
 
         Busy when too many wait already. A load ends when nobody waits for it any more.
         """
+        await self._turn(model)
         runner = self._find(model, options)
         runner.num_requests += 1
         runner.cancel_expiry()
         self._all_idle.clear()
         try:
-            if runner.num_waiting and self.num_waiting > self._settings.max_queue:
-                raise Busy(
-                    "server busy, please try again.  maximum pending requests exceeded"
-                )
+            if runner.num_waiting:
+                self._check_queue()
             if keep_alive is not None:
                 runner.keep_alive = keep_alive
             yield await _started(runner)
         finally:
             runner.num_requests -= 1
             self._became_idle(runner)
+
+    async def _turn(self, model: Model) -> None:
+        """Wait while the model makes room for another."""
+        self._num_held += 1
+        try:
+            while self._draining and self._draining.model.loads == model.loads:
+                self._check_queue()
+                self._changed.clear()
+                await self._changed.wait()
+        finally:
+            self._num_held -= 1
+
+    def _check_queue(self) -> None:
+        if self.num_waiting > self._settings.max_queue:
+            raise Busy(
+                "server busy, please try again.  maximum pending requests exceeded"
+            )
 
     def unload(self, model: Model) -> None:
         """Let the model go as soon as nobody uses it; one that is not loaded is fine."""
@@ -162,45 +130,89 @@ class RunnerPool:
         return runner
 
     async def _start(self, model: Model, options: Options) -> RunnerProcess:
-        """A child with its model loaded; none is left behind when that fails or is cancelled."""
         header = await asyncio.to_thread(lambda: model.header)
-        if self._stopping:  # what they hold is free once they are gone
-            await asyncio.wait(self._stopping)
-        load = _load(header, model, options, self._settings)
-        started = time.monotonic()
-        process = await RunnerProcess.start(
-            str(model.name), load, self._settings.runner_env
-        )
-        try:
-            await self._until_ready(process)
-        except BaseException:
-            await process.stop("the load was given up")
-            raise
-        elapsed = time.monotonic() - started
+        runner = self._runners[model.loads]
+        async with self._placing:
+            free = await self._make_room(runner, header)
+            load = how_to_load(header, model, options, self._settings, free)
+            runner.taken = placement.taken(header, load.num_cells)
+        began = time.monotonic()
+        process = await started(model, load, self._settings)
+        runner.load_seconds = time.monotonic() - began
         logger.info(
             "runner ready model=%s pid=%d cells=%d load_s=%.2f",
             model.name,
             process.pid,
             load.num_cells,
-            elapsed,
+            runner.load_seconds,
         )
         return process
 
-    async def _until_ready(self, process: RunnerProcess) -> None:
-        """Wait for the load; it fails when it stands still for the load timeout."""
-        timeout = self._settings.load_timeout
-        while not process.ready.done():
-            before = process.progress
-            await asyncio.wait(
-                {process.ready}, timeout=timeout if 0 < timeout < math.inf else None
-            )
-            if not process.ready.done() and process.progress == before:
-                raise LoadFailed(
-                    f"the model made no progress loading for {timeout:g} s, see OLLAPY_LOAD_TIMEOUT"
-                )
-        process.ready.result()
+    async def _make_room(self, runner: Runner, header: Header) -> int:
+        """Bytes that a model may take, once others have left where they had to.
+
+        Idle ones leave for a good context. For a short one somebody who is used leaves too, when the answers
+        under way are done; its next requests wait behind the newcomer, so that nobody waits for ever.
+        """
+        least, good = placement.needed(
+            header, context_length=self._settings.context_length
+        )
+        try:
+            while True:
+                if self._stopping:  # what they hold is free once they are gone
+                    await asyncio.wait(self._stopping)
+                available = await asyncio.to_thread(memory.available)
+                others = [
+                    r for r in self._runners.values() if r.taken and r is not runner
+                ]
+                free = self._free(available, others)
+                most = free + sum(r.taken for r in others)
+                if most < least:
+                    return most  # for placement to refuse: nobody has to go for that
+                going = self._leaving((good, least), free, others)
+                if going == []:
+                    return free
+                for resident in going or ():
+                    self._evict(resident, runner.model)
+                if going is None:
+                    await self._drain(others)
+        finally:
+            self._draining = None
+            self._changed.set()
+
+    async def _drain(self, others: list[Runner]) -> None:
+        """Have the least worth of those who are used become idle; wait until somebody does."""
+        used = [r for r in others if r.resident.idle_seconds is None]
+        self._draining = min(used, key=lambda r: r.resident.worth)
+        self._changed.clear()
+        await self._changed.wait()
+
+    def _leaving(
+        self, needs: Sequence[int], free: int, others: list[Runner]
+    ) -> list[Resident] | None:
+        """Who goes for the most that can be had of what is needed; None where too many are used."""
+        residents = [other.resident for other in others]
+        found = (
+            leaving(need, free, residents, max_loaded=self._settings.max_loaded)
+            for need in needs
+        )
+        return next((going for going in found if going is not None), None)
+
+    def _free(self, available: int, others: list[Runner]) -> int:
+        """Bytes beside the others that are loaded, of the machine and of what the settings allow."""
+        free = available - sum(other.unseen for other in others)
+        if allowed := self._settings.max_memory:
+            free = min(free, allowed - sum(other.taken for other in others))
+        return free
+
+    def _evict(self, resident: Resident, newcomer: Model) -> None:
+        runner = self._runners.get(resident.loads)
+        if runner and not runner.num_requests:  # nobody has come meanwhile
+            logger.info("evicting model=%s for=%s", runner.model.name, newcomer.name)
+            self._remove(resident.loads)
 
     def _became_idle(self, runner: Runner) -> None:
+        self._changed.set()
         if runner.num_requests:
             return
         if not any(other.num_requests for other in self._runners.values()):
@@ -226,6 +238,7 @@ class RunnerPool:
     ) -> None:
         runner = self._runners.pop(loads)
         runner.cancel_expiry()
+        self._changed.set()
         task = asyncio.create_task(_stop(runner, why))
         self._stopping.add(task)
         task.add_done_callback(self._stopping.discard)
@@ -249,26 +262,3 @@ async def _stop(runner: Runner, why: str) -> None:
     await asyncio.wait({runner.start})
     if process := runner.process:
         await process.stop(why)
-
-
-def _load(header: Header, model: Model, options: Options, settings: Settings) -> Load:
-    memory = placement.place(
-        header,
-        available=psutil.virtual_memory().available,
-        context_length=settings.context_length,
-    )
-    threads = (
-        options.num_thread
-        or settings.num_threads
-        or placement.num_threads(header, num_cores())
-    )
-    return Load(
-        paths=[str(path) for path in model.parts],
-        adapters=[str(path) for path in model.adapters],
-        num_cells=memory.num_cells,
-        num_ctx=memory.num_ctx,
-        max_sequences=placement.MAX_SEQUENCES,
-        num_batch=memory.num_batch,
-        num_threads=min(max(threads, 1), 512),  # an absurd number aborts llama.cpp
-        num_gpu_layers=-1 if options.num_gpu is None else max(options.num_gpu, -1),
-    )

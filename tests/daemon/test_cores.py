@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from ollapy.daemon import cgroups
 from ollapy.daemon.cores import cpu_quota, num_cores
 
 
@@ -30,11 +31,12 @@ def test_the_least_quota_on_the_way_up_counts(
         (root / folder).mkdir(exist_ok=True)
         (root / folder / "cpu.max").write_text(f"{text}\n")
 
-    assert cpu_quota(own, root) == expected
+    assert cpu_quota(cgroups.files("cpu.max", own, root)) == expected
 
 
 def test_without_control_groups_there_is_no_quota(tmp_path: Path) -> None:
-    assert cpu_quota(tmp_path / "none", tmp_path) == math.inf
+    files = cgroups.files("cpu.max", tmp_path / "none", tmp_path)
+    assert cpu_quota(files) == math.inf
 
 
 def test_there_is_always_one_core() -> None:

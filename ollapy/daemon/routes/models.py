@@ -32,7 +32,8 @@ from ollapy.daemon.describe import (
     tensor_rows,
 )
 from ollapy.daemon.endpoint import Endpoint, Scope
-from ollapy.daemon.pool import Runner, RunnerPool
+from ollapy.daemon.pool import RunnerPool
+from ollapy.daemon.runner import Runner
 from ollapy.errors import InvalidModel, InvalidName, InvalidRequest, ModelNotFound
 from ollapy.gguf import read_header, read_model
 from ollapy.names import ModelName

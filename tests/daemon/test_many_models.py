@@ -1,0 +1,82 @@
+"""More models than fit: who is idle leaves for who is asked, and nobody's answer fails."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from scripts.make_gguf import write_scripted, write_shape
+from tests.support.daemon import Daemon, running_daemon
+from tests.support.models import add_endless, add_model
+from tests.support.waiting import eventually
+
+WORDS = ("one", "two", "three")
+
+
+@pytest.fixture
+def two_fit(tmp_path: Path) -> Iterator[Daemon]:
+    """A daemon with three models and the memory for two."""
+    with running_daemon(tmp_path, MAX_MEMORY="640MB") as daemon:
+        for word in WORDS:
+            path = tmp_path / f"{word}.gguf"
+            write_scripted(path, word)
+            add_model(daemon.models, word, path)
+        yield daemon
+
+
+def loaded(daemon: Daemon) -> set[str]:
+    models = daemon.http.get("/api/ps").json()["models"]
+    return {str(m["name"]).removesuffix(":latest") for m in models}
+
+
+def test_the_one_that_was_idle_longest_leaves(two_fit: Daemon) -> None:
+    for word in WORDS:
+        assert two_fit.generate("?", model=word)["response"] == word
+
+    assert loaded(two_fit) == {"two", "three"}
+    assert "evicting model=one" in two_fit.log.read_text()
+
+
+def test_everybody_is_answered_whatever_is_asked_at_once(two_fit: Daemon) -> None:
+    wanted = WORDS * 8
+    with ThreadPoolExecutor(8) as threads:
+        answers = threads.map(
+            lambda word: two_fit.generate("?", model=word)["response"], wanted
+        )
+        assert tuple(answers) == wanted
+    assert len(loaded(two_fit)) <= 2
+
+
+def test_a_model_that_is_used_is_waited_for(tmp_path: Path) -> None:
+    with running_daemon(tmp_path, MAX_LOADED_MODELS="1") as daemon:
+        add_endless(daemon.models)
+        with (
+            ThreadPoolExecutor(1) as thread,
+            daemon.stream("/api/generate", model="endless", prompt="?") as records,
+        ):
+            next(records)
+            other = thread.submit(daemon.generate, "Hi", options={"num_predict": 1})
+            for _ in range(20):
+                next(records)
+            assert not other.done()
+        assert other.result()["done"]
+        eventually(lambda: loaded(daemon) == {"tiny"}, "the other model stays")
+
+
+def test_for_what_would_not_fit_alone_nobody_leaves(tmp_path: Path) -> None:
+    large = tmp_path / "large.gguf"
+    write_shape(large, layers=1, vocab=2000, file_type="F16")
+    with running_daemon(tmp_path, MAX_MEMORY="290MB") as daemon:
+        add_model(daemon.models, "large", large)
+        daemon.generate("Hi", options={"num_predict": 1})
+
+        response = daemon.post("/api/generate", model="large", prompt="Hi")
+
+        assert response.status_code == 500
+        assert (
+            "needs 302 MB of memory and 290 MB can be had" in response.json()["error"]
+        )
+        assert loaded(daemon) == {"tiny"}

@@ -1,0 +1,75 @@
+"""Which models go so that another fits, and what is free for it."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+
+from ollapy.daemon.memory import free_in_groups
+from ollapy.daemon.room import Resident, leaving
+from ollapy.names import Digest
+
+
+def model(
+    letter: str,
+    size: int = 4,
+    *,
+    idle: float | None = 0.0,
+    load: float = 1.0,
+    pinned: bool = False,
+) -> Resident:
+    return Resident((Digest(letter * 64),), size, load, idle, pinned)
+
+
+def gone(need: int, free: int, *residents: Resident, max_loaded: int = 0) -> str | None:
+    found = leaving(need, free, residents, max_loaded=max_loaded)
+    return None if found is None else "".join(r.loads[0].hex[0] for r in found)
+
+
+@pytest.mark.parametrize(
+    ("need", "free", "residents", "expected"),
+    [
+        (4, 4, [], ""),
+        (4, 4, [model("a")], ""),
+        (5, 4, [model("a")], "a"),
+        (9, 4, [model("a")], None),
+        (5, 4, [model("a", idle=None)], None),
+        (5, 4, [model("a", idle=1), model("b", idle=99)], "b"),
+        (5, 4, [model("a", load=30), model("b", load=1)], "b"),
+        (5, 4, [model("a", size=100), model("b", size=1)], "a"),
+        (5, 4, [model("a", idle=99, pinned=True), model("b", idle=0)], "b"),
+        (9, 4, [model("a", idle=99, pinned=True), model("b", idle=0)], "ba"),
+        # the small one would go first, and for nothing
+        (9, 4, [model("a", size=1, idle=999), model("b", size=8)], "b"),
+    ],
+)
+def test_who_goes(
+    need: int, free: int, residents: list[Resident], expected: str | None
+) -> None:
+    found = gone(need, free, *residents)
+    assert (found and sorted(found)) == (expected and sorted(expected))
+
+
+def test_no_more_than_so_many_are_loaded_together() -> None:
+    assert gone(1, 99, model("a"), max_loaded=2) == ""
+    assert gone(1, 99, model("a"), max_loaded=1) == "a"
+    assert gone(1, 99, model("a", idle=None), max_loaded=1) is None
+
+
+def group(folder: Path, limit: str, current: int, cached: int) -> Path:
+    folder.mkdir()
+    (folder / "memory.max").write_text(f"{limit}\n")
+    (folder / "memory.current").write_text(f"{current}\n")
+    stat = f"anon 5\ninactive_file {cached}\nactive_file 1\n"
+    (folder / "memory.stat").write_text(stat)
+    return folder / "memory.max"
+
+
+def test_a_group_s_limit_counts_without_what_files_fill(tmp_path: Path) -> None:
+    loose = group(tmp_path / "loose", "max", 50, 10)
+    tight = group(tmp_path / "tight", "100", 50, 10)
+
+    assert free_in_groups([loose]) == math.inf
+    assert free_in_groups([loose, tight]) == 61
