@@ -33,12 +33,10 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     with suppress(ValueError):  # macOS takes no such limit
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    signal.signal(
-        signal.SIGINT, signal.SIG_IGN
-    )  # a terminal's Ctrl+C is for the daemon
-    idle = int(
-        sys.argv[1]
-    )  # seconds after which the alarm ends this process; 0 for never
+    # a terminal's Ctrl+C is for the daemon
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # seconds after which the alarm ends this process; 0 for never
+    idle = int(sys.argv[1])
     pipe_in, pipe_out = sys.stdin.buffer, sys.stdout.buffer
     signal.alarm(idle)
     while len(head := pipe_in.read(LENGTH.size)) == LENGTH.size:

@@ -48,15 +48,15 @@ logger = logging.getLogger(__name__)
 class Intake:
     """Renders, tokenises and checks for one loaded model; what cannot be asked of it is an OllapyError."""
 
-    def __init__(self, model: Model, load: Load) -> None:
+    def __init__(self, model: Model, load: Load, templates: TemplateProcess) -> None:
         self._model = model
         self._load = load
         self._compiler = lru_cache(maxsize=4)(self._new_compiler)
-        self._templates = TemplateProcess()
+        self._templates = templates
         self._traits = lru_cache(maxsize=32)(self._learn)
         self._visible = lru_cache(maxsize=256)(model.controls_in)
-        if model.chat_template:
-            self._templates.start()  # it takes a moment to be there
+        if not model.chat_template:
+            templates.close()  # until a request brings one
 
     def prepare(self, message: Question) -> Reply | EmbedJob | Rendered | Text:
         """The request as the engine takes it, or its answer where the vocabulary has it."""
@@ -92,7 +92,7 @@ class Intake:
         parser = new_parser(tools=message.tools or ())
         sequence = self._sequence(message, prompt.tokens, limit, form.markers)
         sequence.budget = self._budget(message, form, new_parser())
-        calling = calling_of(message, traits, self._ends)
+        calling = calling_of(message, traits, self._ends) if message.tools else None
         if message.grammar or calling:
             thought = _thought(message, form, parser, calling)
             compiler = self._compiler(self._visible(form.markers))

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from ollapy.engine.answer import Output
 from ollapy.engine.packer import EmbedJob
 from ollapy.errors import OllapyError
+from ollapy.templating import TemplateProcess
 
 from .intake import Intake
 from .pairs import relevance
@@ -43,12 +44,14 @@ class Service:
         self._replies: dict[int, Reply] = {}
         self._jobs: set[int] = set()
         self._preparing: dict[int, asyncio.Task[None]] = {}
+        self._templates = TemplateProcess()
 
     def receive(self, message: ToRunner) -> None:
         """Act on one message of the daemon."""
         match message:
             case Load():
                 self._load = message
+                self._templates.start()  # is there when the model is
                 self._thread = EngineThread(message, self._on_event)
             case Cancel():
                 self._cancel(message.id)
@@ -99,7 +102,7 @@ class Service:
         if not isinstance(event, list):
             if isinstance(event, Ready):
                 assert self._thread.model is not None
-                self._intake = Intake(self._thread.model, self._load)
+                self._intake = Intake(self._thread.model, self._load, self._templates)
             self._send(event)
             return
         for item in event:
