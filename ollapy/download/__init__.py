@@ -1,6 +1,6 @@
 """Downloads: blobs over bad networks, resumed, shared and verified."""
 
 from .downloader import Downloader
-from .plan import Plan, Source
+from .plan import Inspect, Plan, Source
 
-__all__ = ["Downloader", "Plan", "Source"]
+__all__ = ["Downloader", "Inspect", "Plan", "Source"]

@@ -8,7 +8,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from threading import Event
 from typing import Any
 
-from ollapy.errors import DigestMismatch, RemoteError, StoreError
+from ollapy.errors import DigestMismatch, InvalidModel, RemoteError, StoreError
 from ollapy.names import Digest
 from ollapy.net.failures import ConnectionFailed
 from ollapy.net.http import Http, Response
@@ -19,13 +19,14 @@ from ollapy.operation import Operation
 
 from .partial import BLOCK, Partial
 from .parts import Part, Parts, span
-from .plan import Source
+from .plan import Inspect, Source
 from .progress import Meter
 from .stream import RangeIgnored, opened
 
 _POLL = 0.05  # seconds between two looks at what the threads have done
 _CONNECTION = 16 * BLOCK  # one more connection for each of these
 _FLUSH = 256 * BLOCK
+_BEGINNING = 128 * BLOCK  # the header of a model is in there
 
 
 class Download:
@@ -41,6 +42,7 @@ class Download:
         *,
         connections: int,
         limit: RateLimit | None,
+        inspect: Inspect | None,
     ) -> None:
         self._http = http
         self._source = source
@@ -49,13 +51,31 @@ class Download:
         self._operation = operation
         self._parts = Parts(partial)
         self._limit = limit
+        self._inspect = inspect if partial.size > _BEGINNING else None
         self._lines = [Line() for _ in range(_wanted(partial.size, connections))]
         self._ranged = Event()  # the server gives parts, so that others may join
         self._ended = Event()
         self._meter = Meter(digest, partial.size, partial.num_bytes, operation.report)
 
     def run(self) -> None:
-        """StoreError for the disk, RemoteError for the server, DigestMismatch for wrong bytes."""
+        """StoreError for the disk, RemoteError for the server, DigestMismatch for wrong bytes.
+
+        InvalidModel where somebody who looked at the beginning does not want the rest.
+        """
+        try:
+            found = self._fetched()
+            if found != self._digest:
+                raise DigestMismatch(
+                    f"digest mismatch, file must be downloaded again: want {self._digest}, got {found}"
+                )
+        except (DigestMismatch, InvalidModel):
+            self._partial.discard()
+            raise
+        self._partial.publish()
+        self._meter.finish()
+
+    def _fetched(self) -> Digest:
+        """The digest of what has come."""
         with ThreadPoolExecutor(len(self._lines) + 1, "download") as threads:
             try:
                 hashing = threads.submit(self._hash)
@@ -63,13 +83,7 @@ class Download:
                 self._wait_for({hashing})
             finally:
                 self._end()
-        if hashing.result() != self._digest:
-            self._partial.discard()
-            raise DigestMismatch(
-                f"digest mismatch, file must be downloaded again: want {self._digest}, got {hashing.result()}"
-            )
-        self._partial.publish()
-        self._meter.finish()
+        return hashing.result()
 
     def _wait_for(
         self, pending: set[Future[Any]], threads: ThreadPoolExecutor | None = None
@@ -84,6 +98,9 @@ class Download:
                 future.result()
             self._operation.check()
             self._meter.tell(self._partial.num_bytes)
+            if self._inspect and self._partial.front() >= _BEGINNING:
+                self._inspect(self._partial.path)
+                self._inspect = None
             if threads and self._ranged.is_set():
                 pending |= {threads.submit(self._fetch, ln) for ln in self._lines[1:]}
                 threads = None

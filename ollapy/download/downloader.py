@@ -14,7 +14,7 @@ from ollapy.store.locks import download_lock
 
 from .download import Download
 from .partial import Partial, data_path, num_completed
-from .plan import Source
+from .plan import Inspect, Source
 from .progress import Meter
 from .space import check_space, missing
 
@@ -50,7 +50,12 @@ class Downloader:
         check_space(self._blobs.root, need)
 
     def fetch(
-        self, digest: Digest, size: int, source: Source, operation: Operation
+        self,
+        digest: Digest,
+        size: int,
+        source: Source,
+        operation: Operation,
+        inspect: Inspect | None = None,
     ) -> None:
         """Return once the blob is in the store, verified; its progress is reported meanwhile."""
         meter = Meter(digest, size, 0, operation.report)
@@ -59,7 +64,7 @@ class Downloader:
         while self._blobs.size(digest) != size:
             if lock.acquire(blocking=False):
                 try:
-                    self._download(digest, size, source, operation)
+                    self._download(digest, size, source, operation, inspect)
                 finally:
                     lock.release(remove=True)
                 return
@@ -68,7 +73,12 @@ class Downloader:
         meter.finish()
 
     def _download(
-        self, digest: Digest, size: int, source: Source, operation: Operation
+        self,
+        digest: Digest,
+        size: int,
+        source: Source,
+        operation: Operation,
+        inspect: Inspect | None,
     ) -> None:
         if self._blobs.size(digest) == size:  # it came between the look and the lock
             return
@@ -82,6 +92,7 @@ class Downloader:
                 operation,
                 connections=self._connections,
                 limit=self._limit,
+                inspect=inspect,
             )
             download.run()
         finally:

@@ -70,6 +70,11 @@ class Partial:
                 raise
 
     @property
+    def path(self) -> Path:
+        """The data, as far as it has come."""
+        return data_path(self._blob)
+
+    @property
     def num_blocks(self) -> int:
         """All of them, the last of which may be shorter."""
         return len(self._blocks)

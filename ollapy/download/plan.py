@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from ollapy.names import Digest, ModelName
 
 
 def _no_headers(_challenge: str | None) -> Mapping[str, str]:
     return {}
+
+
+# Given the file of a large download once its beginning is there; may refuse the rest with InvalidModel.
+Inspect = Callable[[Path], None]
 
 
 @dataclass(frozen=True)

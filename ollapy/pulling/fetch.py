@@ -6,7 +6,7 @@ import logging
 from dataclasses import dataclass
 
 from ollapy.api.ollama import Progress
-from ollapy.download import Downloader, Plan
+from ollapy.download import Downloader, Inspect, Plan
 from ollapy.errors import DigestMismatch, InvalidRequest, RemoteError, StoreError
 from ollapy.neighbours import Copy, Neighbours
 from ollapy.operation import Operation
@@ -25,6 +25,7 @@ class Fetch:
     blobs: Blobs
     neighbours: Neighbours
     operation: Operation
+    inspect: Inspect  # for weights
 
     def run(self, plan: Plan, manifest: Manifest, downloader: Downloader) -> None:
         """Every blob, in the manifest's order and the configuration last."""
@@ -36,7 +37,8 @@ class Fetch:
         downloader.check_space({d: layers[d].size for d in wanted if d in plan.sources})
         for digest, layer in layers.items():
             if source := plan.sources.get(digest):
-                downloader.fetch(digest, layer.size, source, self.operation)
+                inspect = self.inspect if layer.kind == "model" else None
+                downloader.fetch(digest, layer.size, source, self.operation, inspect)
             elif digest in wanted:
                 raise StoreError(
                     f"the {layer.kind} of the other program's copy is damaged: pull without --local"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 
 from ollapy.api.ollama import Progress
 from ollapy.download import Downloader
@@ -23,7 +24,7 @@ from ollapy.store.model import check_contents
 
 from .fetch import Fetch
 from .planner import Planner
-from .runnable import check_runnable
+from .runnable import check_beginning, check_runnable
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,8 @@ class Puller:
                 f"what is called '{name}' there is another model, pull it to replace yours"
             )
         with self.store.lease(*manifest.digests):
-            fetch = Fetch(self.store.blobs, neighbours, operation)
+            inspect = partial(check_beginning, name)
+            fetch = Fetch(self.store.blobs, neighbours, operation, inspect)
             fetch.run(
                 plan,
                 manifest,

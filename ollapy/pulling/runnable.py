@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 from ollapy import catalog
 from ollapy.errors import CorruptManifest, InvalidModel
-from ollapy.gguf import read_model
+from ollapy.gguf import Header, read_header, read_model
 from ollapy.names import HOST, NAMESPACE, TAG, Digest, ModelName
 from ollapy.store import Blobs, Manifest
 
@@ -26,15 +27,31 @@ def check_files(
     name: ModelName, what: str, weights: Sequence[Path], adapters: Sequence[Path] = ()
 ) -> None:
     """The same of files. `what` begins the sentence, which ends with the catalog's model of that name."""
-    try:
-        if not read_model(weights).is_model:
-            raise InvalidModel("it is an addition to a model")
+    with _told(name, what):
+        _check_kind(read_model(weights))
         for adapter in adapters:
             read_model([adapter])
+
+
+def check_beginning(name: ModelName, path: Path) -> None:
+    """The same of weights, or a part of them, whose header is there and not yet the rest."""
+    with _told(name, f"'{name}'"):
+        _check_kind(read_header(path, part=True))
+
+
+@contextmanager
+def _told(name: ModelName, what: str) -> Iterator[None]:
+    try:
+        yield
     except InvalidModel as exc:
         raise InvalidModel(
             f"{what} cannot be run by llama.cpp: {exc}{_instead(name)}"
         ) from exc
+
+
+def _check_kind(header: Header) -> None:
+    if not header.is_model:
+        raise InvalidModel("it is an addition to a model")
 
 
 def _path(digest: Digest, blobs: Blobs) -> Path:

@@ -172,6 +172,40 @@ def test_a_file_that_llama_cpp_cannot_run_gets_no_name(models: Path) -> None:
     )
 
 
+def test_a_large_one_is_looked_at_before_all_of_it_has_come(
+    models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody waits for gigabytes that are then refused; and nothing of them is kept."""
+    monkeypatch.setattr("ollapy.download.download._BEGINNING", BLOCK)
+    bad = LARGE.replace(b"general.architecture", b"general.architectura")
+
+    def fault(asked: Asked, reply: Reply) -> bool:
+        if "Signature" in asked.path:
+            reply.head("200 OK", Content_Length=len(bad))
+            reply.body(bad[: 2 * BLOCK])
+            reply.stall()
+        return "Signature" in asked.path
+
+    with running_hub(Repo("ann/Tiny-GGUF", {"Tiny-Q8_0.gguf": bad})) as hub:
+        hub.fault = fault
+        error = refusal(hub, models)
+
+    assert str(error) == (
+        f"'{NAME}:latest' cannot be run by llama.cpp: general.architecture is missing"
+    )
+    assert [file for file in judge.files(models) if "partial" in file] == []
+
+
+def test_a_large_one_that_is_good_is_not_kept_up(
+    models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ollapy.download.download._BEGINNING", BLOCK)
+    with running_hub(Repo("ann/Tiny-GGUF", FILES)) as hub:
+        pull(hub, models)
+
+    assert hub.cdn.served == len(LARGE)
+
+
 # ---- who may
 
 
