@@ -12,6 +12,7 @@ from ollapy.neighbours import Copy, Neighbours
 from ollapy.operation import Operation
 from ollapy.store import Blobs, Layer, Manifest
 from ollapy.store.blobs import MAX_SMALL
+from ollapy.text import clean
 
 logger = logging.getLogger(__name__)
 
@@ -41,10 +42,11 @@ class Fetch:
                 downloader.fetch(digest, layer.size, source, self.operation, inspect)
             elif digest in wanted:
                 raise StoreError(
-                    f"the {layer.kind} of the other program's copy is damaged: pull without --local"
+                    f"the {layer.kind} of the other program's copy is damaged, 'ollapy pull' downloads one"
                 )
             else:
-                self._report(f"pulling {digest.hex[:12]}", layer, layer.size)
+                status, size = f"pulling {digest.hex[:12]}", layer.size
+                self.operation.report(Progress(status, str(digest), size, size))
 
     def _is_here(self, layer: Layer) -> bool:
         return self.blobs.size(layer.digest) == layer.size
@@ -60,10 +62,12 @@ class Fetch:
     def _is_adopted(self, layer: Layer, copy: Copy) -> bool:
         """A copy that is not what it should be, or cannot be read, is as good as none."""
         status = f"using {copy.owner}'s copy of {layer.digest.hex[:12]}"
+        # not the digest: if the copy is a bad one, the blob is counted from 0
+        label = clean(copy.path.name)
 
         def told(completed: int) -> None:
             self.operation.check()
-            self._report(status, layer, completed)
+            self.operation.report(Progress(status, label, layer.size, completed))
 
         try:
             self.blobs.adopt(copy.path, expected=layer.digest, told=told)
@@ -72,10 +76,6 @@ class Fetch:
             return False
         told(layer.size)
         return True
-
-    def _report(self, status: str, layer: Layer, completed: int) -> None:
-        record = Progress(status, str(layer.digest), layer.size, completed)
-        self.operation.report(record)
 
 
 def _check_size(layer: Layer) -> None:

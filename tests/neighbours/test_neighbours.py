@@ -247,9 +247,12 @@ def test_a_damaged_copy_is_downloaded_instead(
             others.add_to_lm_studio("ann/Tiny-GGUF", x=bad)
     with running_hub(Repo("ann/Tiny-GGUF", {"Tiny-Q8_0.gguf": WEIGHTS})) as hub:
         monkeypatch.setenv("HF_ENDPOINT", hub.endpoint)
-        pull(others, NAME, local=False)
+        records = pull(others, NAME, local=False)
 
     assert hub.cdn.served == len(WEIGHTS)
+    counts = [r.completed for r in records if r.digest == digest(WEIGHTS)]
+    assert counts == sorted(counts)
+    assert counts[-1] == len(WEIGHTS)
 
 
 def test_a_damaged_copy_alone_is_no_model(others: Others) -> None:
@@ -257,7 +260,7 @@ def test_a_damaged_copy_alone_is_no_model(others: Others) -> None:
     file.resolve().write_bytes(WEIGHTS[:-1] + b"!")
 
     assert refusal(others, NAME) == (
-        "the model of the other program's copy is damaged: pull without --local"
+        "the model of the other program's copy is damaged, 'ollapy pull' downloads one"
     )
 
 
