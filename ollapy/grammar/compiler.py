@@ -25,6 +25,10 @@ logger = logging.getLogger(__name__)
 _MAX_CACHED = 64
 _MAX_CACHED_CHARS = 4 << 20
 _MAX_SENTENCE = 400
+_MAX_LEXER_STATES = 50_000  # 2 KB each
+# Ways in which an answer so far may be read. A grammar of the user's that has many has ever more, and each token
+# costs their square: 20 ms with so many. Schemas have many only where one object has many properties.
+_MAX_OWN_ITEMS, _MAX_ITEMS = 500, 10_000
 _UNSUPPORTED = re.compile(r'Unimplemented keys: \["([^"]+)"')
 
 
@@ -72,7 +76,7 @@ class Compiler:
 
     def _checked(self, grammar: Grammar, thought: Thought | None) -> LLMatcher:
         try:
-            return self._matcher(program(grammar, thought))
+            return self._matcher(program(grammar, thought), _max_items(grammar))
         except InvalidRequest as exc:
             raise InvalidRequest(
                 f"{_NAMES[grammar.kind]}: {_located(str(exc), grammar)}"
@@ -82,17 +86,21 @@ class Compiler:
         self, grammar: Grammar | None, thought: Thought | None, calling: Calling
     ) -> LLMatcher:
         try:
-            return self._matcher(program(grammar, thought, calling))
+            return self._matcher(
+                program(grammar, thought, calling), _max_items(grammar)
+            )
         except InvalidRequest:
             functions = tuple(map(self._enforceable, calling.functions))
             calling = replace(calling, functions=functions)
-            return self._matcher(program(grammar, thought, calling))
+            return self._matcher(
+                program(grammar, thought, calling), _max_items(grammar)
+            )
 
     def _enforceable(self, function: Function) -> Function:
         """The function; with any arguments where its schema cannot be enforced and need not be."""
         grammar = Grammar(GrammarKind.SCHEMA, function.parameters)
         try:
-            self._matcher(program(grammar, None))
+            self._matcher(program(grammar, None), _max_items(grammar))
         except InvalidRequest as exc:
             if function.is_strict:
                 reason = _located(str(exc), grammar)
@@ -101,7 +109,7 @@ class Compiler:
             return replace(function, parameters=prepared({"type": "object"}))
         return function
 
-    def _matcher(self, text: str) -> LLMatcher:
+    def _matcher(self, text: str, max_items: int) -> LLMatcher:
         """The compiled grammar as it stands before the first token; not to be changed."""
         with self._lock:
             found = self._compiled.get(text)
@@ -109,7 +117,7 @@ class Compiler:
                 self._compiled.move_to_end(text)
                 return found
             tokenizer = self._tokenizer = self._tokenizer or _tokenizer(self._read())
-        matcher = _compile(tokenizer, text)
+        matcher = _compile(tokenizer, text, max_items)
         with self._lock:
             self._compiled[text] = matcher
             while (
@@ -141,9 +149,13 @@ class _Tokens:
         raise NotImplementedError
 
 
-def _compile(tokenizer: LLTokenizer, text: str) -> LLMatcher:
+def _compile(tokenizer: LLTokenizer, text: str, max_items: int) -> LLMatcher:
     started = time.monotonic()
-    limits = LLParserLimits(max_lexer_states=50_000, verbose_errors=False)
+    limits = LLParserLimits(
+        max_items_in_row=max_items,
+        max_lexer_states=_MAX_LEXER_STATES,
+        verbose_errors=False,
+    )
     matcher = LLMatcher(tokenizer, text, log_level=0, limits=limits)
     if not matcher.is_error():
         matcher.compute_bitmask()  # finds out whether anything can be said, and warms what copies share
@@ -153,6 +165,11 @@ def _compile(tokenizer: LLTokenizer, text: str) -> LLMatcher:
         "grammar compiled chars=%d seconds=%.3f", len(text), time.monotonic() - started
     )
     return matcher
+
+
+def _max_items(grammar: Grammar | None) -> int:
+    is_own = grammar is not None and grammar.kind is GrammarKind.LARK
+    return _MAX_OWN_ITEMS if is_own else _MAX_ITEMS
 
 
 def _complaint(error: str) -> str:

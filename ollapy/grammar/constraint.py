@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from llguidance import LLExecutor, LLMatcher
 
-from ollapy.errors import RunnerError
+from ollapy.errors import InvalidRequest
 
 Row = npt.NDArray[np.float32]
 Bits = npt.NDArray[np.int32]
@@ -63,7 +63,7 @@ class Constraint:
 
     def _check(self) -> None:
         if self.matcher.is_error():
-            raise RunnerError(_TOO_MUCH)
+            raise InvalidRequest(_TOO_MUCH)
 
 
 class Masks:

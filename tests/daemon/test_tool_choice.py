@@ -267,10 +267,11 @@ def test_five_hundred_tools(families: Daemon) -> None:
         model="mistral",
         messages=messages,
         tools=tools,
-        tool_choice="tool_511",
+        tool_choice="required",
         parallel_tool_calls=False,
     )
-    assert [call["name"] for call in answer["calls"]] == ["tool_511"]
+    [call] = answer["calls"]
+    assert call["name"].startswith("tool_")
     Draft202012Validator(SCHEMAS["get_weather"]).validate(
         answer["calls"][0]["arguments"]
     )

@@ -316,3 +316,39 @@ def test_an_answer_goes_on_from_what_was_given(
     sequence.constraint = compiler.constraint(schema(AN_ANSWER), prefill=given)
     (text,) = run(engine, sequence)
     Draft202012Validator(AN_ANSWER).validate(json.loads(given + text))
+
+
+def test_a_grammar_that_becomes_too_much_fails_alone(
+    engine: Engine, model: Model, compiler: Compiler
+) -> None:
+    """Every letter can be read in more ways than the last: after some hundred it is given up."""
+    grammar = Grammar(GrammarKind.LARK, 'start: e "~"\ne: e e | "a" | "b"')
+    ambiguous = _held(
+        question(model, "Hello", think=False, max_tokens=2000), compiler, grammar
+    )
+    other = question(model, "What is the capital of Japan?", think=False)
+    engine.add(ambiguous)
+    engine.add(other)
+    outputs = []
+    while engine.has_work:
+        outputs += engine.step()
+        engine.check()
+    [failed] = [output for output in outputs if output.error]
+    assert failed.sequence is ambiguous
+    assert "too much work" in str(failed.error)
+    assert other.finish_reason is FinishReason.STOP
+
+
+def test_an_object_of_a_thousand_properties(
+    noise_engine: Engine, noise: Model, noise_compiler: Compiler
+) -> None:
+    names = [f"p{n}" for n in range(1000)]
+    large = {"type": "object", "properties": {name: {"enum": [1, 2]} for name in names}}
+    sequence = _held(
+        prompted(noise, "go", temperature=1.0, seed=2, max_tokens=400),
+        noise_compiler,
+        schema(large),
+    )
+    (text,) = run(noise_engine, sequence)
+    assert sequence.finish_reason is FinishReason.STOP
+    Draft202012Validator(large).validate(json.loads(text))
