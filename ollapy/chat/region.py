@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 
 from .brackets import Brackets
@@ -17,6 +17,7 @@ from .spelling import (
     read_json,
     read_python,
     read_tagged,
+    sendable,
 )
 
 _SEPARATORS = " \t\r\n[],;"
@@ -86,6 +87,7 @@ class Region:
         else:
             return self._over(body)
         if step.verdict is Verdict.CALLS:
+            step = _sendable(step)
             self._num_calls += len(step.calls)
             self._brackets, self._searched = None, 0
         return _BAD if last and step.verdict is Verdict.MORE else step
@@ -189,6 +191,12 @@ class Region:
 
 def _step(call: Call | None, rest: str) -> Step:
     return _BAD if call is None else Step(Verdict.CALLS, rest, [call])
+
+
+def _sendable(step: Step) -> Step:
+    calls = [sendable(call) for call in step.calls]
+    whole = [call for call in calls if call is not None]
+    return replace(step, calls=whole) if len(whole) == len(calls) else _BAD
 
 
 def _may_become(text: str, tag: str) -> bool:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ast
 import json
+import math
 import re
+import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -19,7 +21,8 @@ from .formats import Calls
 _NAMES = ("name", "tool_name")
 _ARGUMENTS = ("arguments", "parameters", "args")
 _IDS = ("id", "tool_call_id")
-_MAX_DEPTH = 64  # of Python's literals: its parser recurses
+_MAX_DEPTH = 64  # levels of lists and objects
+_MAX_PYTHON = 256 << 10  # characters
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +68,41 @@ class Tools:
         if types and "boolean" in types and text.strip().lower() in ("true", "false"):
             return text.strip().lower() == "true"
         return text
+
+
+def sendable(call: Call) -> Call | None:
+    """The call in values that every reader of JSON takes; None where there is another, or too many levels of them."""
+    try:
+        arguments = {_text(k): _plain(v, 0) for k, v in call.arguments.items()}
+        return Call(_text(call.name), arguments, _text(call.id))
+    except (TypeError, OverflowError):
+        return None
+
+
+def _plain(value: object, depth: int) -> Any:
+    if depth > _MAX_DEPTH:
+        raise TypeError("too many levels")
+    match value:
+        case str():
+            return _text(value)
+        case None | bool():
+            return value
+        case int():  # of more than 64 bits it is what other languages make of it
+            return value if -(2**63) <= value < 2**64 else float(value)
+        case float() if math.isfinite(value):
+            return value
+        case list() | tuple():
+            return [_plain(item, depth + 1) for item in value]
+        case dict():
+            return {_text(k): _plain(v, depth + 1) for k, v in value.items()}
+    raise TypeError(f"no JSON: {type(value).__name__}")
+
+
+def _text(value: object) -> str:
+    """A text without halves of characters."""
+    if not isinstance(value, str):
+        raise TypeError("no text")
+    return value if value.isascii() else value.encode("utf-8", "replace").decode()
 
 
 def read_json(text: str, tools: Tools) -> Call | None:
@@ -120,20 +158,22 @@ def read_tagged(calls: Calls, text: str, tools: Tools) -> Call | None:
 def read_python(text: str) -> list[Call] | None:
     """`[f(a='x'), g()]`, or calls one a line; literals only, nothing is run."""
     text = text.strip()
-    if (
-        text.count("(") + text.count("[") + text.count("{") > 10_000
-        or _depth(text) > _MAX_DEPTH
-    ):
+    if len(text) > _MAX_PYTHON or _depth(text) > _MAX_DEPTH:
         return None
     try:
-        if text.startswith("["):
-            items = getattr(ast.parse(text, mode="eval").body, "elts", [])
-        else:
-            items = [getattr(line, "value", line) for line in ast.parse(text).body]
+        with warnings.catch_warnings():  # about escapes that there are not
+            warnings.simplefilter("ignore")
+            items = _python_items(text)
         found = [_python_call(item) for item in items]
     except (SyntaxError, ValueError, RecursionError, MemoryError, TypeError):
         return None
     return found or None
+
+
+def _python_items(text: str) -> list[ast.AST]:
+    if text.startswith("["):
+        return [*getattr(ast.parse(text, mode="eval").body, "elts", [])]
+    return [getattr(line, "value", line) for line in ast.parse(text).body]
 
 
 def read_gemma(calls: Calls, text: str) -> Call | None:
@@ -166,9 +206,14 @@ def _python_call(node: ast.AST) -> Call:
     return Call(ast.unparse(target), arguments)
 
 
+_NAMED = {"true": True, "false": False, "null": None}
+
+
 def _literal(node: ast.expr) -> Any:
     if isinstance(node, ast.Name):  # as JSON spells them
-        return {"true": True, "false": False, "null": None}[node.id]
+        if node.id not in _NAMED:
+            raise ValueError(f"no literal: {node.id}")
+        return _NAMED[node.id]
     return ast.literal_eval(node)
 
 

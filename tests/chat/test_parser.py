@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
+import msgspec
 import pytest
 
 from ollapy.chat.formats import CALLS, DROPPED, HEADERS, THOUGHTS, Format, Style
@@ -239,6 +240,13 @@ BROKEN = [
     ('python-expression', form('<|tool_call_start|>', Style.PYTHON), '<|tool_call_start|>[f(a=g())]<|tool_call_end|>'),
     ('python-deep', form('<|tool_call_start|>', Style.PYTHON), f"<|tool_call_start|>[f(a={'[' * 500}{']' * 500})]<|tool_call_end|>"),
     ('gemma', form('<|tool_call>', Style.GEMMA), '<|tool_call>call:f{a:<|"|>x}<tool_call|>'),
+    ("python-name", form("<|tool_call_start|>", Style.PYTHON), "<|tool_call_start|>[f(a=x)]<|tool_call_end|>"),
+    ("python-bytes", form("<|tool_call_start|>", Style.PYTHON), "<|tool_call_start|>[f(a=b'x')]<|tool_call_end|>"),
+    ("python-infinite", form("<|tool_call_start|>", Style.PYTHON), "<|tool_call_start|>[f(a=1e999)]<|tool_call_end|>"),
+    ("python-keys", form("<|tool_call_start|>", Style.PYTHON), "<|tool_call_start|>[f(a={1: 2})]<|tool_call_end|>"),
+    ("no-number", HERMES, '<tool_call>{"name": "f", "arguments": {"a": NaN}}</tool_call>'),
+    ("endless-number", HERMES, '<tool_call>{"name": "f", "arguments": {"a": ' + "9" * 400 + "}}</tool_call>"),
+    ("deep", HERMES, '<tool_call>{"name": "f", "arguments": {"a": ' + "[" * 99 + "]" * 99 + "}}</tool_call>"),
 ]  # fmt: skip
 
 
@@ -407,6 +415,25 @@ def test_plain_arguments_get_the_types_of_their_tool(
     assert said(read([xml], form(style=Style.TAGGED))[0])[2] == [
         ("weather", {key: value})
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("18446744073709551616", 18446744073709551616.0),
+        ("-9223372036854775808", -(2**63)),
+        (r'"\ud800"', "?"),
+        (r'["\ud83e\udd99", null]', ["🦙", None]),
+    ],
+)
+def test_arguments_are_what_every_reader_of_json_takes(
+    text: str, value: object
+) -> None:
+    call = f'<tool_call>{{"name": "f", "arguments": {{"a": {text}}}}}</tool_call>'
+    [(_, arguments)] = said(read([call], HERMES)[0])[2]
+
+    assert arguments == {"a": value}
+    assert msgspec.msgpack.encode(arguments)
 
 
 def test_a_prefill_is_where_the_parser_starts() -> None:
