@@ -336,21 +336,6 @@ def test_a_link_to_a_model_elsewhere_is_followed(
     assert elsewhere.read_bytes() == WEIGHTS
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_a_folder_that_may_not_be_read(
-    others: Others, caplog: pytest.LogCaptureFixture
-) -> None:
-    others.add_to_lm_studio("ann/Tiny-GGUF", Tiny__Q8_0=WEIGHTS)
-    closed = others.add_to_lm_studio("bob/Closed", x=WEIGHTS)
-    closed.chmod(0)
-    caplog.set_level(logging.INFO)
-    try:
-        assert [name for name, *_ in listed(others)] == [NAME]
-    finally:
-        closed.chmod(0o755)
-    assert "Closed" in caplog.text
-
-
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
