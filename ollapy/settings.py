@@ -176,6 +176,8 @@ class Settings:
     header_timeout: float
     body_timeout: float
     reader_timeout: float
+    num_kept_requests: int
+    keeps_requests: bool
     key: Path
     docker_config: Path
     hub_cache: Path
@@ -224,6 +226,8 @@ class Settings:
             header_timeout=read.duration("HEADER_TIMEOUT", 10.0),
             body_timeout=read.duration("BODY_TIMEOUT", 30.0),
             reader_timeout=read.duration("READER_TIMEOUT", 120.0),
+            num_kept_requests=read.number("KEPT_REQUESTS", 256),
+            keeps_requests=read.flag("KEEP_REQUEST_TEXTS"),
             key=_key(given),
             docker_config=_docker_config(given),
             hub_cache=_hub_cache(given),

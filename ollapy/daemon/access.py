@@ -64,10 +64,9 @@ class Access:
             )
 
     def _needed(self, scope: Scope) -> keys.Scope | None:
-        for endpoint in self._endpoints:
-            if endpoint.matches(scope)[0] is not Match.NONE:
-                return endpoint.needs
-        return keys.Scope.MANAGE
+        matching = (e for e in self._endpoints if e.matches(scope)[0] is Match.FULL)
+        found = next(matching, None)
+        return found.needs if found else keys.Scope.MANAGE
 
 
 def _secret(scope: Scope) -> str | None:

@@ -21,9 +21,12 @@ from ollapy.store import Store
 from . import responses
 from .access import Access
 from .conversations import Conversations
+from .counting import Counting
 from .endpoint import Endpoint
 from .generation import Generation
+from .journal import Journal
 from .limits import Limits
+from .metrics import Metrics
 from .operations import Operations
 from .pool import RunnerPool
 from .routes import (
@@ -33,6 +36,7 @@ from .routes import (
     inference,
     models,
     neighbours,
+    observation,
     openai,
     openai_responses,
     status,
@@ -46,6 +50,7 @@ logger = logging.getLogger(__name__)
 
 ENDPOINTS: list[Endpoint] = [
     *status.ENDPOINTS,
+    *observation.ENDPOINTS,
     *models.ENDPOINTS,
     *neighbours.ENDPOINTS,
     *transfers.ENDPOINTS,
@@ -66,12 +71,17 @@ class _WrongMethod(OllapyError):
 def create_app(settings: Settings, *, stop: Callable[[], None]) -> Starlette:
     """The daemon of these settings; `stop` is called when a client asks it to end."""
 
+    metrics = Metrics()
+
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         app.state.store = Store(settings.models)
-        app.state.pool = pool = RunnerPool(settings)
-        app.state.operations = operations = Operations()
-        app.state.generation = Generation(app.state.store, pool)
+        app.state.pool = pool = RunnerPool(settings, metrics)
+        app.state.operations = operations = Operations(metrics)
+        app.state.journal = journal = Journal(
+            metrics, settings.num_kept_requests, keeps_requests=settings.keeps_requests
+        )
+        app.state.generation = Generation(app.state.store, pool, journal)
         app.state.conversations = Conversations()
         tidy(app.state.store, prune=settings.prune)
         try:
@@ -83,7 +93,7 @@ def create_app(settings: Settings, *, stop: Callable[[], None]) -> Starlette:
 
     app = Starlette(
         routes=ENDPOINTS,
-        middleware=_gates(settings),
+        middleware=[Middleware(Counting, metrics), *_gates(settings)],
         lifespan=lifespan,
         exception_handlers={
             OllapyError: _on_error,
@@ -93,6 +103,7 @@ def create_app(settings: Settings, *, stop: Callable[[], None]) -> Starlette:
     )
     app.router.redirect_slashes = False
     app.state.stop = stop
+    app.state.metrics = metrics
     app.state.settings = settings
     return app
 

@@ -8,7 +8,8 @@ from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import Match, Route
+from starlette.types import Scope as StarletteScope
 
 from ollapy.keys import Scope
 
@@ -40,6 +41,13 @@ class Endpoint(Route):
         self.gives = gives
         self.streams = streams
         self.needs = needs
+
+    def matches(self, scope: StarletteScope) -> tuple[Match, StarletteScope]:
+        """As of any route; who counts answers learns which one it was."""
+        match, found = super().matches(scope)
+        if match is not Match.NONE:
+            found["ollapy.route"] = self.path
+        return match, found
 
     @property
     def description(self) -> str:

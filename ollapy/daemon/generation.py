@@ -12,7 +12,6 @@ from typing import Any, Protocol, TypeVar
 from ollapy.api.ollama import (
     ChatRequest,
     ChatResponse,
-    DebugInfo,
     EmbeddingsRequest,
     EmbeddingsResponse,
     EmbedRequest,
@@ -21,8 +20,6 @@ from ollapy.api.ollama import (
     GenerateResponse,
     InferenceRequest,
     InferenceResponse,
-    Message,
-    OllapyReport,
 )
 from ollapy.api.options import Options
 from ollapy.api.text import (
@@ -39,20 +36,27 @@ from ollapy.runner.protocol import (
     Chat,
     Chunk,
     Complete,
-    Done,
     Embeddings,
     Question,
-    Rendered,
     Scores,
     Text,
 )
 from ollapy.store import Model, Store
-from ollapy.units import format_time, parse_keep_alive
+from ollapy.units import parse_keep_alive
 
 from . import asking
+from .journal import Journal
 from .pool import RunnerPool
 from .process import Event
 from .ranking import ranked
+from .records import (
+    NOTHING,
+    chat_record,
+    fields_of,
+    generate_record,
+    nanoseconds,
+    now,
+)
 
 R = TypeVar("R", bound=InferenceResponse, covariant=True)
 
@@ -71,6 +75,9 @@ class _Record(Protocol[R]):
     def __call__(self, chunk: Chunk, **fields: Any) -> R: ...
 
 
+_NOT_FOUND = 'model "{}" not found, try pulling it first'
+
+
 class Generation:
     """Answers inference requests with the models of a store on the runners of a pool.
 
@@ -78,15 +85,16 @@ class Generation:
     the work behind it.
     """
 
-    def __init__(self, store: Store, pool: RunnerPool) -> None:
+    def __init__(self, store: Store, pool: RunnerPool, journal: Journal) -> None:
         self._store = store
         self._pool = pool
+        self._journal = journal
 
     def generate(
         self, request: GenerateRequest
     ) -> AsyncGenerator[GenerateResponse, None]:
         """The records of `/api/generate`."""
-        record = partial(_generate_record, raw=bool(request.raw))
+        record = partial(generate_record, raw=bool(request.raw))
         return self._records(
             request,
             bool(request.prompt or request.tokens),
@@ -98,7 +106,7 @@ class Generation:
         """The records of `/api/chat`."""
         _require_model(request)
         return self._records(
-            request, bool(request.messages), partial(asking.chat, request), _chat_record
+            request, bool(request.messages), partial(asking.chat, request), chat_record
         )
 
     async def embed(self, request: EmbedRequest) -> EmbedResponse:
@@ -107,6 +115,7 @@ class Generation:
         if not request.model:
             raise ModelNotFound("model '' not found")
         answer, load_seconds = await self._once(
+            "embed",
             request,
             lambda _, chosen: asking.embed(request, chosen),
             options=request.options,
@@ -117,8 +126,8 @@ class Generation:
         return EmbedResponse(
             model=request.model,
             embeddings=answer.vectors,
-            total_duration=_nanoseconds(time.monotonic() - started),
-            load_duration=_nanoseconds(load_seconds),
+            total_duration=nanoseconds(time.monotonic() - started),
+            load_duration=nanoseconds(load_seconds),
             prompt_eval_count=answer.num_prompt,
         )
 
@@ -127,6 +136,7 @@ class Generation:
         _require_model(request)
         ask = EmbedRequest(input=request.prompt, truncate=False)
         answer, _ = await self._once(
+            "embed",
             request,
             lambda _, chosen: asking.embed(ask, chosen),
             options=request.options,
@@ -138,7 +148,7 @@ class Generation:
         """The answer of `/api/rerank`."""
         _require_model(request)
         answer, _ = await self._once(
-            request, partial(asking.rerank, request), options=request.options
+            "rerank", request, partial(asking.rerank, request), options=request.options
         )
         assert isinstance(answer, Scores)
         return ranked(request, answer)
@@ -146,37 +156,43 @@ class Generation:
     async def tokenize(self, request: TokenizeRequest) -> TokenizeResponse:
         """The answer of `/api/tokenize`."""
         _require_model(request)
-        answer, _ = await self._once(request, lambda *_: asking.tokenize(request))
+        answer, _ = await self._once(
+            "tokenize", request, lambda *_: asking.tokenize(request)
+        )
         assert isinstance(answer, Text)
         return TokenizeResponse(request.model, answer.tokens)
 
     async def detokenize(self, request: DetokenizeRequest) -> DetokenizeResponse:
         """The answer of `/api/detokenize`."""
         _require_model(request)
-        answer, _ = await self._once(request, lambda *_: asking.detokenize(request))
+        answer, _ = await self._once(
+            "detokenize", request, lambda *_: asking.detokenize(request)
+        )
         assert isinstance(answer, Text)
         return DetokenizeResponse(request.model, answer.text)
 
     async def _once(
         self,
+        kind: str,
         request: _Request,
         ask: Callable[[Model, Options], Question | None],
         *,
         options: dict[str, Any] | None = None,
     ) -> tuple[Event | None, float]:
         """What a model answers all at once, None where it is only loaded, and the seconds until it was loaded."""
-        started = time.monotonic()
-        model = await self._model(
-            request.model, f'model "{request.model}" not found, try pulling it first'
-        )
-        chosen = asking.options(options, model)
-        asked = ask(model, chosen)
-        async with self._pool.runner(model, chosen, _keep_alive(request)) as runner:
-            load_seconds = time.monotonic() - started
-            if asked is None:
-                return None, load_seconds
-            async with aclosing(runner.ask(asked)) as events:
-                return await anext(events), load_seconds
+        with self._journal.entry(kind, request) as entry:
+            model = await self._model(request.model, _NOT_FOUND.format(request.model))
+            entry.model = str(model.name)
+            chosen = asking.options(options, model)
+            asked = ask(model, chosen)
+            async with self._pool.runner(model, chosen, _keep_alive(request)) as runner:
+                load_seconds = entry.is_loaded()
+                if asked is None:
+                    return None, load_seconds
+                async with aclosing(runner.ask(asked)) as events:
+                    answer = await anext(events)
+                    entry.see(answer)
+                    return answer, load_seconds
 
     async def _records(
         self,
@@ -186,26 +202,35 @@ class Generation:
         record: _Record[R],
     ) -> AsyncGenerator[R, None]:
         """One record a chunk, the last one with the metrics; a lone one for a load or unload."""
-        started = time.monotonic()
-        model = await self._model(request.model, f"model '{request.model}' not found")
-        stamped = partial(record, model=request.model)
-        if not has_prompt and _keep_alive(request) == 0:
-            self._pool.unload(model)
-            yield stamped(_NOTHING, created_at=_now(), done=True, done_reason="unload")
-            return
-        chosen = asking.options(request.options, model)
-        asked = ask(model, chosen)
-        async with self._pool.runner(model, chosen, _keep_alive(request)) as runner:
-            load_seconds = time.monotonic() - started
-            if asked is None:
+        kind = "chat" if isinstance(request, ChatRequest) else "generate"
+        with self._journal.entry(kind, request) as entry:
+            model = await self._model(
+                request.model, f"model '{request.model}' not found"
+            )
+            entry.model = str(model.name)
+            stamped = partial(record, model=request.model)
+            if not has_prompt and _keep_alive(request) == 0:
+                self._pool.unload(model)
+                entry.outcome = "unload"
                 yield stamped(
-                    _NOTHING, created_at=_now(), done=True, done_reason="load"
+                    NOTHING, created_at=now(), done=True, done_reason="unload"
                 )
                 return
-            async with aclosing(runner.ask(asked)) as events:
-                async for event in events:
-                    chunk, fields = _fields(event, started, load_seconds)
-                    yield stamped(chunk, created_at=_now(), **fields)
+            chosen = asking.options(request.options, model)
+            asked = ask(model, chosen)
+            async with self._pool.runner(model, chosen, _keep_alive(request)) as runner:
+                load_seconds = entry.is_loaded()
+                if asked is None:
+                    entry.outcome = "load"
+                    yield stamped(
+                        NOTHING, created_at=now(), done=True, done_reason="load"
+                    )
+                    return
+                async with aclosing(runner.ask(asked)) as events:
+                    async for event in events:
+                        entry.see(event)
+                        chunk, fields = fields_of(event, entry.started, load_seconds)
+                        yield stamped(chunk, created_at=now(), **fields)
 
     async def _model(self, text: str, missing: str) -> Model:
         """The stored model of that name, what it can do looked up; `missing` is the sentence where there is none."""
@@ -219,9 +244,6 @@ class Generation:
         return model
 
 
-_NOTHING = Chunk(0)
-
-
 def _require_model(request: _Request) -> None:
     if not request.model:
         raise InvalidRequest("model is required")
@@ -229,79 +251,3 @@ def _require_model(request: _Request) -> None:
 
 def _keep_alive(request: _Request) -> float | None:
     return None if request.keep_alive is None else parse_keep_alive(request.keep_alive)
-
-
-def _now() -> str:
-    return format_time(time.time())
-
-
-def _nanoseconds(seconds: float) -> int:
-    return int(seconds * 1e9)
-
-
-def _fields(
-    event: Event, started: float, load_seconds: float
-) -> tuple[Chunk, dict[str, Any]]:
-    """What a record has beside its chunk: of the last one, everything that was counted and measured."""
-    if isinstance(event, Chunk):
-        begun = OllapyReport(event.context) if event.context else None
-        return event, {"done": False, "ollapy": begun}
-    if isinstance(event, Rendered):
-        debug = DebugInfo(event.text)
-        return _NOTHING, {
-            "done": True,
-            "prompt_eval_count": event.num_tokens,
-            "debug_info": debug,
-        }
-    assert isinstance(event, Done)
-    usage = event.usage
-    return _NOTHING, {
-        "done": True,
-        "done_reason": event.reason,
-        "total_duration": _nanoseconds(time.monotonic() - started),
-        "load_duration": _nanoseconds(load_seconds),
-        "prompt_eval_count": usage.num_prompt,
-        "prompt_eval_duration": _nanoseconds(usage.prefill_seconds),
-        "eval_count": usage.num_generated,
-        "eval_duration": _nanoseconds(usage.decode_seconds),
-        "ollapy": OllapyReport(
-            event.context,
-            _nanoseconds(usage.queue_seconds),
-            usage.num_preemptions,
-            usage.num_thinking,
-            event.thinking_cut,
-            event.parse_error,
-            event.stop,
-        ),
-        "tokens": event.tokens,
-    }
-
-
-def _generate_record(
-    chunk: Chunk, *, raw: bool, tokens: list[int] | None = None, **fields: Any
-) -> GenerateResponse:
-    return GenerateResponse(
-        response=chunk.content,
-        thinking=chunk.thinking or None,
-        logprobs=chunk.logprobs or None,
-        prompt_logprobs=chunk.prompt_logprobs or None,
-        context=None if raw else tokens,
-        **fields,
-    )
-
-
-def _chat_record(
-    chunk: Chunk, *, tokens: list[int] | None = None, **fields: Any
-) -> ChatResponse:
-    message = Message(
-        "assistant",
-        chunk.content,
-        chunk.thinking or None,
-        tool_calls=chunk.tool_calls or None,
-    )
-    return ChatResponse(
-        message=message,
-        logprobs=chunk.logprobs or None,
-        prompt_logprobs=chunk.prompt_logprobs or None,
-        **fields,
-    )

@@ -19,6 +19,7 @@ from ollapy.operation import Operation
 
 from . import responses
 from .disconnect import unless_gone
+from .metrics import Metrics
 
 T = TypeVar("T")
 
@@ -31,19 +32,22 @@ _MAX_OPERATIONS = 64
 class Operations:
     """Those under way in this daemon. One that its client leaves is cancelled."""
 
-    def __init__(self) -> None:
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
         # not asyncio's own threads, which the short looks into the store need
         self._threads = ThreadPoolExecutor(_MAX_OPERATIONS, "operation")
         self._running: set[Operation] = set()
 
     async def records(self, work: Work) -> AsyncGenerator[object, None]:
         """What the work reports while it is done, and last what it returns."""
+        arrivals = Arrivals()
         mailbox = _Mailbox(asyncio.get_running_loop())
         operation = Operation(mailbox.put)
         doing = self._start(work, operation)
         doing.add_done_callback(lambda _: mailbox.close())
         try:
             async for record in mailbox:
+                self._metrics.downloaded(arrivals.add(record))
                 yield record
             yield await doing
         finally:
@@ -102,6 +106,21 @@ def replacing(request: Request, name: ModelName, work: Work) -> Work:
 async def _last(records: AsyncGenerator[object, None]) -> object:
     async with aclosing(records):
         return [record async for record in records][-1]
+
+
+class Arrivals:
+    """Bytes that came over the network, as one operation reports them, from its first report of each blob on."""
+
+    def __init__(self) -> None:
+        self._before: dict[str, int] = {}
+
+    def add(self, record: Progress) -> int:
+        """How much more is here than before."""
+        if not record.status.startswith("pulling ") or not record.digest:
+            return 0
+        before = self._before.get(record.digest, record.completed)
+        self._before[record.digest] = record.completed
+        return max(0, record.completed - before)
 
 
 class _Mailbox:

@@ -21,6 +21,7 @@ from ollapy.store import Model
 
 from . import memory, placement
 from .loading import how_to_load, started
+from .metrics import Metrics
 from .process import RunnerProcess
 from .room import Resident, leaving
 from .runner import Runner
@@ -31,8 +32,9 @@ logger = logging.getLogger(__name__)
 class RunnerPool:
     """One runner for what is loaded; names that load the same files share the runner."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, metrics: Metrics) -> None:
         self._settings = settings
+        self._metrics = metrics
         self._runners: dict[tuple[Digest, ...], Runner] = {}
         self._stopping: set[asyncio.Task[None]] = set()
         self._all_idle = asyncio.Event()
@@ -136,9 +138,13 @@ class RunnerPool:
             free = await self._make_room(runner, header)
             load = how_to_load(header, model, options, self._settings, free)
             runner.taken = placement.taken(header, load.num_cells)
-        began = time.monotonic()
-        process = await started(model, load, self._settings)
-        runner.load_seconds = time.monotonic() - began
+        began, outcome = time.monotonic(), "failed"
+        try:
+            process = await started(model, load, self._settings)
+            outcome = "done"
+        finally:
+            runner.load_seconds = time.monotonic() - began
+            self._metrics.load(str(model.name), runner.load_seconds, outcome)
         logger.info(
             "runner ready model=%s pid=%d cells=%d load_s=%.2f",
             model.name,
@@ -209,7 +215,7 @@ class RunnerPool:
         runner = self._runners.get(resident.loads)
         if runner and not runner.num_requests:  # nobody has come meanwhile
             logger.info("evicting model=%s for=%s", runner.model.name, newcomer.name)
-            self._remove(resident.loads)
+            self._remove(resident.loads, how="evicted")
 
     def _became_idle(self, runner: Runner) -> None:
         self._changed.set()
@@ -234,11 +240,18 @@ class RunnerPool:
             self._remove(loads)
 
     def _remove(
-        self, loads: tuple[Digest, ...], why: str = "the model is being unloaded"
+        self,
+        loads: tuple[Digest, ...],
+        why: str = "the model is being unloaded",
+        *,
+        how: str = "unloaded",
     ) -> None:
         runner = self._runners.pop(loads)
         runner.cancel_expiry()
         self._changed.set()
+        if runner.process:
+            how = "crashed" if runner.is_dead else how
+            self._metrics.unload(str(runner.model.name), how)
         task = asyncio.create_task(_stop(runner, why))
         self._stopping.add(task)
         task.add_done_callback(self._stopping.discard)

@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-from contextlib import aclosing, suppress
-
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from ollapy import __version__
 from ollapy.api.ollama import API_VERSION, Cloud, StatusResponse, VersionResponse
 from ollapy.daemon import responses
+from ollapy.daemon.counters import Counters, counters
 from ollapy.daemon.endpoint import Endpoint, Scope
-from ollapy.daemon.pool import RunnerPool
-from ollapy.daemon.process import RunnerProcess
-from ollapy.errors import RunnerStopped
-from ollapy.runner.protocol import GetStats, Stats
-
-Counters = dict[str, float | list[int]]
 
 
 async def root(_request: Request) -> Response:
@@ -36,20 +29,7 @@ async def status(_request: Request) -> Response:
 
 async def stats(request: Request) -> Response:
     """The engine's counters of every loaded model, by its name. Ollapy's own."""
-    pool: RunnerPool = request.app.state.pool
-    found: dict[str, Counters] = {}
-    for name, process in [(str(r.model.name), r.process) for r in pool.runners]:
-        with suppress(RunnerStopped):  # it goes while it is asked
-            if process:
-                found[name] = await _counters(process)
-    return responses.json(found)
-
-
-async def _counters(process: RunnerProcess) -> Counters:
-    async with aclosing(process.ask(GetStats())) as events:
-        answer = await anext(events)
-    assert isinstance(answer, Stats)
-    return answer.counters
+    return responses.json(await counters(request.app.state.pool))
 
 
 async def shutdown(request: Request) -> Response:

@@ -1,0 +1,100 @@
+"""Records: what a runner says as the records of Ollama's answers. Pure."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from ollapy.api.ollama import (
+    ChatResponse,
+    DebugInfo,
+    GenerateResponse,
+    Message,
+    OllapyReport,
+)
+from ollapy.runner.protocol import Chunk, Done, Rendered
+from ollapy.units import format_time
+
+from .process import Event
+
+NOTHING = Chunk(0)
+
+
+def now() -> str:
+    """The time as Ollama writes it."""
+    return format_time(time.time())
+
+
+def nanoseconds(seconds: float) -> int:
+    """A duration as Ollama tells it."""
+    return int(seconds * 1e9)
+
+
+def fields_of(
+    event: Event, started: float, load_seconds: float
+) -> tuple[Chunk, dict[str, Any]]:
+    """What a record has beside its chunk: of the last one, everything that was counted and measured."""
+    if isinstance(event, Chunk):
+        begun = OllapyReport(event.context) if event.context else None
+        return event, {"done": False, "ollapy": begun}
+    if isinstance(event, Rendered):
+        debug = DebugInfo(event.text)
+        return NOTHING, {
+            "done": True,
+            "prompt_eval_count": event.num_tokens,
+            "debug_info": debug,
+        }
+    assert isinstance(event, Done)
+    usage = event.usage
+    return NOTHING, {
+        "done": True,
+        "done_reason": event.reason,
+        "total_duration": nanoseconds(time.monotonic() - started),
+        "load_duration": nanoseconds(load_seconds),
+        "prompt_eval_count": usage.num_prompt,
+        "prompt_eval_duration": nanoseconds(usage.prefill_seconds),
+        "eval_count": usage.num_generated,
+        "eval_duration": nanoseconds(usage.decode_seconds),
+        "ollapy": OllapyReport(
+            event.context,
+            nanoseconds(usage.queue_seconds),
+            usage.num_preemptions,
+            usage.num_thinking,
+            event.thinking_cut,
+            event.parse_error,
+            event.stop,
+        ),
+        "tokens": event.tokens,
+    }
+
+
+def generate_record(
+    chunk: Chunk, *, raw: bool, tokens: list[int] | None = None, **fields: Any
+) -> GenerateResponse:
+    """One record of `/api/generate`."""
+    return GenerateResponse(
+        response=chunk.content,
+        thinking=chunk.thinking or None,
+        logprobs=chunk.logprobs or None,
+        prompt_logprobs=chunk.prompt_logprobs or None,
+        context=None if raw else tokens,
+        **fields,
+    )
+
+
+def chat_record(
+    chunk: Chunk, *, tokens: list[int] | None = None, **fields: Any
+) -> ChatResponse:
+    """One record of `/api/chat`."""
+    message = Message(
+        "assistant",
+        chunk.content,
+        chunk.thinking or None,
+        tool_calls=chunk.tool_calls or None,
+    )
+    return ChatResponse(
+        message=message,
+        logprobs=chunk.logprobs or None,
+        prompt_logprobs=chunk.prompt_logprobs or None,
+        **fields,
+    )

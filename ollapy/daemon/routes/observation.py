@@ -1,0 +1,58 @@
+"""What the daemon does and has done: metrics, the last requests. Ollapy's own routes."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from ollapy.api.status import RequestsResponse
+from ollapy.daemon import responses
+from ollapy.daemon.counters import counters
+from ollapy.daemon.endpoint import Endpoint
+from ollapy.daemon.journal import Journal
+from ollapy.daemon.metrics import Gauges
+from ollapy.daemon.pool import RunnerPool
+
+_TEXT = "text/plain; version=0.0.4; charset=utf-8"
+# Counters of an engine that are told, and under which names.
+_OF_ENGINES = {
+    "running": "running_sequences",
+    "waiting": "waiting_sequences",
+    "cells": "cells",
+    "used_cells": "used_cells",
+    "pinned_cells": "pinned_cells",
+}
+
+
+async def metrics(request: Request) -> Response:
+    """Counters, histograms and gauges in Prometheus' text format."""
+    gauges = await _gauges(request.app.state.pool, request.app.state.journal)
+    return Response(request.app.state.metrics.text(gauges), media_type=_TEXT)
+
+
+async def requests(request: Request) -> Response:
+    """The requests to models that are under way, and the last that have ended, with their timings."""
+    return responses.json(RequestsResponse(request.app.state.journal.records))
+
+
+async def _gauges(pool: RunnerPool, journal: Journal) -> Gauges:
+    engines = await counters(pool)
+    found = {
+        told: {model: float(c[name]) for model, c in engines.items() if name in c}  # type: ignore[arg-type]
+        for name, told in _OF_ENGINES.items()
+    }
+    ready = [(str(r.model.name), r.ready) for r in pool.runners]
+    return {
+        "requests_running": {"": journal.num_running},
+        "requests_waiting": {"": pool.num_waiting},
+        "models_loaded": {"": len(ready)},
+        "model_bytes": {name: r.size for name, r in ready if r},
+        "model_accelerator_bytes": {name: r.size_vram for name, r in ready if r},
+        **found,
+    }
+
+
+ENDPOINTS = [
+    Endpoint("/metrics", metrics, "GET"),
+    Endpoint("/api/requests", requests, "GET", gives=RequestsResponse),
+]
