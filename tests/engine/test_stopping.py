@@ -6,7 +6,7 @@ from ollapy.engine.detokenizer import Detokenizer
 from ollapy.engine.stopping import StopStrings
 
 
-def said(stops: tuple[str, ...], pieces: list[str]) -> tuple[str, bool]:
+def said(stops: tuple[str, ...], pieces: list[str]) -> tuple[str, str]:
     watch = StopStrings(stops)
     text = "".join(watch.feed(piece) for piece in pieces)
     return text + watch.finish(), watch.matched
@@ -21,11 +21,11 @@ def test_text_before_a_stop_string_whatever_the_pieces() -> None:
             text[a:b] for a, b in zip([0, *cuts], [*cuts, len(text)], strict=True)
         ]
 
-        assert said(("\nUser:", "never"), pieces) == ("The sum is 42.", True)
+        assert said(("\nUser:", "never"), pieces) == ("The sum is 42.", "\nUser:")
 
 
 def test_a_beginning_that_never_becomes_a_stop_string_is_let_out_at_the_end() -> None:
-    assert said(("</end>",), ["text </e"]) == ("text </e", False)
+    assert said(("</end>",), ["text </e"]) == ("text </e", "")
 
 
 def test_nothing_is_held_back_longer_than_the_ambiguity_lasts() -> None:
