@@ -7,6 +7,7 @@ read falls back to its default and is named in `warnings`, which the daemon logs
 from __future__ import annotations
 
 import ipaddress
+import math
 import os
 import re
 from collections.abc import Mapping
@@ -161,6 +162,7 @@ class Settings:
     logs: Path
     keep_alive: float
     load_timeout: float
+    heartbeat: float
     max_queue: int
     max_loaded: int
     max_memory: int
@@ -208,6 +210,7 @@ class Settings:
             ).expanduser(),
             keep_alive=read.duration("KEEP_ALIVE", 300.0),
             load_timeout=read.duration("LOAD_TIMEOUT", 300.0),
+            heartbeat=read.duration("HEARTBEAT", 15.0) or math.inf,
             max_queue=read.number("MAX_QUEUE", 512, least=1),
             max_loaded=read.number("MAX_LOADED_MODELS", 0),
             max_memory=read.size("MAX_MEMORY"),

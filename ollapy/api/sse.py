@@ -5,6 +5,7 @@ from __future__ import annotations
 from . import ndjson
 
 MEDIA_TYPE = "text/event-stream"
+BEAT = b": still at it\n\n"  # a comment, which every client skips
 DONE = b"data: [DONE]\n\n"  # how an OpenAI stream says that it is whole
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import math
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from http import HTTPStatus
 from typing import Any, Protocol
@@ -13,6 +15,7 @@ from starlette.types import Receive, Scope, Send
 from ollapy.api import ndjson
 from ollapy.errors import OllapyError
 
+from .pulse import Pulse
 from .wire import failures
 
 logger = logging.getLogger(__name__)
@@ -46,6 +49,7 @@ class Encoding(Protocol):
     """How an API writes records as they come."""
 
     media_type: str
+    beat: bytes  # what means nothing in its streams
 
     def feed(self, record: Any, /) -> bytes:
         """What the next record makes of the stream."""
@@ -61,6 +65,7 @@ class Lines:
     """Ollama's NDJSON, of which the last record says that it is the last; an error is one as well."""
 
     media_type = "application/x-ndjson"
+    beat = b""
 
     def feed(self, record: object) -> bytes:
         """The record as a line."""
@@ -76,34 +81,58 @@ class Lines:
 
 
 class Records(StreamingResponse):
-    """A stream of records, closed with the response however that ends. An error after the first is told in it."""
+    """A stream of records, closed with the response however that ends. An error in it is its last one.
+
+    `first` is the first record, or is still to be one. A beat is sent after so many seconds of silence.
+    """
 
     def __init__(
         self,
         first: object,
         rest: AsyncGenerator[object, None],
         encoding: Encoding | None = None,
+        *,
+        heartbeat: float = math.inf,
     ) -> None:
-        encoding = encoding or Lines()
+        self._encoding = encoding or Lines()
         super().__init__(
-            self._encoded(first, rest, encoding),
+            self._encoded(first, rest, self._encoding),
             headers={"Cache-Control": "no-cache"},
-            media_type=encoding.media_type,
+            media_type=self._encoding.media_type,
         )
+        self._first = first
         self._rest = rest
+        self._heartbeat = heartbeat if self._encoding.beat else math.inf
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             await super().__call__(scope, receive, send)
         finally:
+            if isinstance(self._first, asyncio.Future):
+                self._first.cancel()
+                await asyncio.wait({self._first})
             await self._rest.aclose()
+
+    async def stream_response(self, send: Send) -> None:
+        """Starlette's, with a pulse where there is to be one."""
+        if self._heartbeat == math.inf:
+            await super().stream_response(send)
+            return
+        pulse = Pulse(send, self._encoding.beat, self._heartbeat)
+        beating = asyncio.create_task(pulse.run())
+        try:
+            await super().stream_response(pulse.send)
+        finally:
+            beating.cancel()
+            await asyncio.wait({beating})
 
     @staticmethod
     async def _encoded(
         first: object, rest: AsyncGenerator[object, None], encoding: Encoding
     ) -> AsyncIterator[bytes]:
-        yield encoding.feed(first)
         try:
+            known = await first if isinstance(first, asyncio.Future) else first
+            yield encoding.feed(known)
             async for record in rest:
                 if data := encoding.feed(record):
                     yield data

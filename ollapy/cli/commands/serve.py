@@ -26,7 +26,7 @@ def serve(
 
     Environment: OLLAPY_HOST (127.0.0.1:11434), OLLAPY_MODELS (folder of the models), OLLAPY_KEEP_ALIVE
     (5m), OLLAPY_CONTEXT_LENGTH, OLLAPY_NUM_THREADS, OLLAPY_MAX_QUEUE (512), OLLAPY_LOAD_TIMEOUT (5m),
-    OLLAPY_LOGS, OLLAPY_DEBUG, OLLAPY_ORIGINS (web pages that may ask), OLLAPY_ALLOWED_HOSTS (further names of
+    OLLAPY_HEARTBEAT (15s), OLLAPY_LOGS, OLLAPY_DEBUG, OLLAPY_ORIGINS (web pages that may ask), OLLAPY_ALLOWED_HOSTS (further names of
     this machine), OLLAPY_REQUIRE_KEY (also on loopback). Ollama's names (OLLAMA_HOST, …) are read where these are not set.
     """
     if stop:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import math
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import TypeVar
@@ -98,11 +100,26 @@ async def answer(
     whole: Callable[[list[T]], object],
     encoding: responses.Encoding | None,
 ) -> Response:
-    """A stream whose first record is there already, so that what fails before it has a status; or one object."""
+    """A stream, or one object.
+
+    What fails before a first record has a status, unless it takes so long that the stream begins without.
+    """
     if encoding is None:
         return responses.json(whole(await unless_gone(request, _collect(records))))
-    first = await unless_gone(request, anext(records))
-    return responses.Records(first, records, encoding)
+    heartbeat = request.app.state.settings.heartbeat
+    first = asyncio.ensure_future(anext(records))
+    try:
+        await unless_gone(request, _settled(first, heartbeat))
+    except BaseException:
+        first.cancel()
+        await asyncio.wait({first})
+        raise
+    begun = first.result() if first.done() else first
+    return responses.Records(begun, records, encoding, heartbeat=heartbeat)
+
+
+async def _settled(first: asyncio.Future[T], seconds: float) -> None:
+    await asyncio.wait({first}, timeout=seconds if seconds < math.inf else None)
 
 
 async def _collect(records: AsyncGenerator[T, None]) -> list[T]:

@@ -84,6 +84,7 @@ class Chunks:
     """A streamed completion: for each choice its role, its pieces and one finish; then the usage, if wanted."""
 
     media_type = sse.MEDIA_TYPE
+    beat = sse.BEAT
 
     def __init__(self, body: ChatCompletionRequest) -> None:
         self._body = body

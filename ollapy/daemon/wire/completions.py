@@ -78,6 +78,7 @@ class Texts:
     """A streamed completion: for each choice its prompt if wanted, its pieces and one finish."""
 
     media_type = sse.MEDIA_TYPE
+    beat = sse.BEAT
 
     def __init__(self, body: CompletionRequest, texts: Sequence[str]) -> None:
         if _num_tries(body) > _num_kept(body):

@@ -79,6 +79,7 @@ class Events:
     """A streamed message: its start, its blocks one after the other, its end."""
 
     media_type = sse.MEDIA_TYPE
+    beat = sse.BEAT
 
     def __init__(self, body: MessagesRequest) -> None:
         self._body = body

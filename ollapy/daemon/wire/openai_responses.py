@@ -196,6 +196,7 @@ class Events:
     """How the events of a response are written."""
 
     media_type = sse.MEDIA_TYPE
+    beat = sse.BEAT
 
     def __init__(self, building: Building) -> None:
         self._building = building
