@@ -9,6 +9,8 @@ import msgspec
 
 from ollapy.errors import InvalidRequest
 
+from .alternatives import exclude_each_other
+
 MAX_BYTES = 256 << 10
 MAX_DEPTH = 100  # of objects and lists in each other
 MAX_REFERENCES = 1000  # a chain of them is followed by recursion
@@ -44,9 +46,11 @@ def prepared(schema: Schema, *, is_lenient: bool = False) -> Schema:
         raise InvalidRequest(f"more than {MAX_REFERENCES} $ref")
     copy = msgspec.json.decode(msgspec.json.encode(schema))
     is_intersection = any(map(_intersects, found))
-    for _, sub in subschemas(copy):
+    for _, sub in [*subschemas(copy)]:
         if sub.get("uniqueItems") is False:
             del sub["uniqueItems"]
+        if "anyOf" not in sub and exclude_each_other(sub.get("oneOf"), copy):
+            sub["anyOf"] = sub.pop("oneOf")
         if not is_intersection and _is_closable(sub):
             sub["additionalProperties"] = False
     return {**copy, "x-guidance": {**_guidance(schema), "lenient": is_lenient}}

@@ -63,6 +63,12 @@ def next_tokens(constraint: Constraint) -> set[int]:
         (schema({"type": "object", "properties": {'q"\\\0\u2028': {}}, "required": ['q"\\\0\u2028']}), ['{"q\\"\\\\\\u0000\u2028": 1}'], ["{}"]),
         (schema({"$defs": {"n": {"type": "array", "items": {"$ref": "#/$defs/n"}}}, "$ref": "#/$defs/n"}), ["[[], [[]]]"], ["[1]"]),
         (schema({"enum": ["a", 1, None, {"b": []}]}), ['"a"', "1", '{"b": []}'], ["2"]),
+        (
+            schema({"oneOf": [{"$ref": "#/$defs/a"}, {"$ref": "#/$defs/b"}], "$defs": {
+                name: {"type": "object", "properties": {"is": {"const": name}}, "required": ["is"]} for name in "ab"}}),
+            ['{"is": "a"}', '{"is":"b"}'],
+            ['{"is": "c"}'],
+        ),
         (Grammar(REGEX, "a/b|c\\/d|\n"), ["a/b", "c/d", "\n"], ["a", "ab"]),
         (Grammar(REGEX, r"(?i)yes\\?"), ["YES", "yes\\"], ["yes/"]),
         (Grammar(CHOICE, ["yes", 'n"o', "a\\b\n", "é😀"]), ["yes", 'n"o', "a\\b\n", "é😀"], ["no", "ye"]),

@@ -109,3 +109,58 @@ def test_the_bounds_themselves_are_taken() -> None:
     prepared({"minLength": 100_000, "pattern": "a" * 4096})
     prepared({"properties": {str(n): {} for n in range(1000)}})
     prepared({"minProperties": 2, "required": ["a"]})
+
+
+CAT = {
+    "type": "object",
+    "properties": {"kind": {"const": "cat"}, "lives": {"type": "integer"}},
+    "required": ["kind", "lives"],
+}
+DOG = {
+    "type": "object",
+    "properties": {"kind": {"enum": ["dog", "hound"]}},
+    "required": ["kind"],
+}
+
+
+@pytest.mark.parametrize(
+    "alternatives",
+    [
+        [{"type": "string"}, {"type": "integer"}, {"type": ["null", "array"]}],
+        [{"const": 1}, {"enum": [2, "1"]}, {"const": None}],
+        [CAT, DOG],
+        [{"$ref": "#/$defs/cat"}, {"$ref": "#/$defs/a~1dog"}],
+    ],
+)
+def test_one_of_what_excludes_each_other_is_any_of_it(alternatives: list[Any]) -> None:
+    schema = {
+        "type": "object",
+        "properties": {"pet": {"oneOf": alternatives}},
+        "$defs": {"cat": CAT, "a/dog": DOG},
+    }
+    pet = prepared(schema)["properties"]["pet"]
+    assert len(pet["anyOf"]) == len(alternatives)
+    assert "oneOf" not in pet
+
+
+@pytest.mark.parametrize(
+    "alternatives",
+    [
+        [{"type": "number"}, {"type": "integer"}],
+        [{"const": 1}, {"const": 1.0}],
+        [{"type": "string"}, {}],
+        [CAT, {**DOG, "required": []}],
+        [CAT, {"type": "object"}],
+        [CAT, {**DOG, "properties": {"kind": {"type": "string"}}}],
+        [{"$ref": "#/nowhere"}, {"type": "string"}],
+        [{"$ref": "http://x"}, {"type": "string"}],
+        [True, False],
+        [{"const": n} for n in range(100)],
+    ],
+)
+def test_one_of_what_may_overlap_stays_and_is_refused_later(
+    alternatives: list[Any],
+) -> None:
+    found = prepared({"oneOf": alternatives})
+    assert found["oneOf"] == alternatives or "additionalProperties" in str(found)
+    assert "anyOf" not in found
