@@ -119,11 +119,22 @@ class Service:
         if output.error:
             self._fail(request_id, output.error)
             return
+        try:
+            self._tell(reply, output)
+        except Exception:
+            logger.exception("answer failed id=%d", request_id)
+            self._thread.cancel(request_id)
+            self._fail(
+                request_id,
+                OllapyError("the answer could not be read, see the daemon's log"),
+            )
+
+    def _tell(self, reply: Reply, output: Output) -> None:
         for chunk in reply.chunks(output):
             self._send(chunk)
         if output.is_last:
-            del self._replies[request_id]
             self._send(reply.done())
+            del self._replies[reply.sequence.id]
 
     def _on_job(self, job: EmbedJob) -> None:
         if job.error:
