@@ -33,6 +33,7 @@ from .routes import (
     anthropic,
     care,
     creation,
+    documentation,
     inference,
     models,
     neighbours,
@@ -51,6 +52,7 @@ logger = logging.getLogger(__name__)
 ENDPOINTS: list[Endpoint] = [
     *status.ENDPOINTS,
     *observation.ENDPOINTS,
+    *documentation.ENDPOINTS,
     *models.ENDPOINTS,
     *neighbours.ENDPOINTS,
     *transfers.ENDPOINTS,

@@ -41,7 +41,7 @@ async def create(request: Request) -> Response:
 
 
 async def blob(request: Request) -> Response:
-    """`HEAD /api/blobs/{digest}` says whether the blob is here, `POST` brings it."""
+    """Whether the blob of that digest is here; a POST brings it."""
     blobs: Blobs = request.app.state.store.blobs
     digest = Digest.parse(request.path_params["digest"])
     is_here = await asyncio.to_thread(blobs.exists, digest)

@@ -17,7 +17,7 @@ from ollapy.units import format_time
 
 
 async def neighbours(request: Request) -> Response:
-    """`GET /api/neighbours`. A pull with `local` uses them, and so does `ollapy run`."""
+    """The models that other programs keep on this machine. A pull with `local` uses them, and so does `ollapy run`."""
     found = await asyncio.to_thread(Neighbours(request.app.state.settings).models)
     found.sort(key=lambda model: model.modified_at, reverse=True)
     return responses.json(NeighboursResponse([_summary(model) for model in found]))
