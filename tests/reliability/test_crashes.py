@@ -215,8 +215,8 @@ class Loop:
 
 
 @pytest.fixture
-def loop(host: Host, tmp_path: Path, tally: Tally) -> Loop:
-    return Loop(host, tmp_path, tally)
+def loop(host: Host, memory: Path, tally: Tally) -> Loop:
+    return Loop(host, memory, tally)
 
 
 EVERY = (

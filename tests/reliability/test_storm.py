@@ -116,12 +116,12 @@ def _check_end(models: Path, registry: Market, host: Host) -> None:
     judge.check_tidy(models)
 
 
-def test_a_storm(tmp_path: Path) -> None:
-    storm(tmp_path / "models", seed=0, num_rounds=25)
+def test_a_storm(memory: Path) -> None:
+    storm(memory / "models", seed=0, num_rounds=25)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("seed", range(1, 9))
-def test_a_long_storm(tmp_path: Path, seed: int) -> None:
-    storm(tmp_path / "models", seed, num_rounds=300)
+def test_a_long_storm(memory: Path, seed: int) -> None:
+    storm(memory / "models", seed, num_rounds=300)
