@@ -240,3 +240,20 @@ def test_any_model_is_able(daemon: Daemon, tmp_path: Path, write: Any) -> None:
     assert answer["done_reason"] == "stop"
     Draft202012Validator(AN_ANSWER).validate(json.loads(answer["response"]))
     daemon.delete("any")
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_a_thought_that_is_cut_leads_to_the_answer_as_well(
+    daemon: Daemon, stream: bool
+) -> None:
+    answer = ask(
+        daemon,
+        "/api/chat",
+        stream=stream,
+        think=4,
+        format=AN_ANSWER,
+        options=OPTIONS,
+    )
+    assert answer["thinking"]
+    assert answer["ollapy"]["thinking_cut"]
+    Draft202012Validator(AN_ANSWER).validate(json.loads(answer["content"]))
