@@ -260,14 +260,16 @@ def _types(function: Mapping[str, Any]) -> dict[str, frozenset[str]]:
 
 def _declared(schema: Mapping[str, Any]) -> frozenset[str]:
     """The types that a schema allows, its alternatives' among them; none where it says nothing."""
-    given = schema.get("type", [])
-    types = (
-        {given} if isinstance(given, str) else {t for t in given if isinstance(t, str)}
-    )
+    given = schema.get("type")
+    types = {t for t in [given, *_listed(given)] if isinstance(t, str)}
     for key in ("anyOf", "oneOf"):
-        for other in schema.get(key) or []:
+        for other in _listed(schema.get(key)):
             types |= _declared(_mapping(other))
     return frozenset(types)
+
+
+def _listed(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _fits(value: Any, types: frozenset[str]) -> bool:

@@ -60,19 +60,23 @@ def _differ_in_a_property(one: Schema, other: Schema, root: Schema, depth: int) 
     """Whether both are objects that must have a property, and its value tells them apart."""
     if _types(one) != {"object"} or _types(other) != {"object"}:
         return False
-    shared = set(_required(one)) & set(_required(other))
+    shared = set(required_of(one)) & set(required_of(other))
     return any(
-        _differ(_properties(one).get(name), _properties(other).get(name), root, depth)
+        _differ(
+            properties_of(one).get(name), properties_of(other).get(name), root, depth
+        )
         for name in shared
     )
 
 
-def _required(schema: Schema) -> list[str]:
+def required_of(schema: Schema) -> list[str]:
+    """The properties that an object must have."""
     names = schema.get("required")
     return [n for n in names if isinstance(n, str)] if isinstance(names, list) else []
 
 
-def _properties(schema: Schema) -> Schema:
+def properties_of(schema: Schema) -> Schema:
+    """The schemas of the properties that are listed, by name."""
     found = schema.get("properties")
     return found if isinstance(found, dict) else {}
 

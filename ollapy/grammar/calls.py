@@ -11,6 +11,7 @@ from typing import Any
 from ollapy.chat.formats import Calls
 from ollapy.chat.sample import Part, Piece, Sample, Tags
 
+from .alternatives import properties_of, required_of
 from .text import SPACE, after_tag, escaped, quoted, spelled
 
 _ANY_TEXT = "/(?s:.*)/"
@@ -173,8 +174,8 @@ def _json(schema: dict[str, Any]) -> str:
 
 def _tagged_rules(name: str, function: Function, tags: Tags) -> list[str]:
     """Each argument in its tags, in the order of the schema, those that need not be there left out or not."""
-    properties = function.parameters.get("properties", {})
-    required = function.parameters.get("required", [])
+    properties = properties_of(function.parameters)
+    required = required_of(function.parameters)
     names, rules = [], []
     for number, (key, schema) in enumerate(properties.items()):
         rule = f"{name}_argument_{number}"

@@ -289,3 +289,39 @@ def test_tiny_calls_when_it_must_and_thinks_before(daemon: Daemon) -> None:
         "get_weather"
     }
     check([call["function"] for call in message["tool_calls"]])
+
+
+@pytest.mark.parametrize("family", ["hermes", "coder"])
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"properties": []},
+        {"properties": {"a": 1, "b": {"type": 7}}, "required": "a"},
+        {"type": 5},
+        {"type": "string"},
+        {"properties": {"a": {"enum": []}}},
+        {"properties": {'"\n<': {"type": "string"}}},
+        "text",
+        [1],
+    ],
+)
+def test_parameters_that_are_no_schema_harm_nobody(
+    families: Daemon, family: str, parameters: Any
+) -> None:
+    tool = {"type": "function", "function": {"name": "f", "parameters": parameters}}
+    answer = ask(
+        families,
+        model=family,
+        tools=[tool, CLOCK],
+        tool_choice="clock",
+        parallel_tool_calls=False,
+    )
+    assert [call["name"] for call in answer["calls"]] == ["clock"]
+    answer = ask(
+        families,
+        model=family,
+        tools=[tool, CLOCK],
+        tool_choice="required",
+        options={"num_predict": 40},
+    )
+    assert all(call["name"] in ("f", "clock") for call in answer["calls"])
