@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from ollapy.api import ndjson
 from ollapy.api.ollama import Message
 from ollapy.errors import NotFound
 
@@ -17,11 +18,11 @@ _decode = msgspec.msgpack.Decoder(list[Message]).decode
 @dataclass(frozen=True, slots=True)
 class _Kept:
     messages: bytes
-    response: object
+    response: bytes
 
     @property
     def size(self) -> int:
-        return len(self.messages)
+        return len(self.messages) + len(self.response)
 
 
 class Conversations:
@@ -34,7 +35,7 @@ class Conversations:
 
     def keep(self, response_id: str, messages: list[Message], response: object) -> None:
         """Remember a conversation, and the response that was its end."""
-        kept = _Kept(msgspec.msgpack.encode(messages), response)
+        kept = _Kept(msgspec.msgpack.encode(messages), ndjson.encode(response))
         self._kept[response_id] = kept
         self._size += kept.size
         while self._size > self._max_bytes:
@@ -44,9 +45,9 @@ class Conversations:
         """The conversation up to and with that response; NotFound where it is not kept."""
         return _decode(self._find(response_id).messages)
 
-    def response(self, response_id: str) -> object:
-        """The response as it was answered."""
-        return self._find(response_id).response
+    def response(self, response_id: str) -> msgspec.Raw:
+        """The response as it was answered, in JSON."""
+        return msgspec.Raw(self._find(response_id).response)
 
     def forget(self, response_id: str) -> None:
         """Remember it no longer."""

@@ -23,7 +23,7 @@ from ollapy.daemon.conversations import Conversations
 from ollapy.daemon.disconnect import unless_gone
 from ollapy.daemon.endpoint import Endpoint, Scope
 from ollapy.daemon.wire import items, openai_responses
-from ollapy.daemon.wire.openai_responses import Building, Events
+from ollapy.daemon.wire.building import Building, Events
 
 from .inference import answer, count_prompt, generation, prioritized
 
@@ -33,7 +33,7 @@ async def create(request: Request) -> Response:
     body = await read(request, ResponseRequest)
     messages = _conversation(request, body)
     ask = prioritized(request, openai_responses.request(body, messages))
-    building = Building(body)
+    building = Building(openai_responses.begun(body))
     keep = (
         partial(_keep, request, messages, building) if body.store is not False else None
     )

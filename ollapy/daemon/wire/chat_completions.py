@@ -12,7 +12,7 @@ from typing import Any
 from msgspec import UNSET
 
 from ollapy.api import ollama, openai, sse
-from ollapy.api.ollama import ChatRequest, ChatResponse, Message
+from ollapy.api.ollama import ChatRequest, ChatResponse
 from ollapy.api.openai import (
     AnswerMessage,
     ChatCompletion,
@@ -20,18 +20,15 @@ from ollapy.api.openai import (
     ChatCompletionRequest,
     Choice,
     ChunkChoice,
-    ContentPart,
     Delta,
-    RequestMessage,
     ResponseFormat,
 )
 from ollapy.errors import InvalidRequest, OllapyError, Unsupported
 
 from . import asked, counts, failures
+from .chat_messages import conversation
 
 logger = logging.getLogger(__name__)
-
-_ROLES = {"developer": "system", "function": "tool"}
 
 
 def requests(body: ChatCompletionRequest) -> list[ChatRequest]:
@@ -42,7 +39,7 @@ def requests(body: ChatCompletionRequest) -> list[ChatRequest]:
     reasoning = body.reasoning or openai.Reasoning()
     shared = {
         **asked.own(body),
-        "messages": messages(body.messages or []),
+        "messages": conversation(body.messages or []),
         "tools": _tools(body),
         "tool_choice": body.tool_choice,
         "parallel_tool_calls": body.parallel_tool_calls,
@@ -59,12 +56,6 @@ def requests(body: ChatCompletionRequest) -> list[ChatRequest]:
     return [
         ChatRequest(options=asked.seeded(options, i), **shared) for i in range(count)
     ]
-
-
-def messages(given: Sequence[RequestMessage]) -> list[Message]:
-    """The conversation, each result under the name of the tool that was called."""
-    names = {call.id: call.function.name for m in given for call in m.tool_calls or []}
-    return [_message(m, m.name or names.get(m.tool_call_id)) for m in given]
 
 
 def completion(
@@ -233,47 +224,6 @@ def _format(given: ResponseFormat | None) -> Any:
     raise InvalidRequest(
         'response_format.type must be "text", "json_object" or "json_schema"'
     )
-
-
-def _message(given: RequestMessage, tool_name: str | None) -> Message:
-    role = given.role.lower()
-    parts = given.content if isinstance(given.content, list) else []
-    texts = [given.content] if isinstance(given.content, str) else _texts(parts)
-    calls = [
-        ollama.ToolCall(
-            ollama.FunctionCall(
-                call.function.name, asked.arguments(call.function.arguments), index
-            ),
-            call.id or "",
-        )
-        for index, call in enumerate(given.tool_calls or [])
-    ]
-    role = _ROLES.get(role, role)
-    return Message(
-        role,
-        "\n".join(texts),
-        given.reasoning_content or given.reasoning,
-        images=_images(parts) or None,
-        tool_calls=calls or None,
-        tool_name=tool_name if role == "tool" else None,
-        tool_call_id=given.tool_call_id,
-    )
-
-
-def _texts(parts: list[ContentPart]) -> list[str]:
-    for part in parts:
-        if part.type not in ("text", "image_url", "refusal"):
-            raise Unsupported(
-                f'content of type "{part.type[:40]}" is not supported, only text and image_url are'
-            )
-    return [
-        part.text or part.refusal or "" for part in parts if part.type != "image_url"
-    ]
-
-
-def _images(parts: list[ContentPart]) -> list[str]:
-    urls = [part.image_url for part in parts if part.type == "image_url"]
-    return [asked.image(u if isinstance(u, str) else u.url if u else "") for u in urls]
 
 
 def _choice(index: int, answer: ChatResponse) -> Choice:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -22,7 +21,6 @@ from ollapy.api.anthropic import (
     MessagesRequest,
     MessageStart,
     MessageStop,
-    RequestBlock,
     Stop,
     Text,
     TextDelta,
@@ -30,17 +28,13 @@ from ollapy.api.anthropic import (
     ThinkingDelta,
     ToolUse,
 )
-from ollapy.api.ollama import ChatRequest, ChatResponse, Message
+from ollapy.api.ollama import ChatRequest, ChatResponse
 from ollapy.errors import InvalidRequest, OllapyError, Unsupported
 
-from . import asked, failures
+from . import asked, blocks, failures
 from .counts import Counts
 
-logger = logging.getLogger(__name__)
-
 _CHOICES = {"auto": "auto", "none": "none", "any": "required"}
-# What Anthropic's own tools left in a conversation: nothing that a model here could use.
-_HOSTED = ("redacted_thinking", "server_tool_use", "web_search_tool_result")
 
 
 def request(body: MessagesRequest) -> ChatRequest:
@@ -151,7 +145,7 @@ def _chat(body: CountRequest) -> ChatRequest:
         raise Unsupported("mcp_servers are not supported, give their tools as tools")
     choice = body.tool_choice or anthropic.ToolChoice()
     return ChatRequest(
-        messages=[*_system(body), *_messages(body.messages)],
+        messages=[*blocks.system(body), *blocks.conversation(body.messages)],
         tools=[_tool(tool, f"tools[{i}]") for i, tool in enumerate(body.tools or [])],
         tool_choice=_choice(choice),
         parallel_tool_calls=not choice.disable_parallel_tool_use,
@@ -159,95 +153,6 @@ def _chat(body: CountRequest) -> ChatRequest:
         think_if_able=True,
         **shared,
     )
-
-
-def _system(body: CountRequest) -> list[Message]:
-    if not body.system:
-        return []
-    if isinstance(body.system, str):
-        return [Message("system", body.system)]
-    for block in body.system:
-        if block.type != "text":
-            raise Unsupported(
-                f'system takes blocks of type "text" alone, not "{block.type[:40]}"'
-            )
-    return [Message("system", "\n\n".join(block.text or "" for block in body.system))]
-
-
-def _messages(given: Iterable[anthropic.RequestMessage]) -> Iterator[Message]:
-    names: dict[str | None, str | None] = {}
-    for turn in given:
-        blocks = turn.content or []
-        if isinstance(blocks, str):
-            blocks = [RequestBlock("text", blocks)]
-        names |= {block.id: block.name for block in blocks if block.type == "tool_use"}
-        yield from (_result(b, names) for b in blocks if b.type == "tool_result")
-        rest = [block for block in blocks if block.type != "tool_result"]
-        if rest or not blocks:
-            yield _message(turn.role, rest)
-
-
-def _message(role: str, blocks: list[RequestBlock]) -> Message:
-    calls = [
-        ollama.ToolCall(ollama.FunctionCall(*_named(block), index), block.id or "")
-        for index, block in enumerate(b for b in blocks if b.type == "tool_use")
-    ]
-    thoughts = [block.thinking or "" for block in blocks if block.type == "thinking"]
-    return Message(
-        role,
-        "\n".join(_texts(blocks)),
-        "\n".join(thoughts) or None,
-        images=_images(blocks) or None,
-        tool_calls=calls or None,
-    )
-
-
-def _named(block: RequestBlock) -> tuple[str, dict[str, Any]]:
-    for field in ("id", "name"):
-        if not getattr(block, field):
-            raise InvalidRequest(f"tool_use block missing required '{field}' field")
-    return block.name or "", block.input or {}
-
-
-def _result(block: RequestBlock, names: dict[str | None, str | None]) -> Message:
-    content = block.content or []
-    if isinstance(content, str):
-        content = [RequestBlock("text", content)]
-    text = "\n".join(_texts(content))
-    return Message(
-        "tool",
-        f"Error: {text}" if block.is_error else text,
-        images=_images(content) or None,
-        tool_name=names.get(block.tool_use_id),
-        tool_call_id=block.tool_use_id,
-    )
-
-
-def _texts(blocks: Iterable[RequestBlock]) -> Iterator[str]:
-    for block in blocks:
-        match block:
-            case RequestBlock(type="text"):
-                yield block.text or ""
-            case RequestBlock(type="document", source=anthropic.Source("text", data)):
-                yield data or ""
-            case RequestBlock(type="image" | "thinking" | "tool_use"):
-                pass
-            case _ if block.type in _HOSTED:
-                logger.warning("content ignored type=%s", block.type)
-            case _:
-                raise Unsupported(
-                    f'content of type "{block.type[:40]}" is not supported here'
-                )
-
-
-def _images(blocks: Iterable[RequestBlock]) -> list[str]:
-    sources = [b.source or anthropic.Source() for b in blocks if b.type == "image"]
-    for source in sources:
-        if source.type != "base64" or not source.data:
-            raise Unsupported(
-                f"invalid image source type: {source.type[:40]}. Only base64 images are supported."
-            )
-    return [source.data or "" for source in sources]
 
 
 def _tool(tool: anthropic.Tool, where: str) -> ollama.Tool:

@@ -1,27 +1,18 @@
-"""Responses: OpenAI's requests to Ollama's chats, and the records of those to a response and its events. Pure."""
+"""Responses: OpenAI's requests to Ollama's chats. Pure."""
 
 from __future__ import annotations
 
-import itertools
-import secrets
 import time
-from collections.abc import Iterator, Sequence
-from typing import TypeVar
-
-import msgspec
+from collections.abc import Sequence
 
 from ollapy.api import openai_responses as api
-from ollapy.api import sse
-from ollapy.api.ollama import ChatRequest, ChatResponse, Logprob, Message, ToolCall
-from ollapy.api.openai import Reasoning, TokenLogprob
-from ollapy.api.openai_responses import Event, Format, Item, Response, ResponseRequest
-from ollapy.errors import InvalidRequest, OllapyError, Unsupported
+from ollapy.api.ollama import ChatRequest, Message
+from ollapy.api.openai import Reasoning
+from ollapy.api.openai_responses import Format, Response, ResponseRequest
+from ollapy.errors import InvalidRequest, Unsupported
 
 from . import asked, items
-from .chat_completions import arguments_of, token_logprobs
-from .counts import Counts
-
-E = TypeVar("E", bound=Event)
+from .chat_completions import new_id
 
 
 def request(body: ResponseRequest, messages: Sequence[Message]) -> ChatRequest:
@@ -52,196 +43,10 @@ def request(body: ResponseRequest, messages: Sequence[Message]) -> ChatRequest:
     )
 
 
-class Building:
-    """A response that grows with the records of an answer, item by item, and the events that tell it."""
-
-    def __init__(self, body: ResponseRequest) -> None:
-        self.response = _begun(body)
-        self._numbers = itertools.count()
-        self._has_begun = False
-        self._open: api.MessageItem | api.ReasoningItem | None = None
-        self._text = ""
-        self._logprobs: list[TokenLogprob] = []
-
-    @property
-    def message(self) -> Message:
-        """What was answered, for the conversation to go on from."""
-        found = items.conversation(
-            ResponseRequest(input=_inputs(self.response.output)), []
-        )
-        return found[0] if found else Message("assistant", "")
-
-    def feed(self, record: ChatResponse) -> list[Event]:
-        """The events of the next record."""
-        return list(self._events(record))
-
-    def fail(self, exc: OllapyError) -> Event:
-        """The last event of an answer that failed."""
-        error = api.ResponseError("server_error", str(exc))
-        response = msgspec.structs.replace(self.response, status="failed", error=error)
-        return self._event(api.Failed, response=response)
-
-    def _event(self, kind: type[E], **fields: object) -> E:
-        return kind(sequence_number=next(self._numbers), **fields)
-
-    def _events(self, record: ChatResponse) -> Iterator[Event]:
-        if not self._has_begun:
-            self._has_begun = True
-            yield self._event(api.Created, response=self.response)
-            yield self._event(api.InProgress, response=self.response)
-        if thought := record.message.thinking:
-            yield from self._think(thought)
-        if text := record.message.content:
-            yield from self._say(text, record.logprobs or [])
-        for call in record.message.tool_calls or []:
-            yield from self._call(call)
-        if record.done:
-            yield from self._close()
-            yield self._finished(record)
-
-    @property
-    def _place(self) -> dict[str, object]:
-        """Which item the events of a part belong to."""
-        assert self._open is not None
-        return {"item_id": self._open.id, "output_index": len(self.response.output)}
-
-    def _think(self, thought: str) -> Iterator[Event]:
-        if not isinstance(self._open, api.ReasoningItem):
-            yield from self._begin(api.ReasoningItem(_new("rs_"), "in_progress"))
-            part = api.SummaryText("")
-            yield self._event(api.SummaryPartAdded, part=part, **self._place)
-        self._text += thought
-        yield self._event(api.SummaryDelta, delta=thought, **self._place)
-
-    def _say(self, text: str, points: list[Logprob]) -> Iterator[Event]:
-        if not isinstance(self._open, api.MessageItem):
-            yield from self._begin(api.MessageItem(_new("msg_"), "in_progress"))
-            part = api.OutputText("")
-            yield self._event(api.ContentPartAdded, part=part, **self._place)
-        logprobs = token_logprobs(points)
-        self._text += text
-        self._logprobs += logprobs
-        yield self._event(api.TextDelta, delta=text, logprobs=logprobs, **self._place)
-
-    def _begin(self, item: api.MessageItem | api.ReasoningItem) -> Iterator[Event]:
-        yield from self._close()
-        self._open, self._text, self._logprobs = item, "", []
-        yield self._added(item)
-
-    def _close(self) -> Iterator[Event]:
-        """The end of the item that is open."""
-        match self._open:
-            case api.MessageItem() as item:
-                part = api.OutputText(self._text, logprobs=self._logprobs)
-                yield self._event(
-                    api.TextDone,
-                    text=self._text,
-                    logprobs=self._logprobs,
-                    **self._place,
-                )
-                yield self._event(api.ContentPartDone, part=part, **self._place)
-                yield self._done(
-                    msgspec.structs.replace(item, status="completed", content=[part])
-                )
-            case api.ReasoningItem() as item:
-                summary = api.SummaryText(self._text)
-                yield self._event(api.SummaryDone, text=self._text, **self._place)
-                yield self._event(api.SummaryPartDone, part=summary, **self._place)
-                yield self._done(
-                    msgspec.structs.replace(
-                        item,
-                        status="completed",
-                        summary=[summary],
-                        encrypted_content=self._text,
-                    )
-                )
-        self._open = None
-
-    def _call(self, call: ToolCall) -> Iterator[Event]:
-        yield from self._close()
-        name, text = call.function.name, arguments_of(call)
-        item = api.CallItem(_new("fc_"), "in_progress", call.id, name)
-        place = {"item_id": item.id, "output_index": len(self.response.output)}
-        yield self._added(item)
-        yield self._event(api.ArgumentsDelta, delta=text, **place)
-        yield self._event(api.ArgumentsDone, name=name, arguments=text, **place)
-        yield self._done(
-            msgspec.structs.replace(item, status="completed", arguments=text)
-        )
-
-    def _added(self, item: Item) -> Event:
-        index = len(self.response.output)
-        return self._event(api.ItemAdded, output_index=index, item=item)
-
-    def _done(self, item: Item) -> Event:
-        index, output = len(self.response.output), [*self.response.output, item]
-        self.response = msgspec.structs.replace(self.response, output=output)
-        return self._event(api.ItemDone, output_index=index, item=item)
-
-    def _finished(self, record: ChatResponse) -> Event:
-        is_cut = record.done_reason == "length"
-        cut = api.IncompleteDetails("max_output_tokens") if is_cut else None
-        self.response = msgspec.structs.replace(
-            self.response,
-            status="incomplete" if is_cut else "completed",
-            completed_at=int(time.time()),
-            incomplete_details=cut,
-            usage=_usage(record),
-        )
-        kind = api.Incomplete if is_cut else api.Completed
-        return self._event(kind, response=self.response)
-
-
-class Events:
-    """How the events of a response are written."""
-
-    media_type = sse.MEDIA_TYPE
-    beat = sse.BEAT
-
-    def __init__(self, building: Building) -> None:
-        self._building = building
-
-    def feed(self, events: list[Event]) -> bytes:
-        """Each under its name."""
-        return b"".join(map(_encoded, events))
-
-    def finish(self) -> bytes:
-        """Nothing more: the last event says that it is the last."""
-        return b""
-
-    def fail(self, exc: OllapyError) -> bytes:
-        """The last event of an answer that failed."""
-        return _encoded(self._building.fail(exc))
-
-
-def _encoded(event: Event) -> bytes:
-    return sse.event(event, str(event.__struct_config__.tag))
-
-
-def _check(body: ResponseRequest) -> None:
-    if body.background:
-        raise Unsupported(
-            "background is not supported, stream the response or wait for it"
-        )
-    if body.conversation is not None:
-        raise Unsupported("conversation is not supported, use previous_response_id")
-    if body.prompt is not None:
-        raise Unsupported(
-            "prompt templates are kept at OpenAI, send instructions and input"
-        )
-    if body.truncation not in (None, "auto", "disabled"):
-        raise InvalidRequest('truncation must be "auto" or "disabled"')
-
-
-def _wants_logprobs(body: ResponseRequest) -> bool:
-    included = "message.output_text.logprobs" in (body.include or [])
-    return included or bool(body.top_logprobs)
-
-
-def _begun(body: ResponseRequest) -> Response:
+def begun(body: ResponseRequest) -> Response:
     """A response of which nothing is known but what was asked."""
     return Response(
-        id=_new("resp_"),
+        id=new_id("resp_"),
         created_at=int(time.time()),
         instructions=body.instructions,
         max_output_tokens=body.max_output_tokens,
@@ -264,21 +69,21 @@ def _begun(body: ResponseRequest) -> Response:
     )
 
 
-def _inputs(output: list[Item]) -> list[api.InputItem]:
-    """Output items as a client would send them back."""
-    return msgspec.convert(msgspec.to_builtins(output), list[api.InputItem])
+def _check(body: ResponseRequest) -> None:
+    if body.background:
+        raise Unsupported(
+            "background is not supported, stream the response or wait for it"
+        )
+    if body.conversation is not None:
+        raise Unsupported("conversation is not supported, use previous_response_id")
+    if body.prompt is not None:
+        raise Unsupported(
+            "prompt templates are kept at OpenAI, send instructions and input"
+        )
+    if body.truncation not in (None, "auto", "disabled"):
+        raise InvalidRequest('truncation must be "auto" or "disabled"')
 
 
-def _usage(record: ChatResponse) -> api.Usage:
-    found = Counts.of(record)
-    return api.Usage(
-        found.prompt,
-        found.answer,
-        found.prompt + found.answer,
-        api.InputDetails(found.cached),
-        api.OutputDetails(found.thought),
-    )
-
-
-def _new(prefix: str) -> str:
-    return prefix + secrets.token_hex(16)
+def _wants_logprobs(body: ResponseRequest) -> bool:
+    included = "message.output_text.logprobs" in (body.include or [])
+    return included or bool(body.top_logprobs)

@@ -1,0 +1,107 @@
+"""Blocks: a conversation in Anthropic's content blocks, in Ollama's messages. Pure."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from ollapy.api.anthropic import CountRequest, RequestBlock, RequestMessage, Source
+from ollapy.api.ollama import FunctionCall, Message, ToolCall
+from ollapy.errors import InvalidRequest, Unsupported
+
+logger = logging.getLogger(__name__)
+
+# What Anthropic's own tools left in a conversation: nothing that a model here could use.
+_HOSTED = ("redacted_thinking", "server_tool_use", "web_search_tool_result")
+
+
+def system(body: CountRequest) -> list[Message]:
+    """What the system says, in one message."""
+    if not body.system:
+        return []
+    if isinstance(body.system, str):
+        return [Message("system", body.system)]
+    for block in body.system:
+        if block.type != "text":
+            raise Unsupported(
+                f'system takes blocks of type "text" alone, not "{block.type[:40]}"'
+            )
+    return [Message("system", "\n\n".join(block.text or "" for block in body.system))]
+
+
+def conversation(given: Iterable[RequestMessage]) -> Iterator[Message]:
+    """The turns; results of tools come before what a user says beside them."""
+    names: dict[str | None, str | None] = {}
+    for turn in given:
+        blocks = turn.content or []
+        if isinstance(blocks, str):
+            blocks = [RequestBlock("text", blocks)]
+        names |= {block.id: block.name for block in blocks if block.type == "tool_use"}
+        yield from (_result(b, names) for b in blocks if b.type == "tool_result")
+        rest = [block for block in blocks if block.type != "tool_result"]
+        if rest or not blocks:
+            yield _message(turn.role, rest)
+
+
+def _message(role: str, blocks: list[RequestBlock]) -> Message:
+    calls = [
+        ToolCall(FunctionCall(*_named(block), index), block.id or "")
+        for index, block in enumerate(b for b in blocks if b.type == "tool_use")
+    ]
+    thoughts = [block.thinking or "" for block in blocks if block.type == "thinking"]
+    return Message(
+        role,
+        "\n".join(_texts(blocks)),
+        "\n".join(thoughts) or None,
+        images=_images(blocks) or None,
+        tool_calls=calls or None,
+    )
+
+
+def _named(block: RequestBlock) -> tuple[str, dict[str, Any]]:
+    for field in ("id", "name"):
+        if not getattr(block, field):
+            raise InvalidRequest(f"tool_use block missing required '{field}' field")
+    return block.name or "", block.input or {}
+
+
+def _result(block: RequestBlock, names: dict[str | None, str | None]) -> Message:
+    content = block.content or []
+    if isinstance(content, str):
+        content = [RequestBlock("text", content)]
+    text = "\n".join(_texts(content))
+    return Message(
+        "tool",
+        f"Error: {text}" if block.is_error else text,
+        images=_images(content) or None,
+        tool_name=names.get(block.tool_use_id),
+        tool_call_id=block.tool_use_id,
+    )
+
+
+def _texts(blocks: Iterable[RequestBlock]) -> Iterator[str]:
+    for block in blocks:
+        match block:
+            case RequestBlock(type="text"):
+                yield block.text or ""
+            case RequestBlock(type="document", source=Source("text", data)):
+                yield data or ""
+            case RequestBlock(type="image" | "thinking" | "tool_use"):
+                pass
+            case _ if block.type in _HOSTED:
+                logger.warning("content ignored type=%s", block.type)
+            case _:
+                raise Unsupported(
+                    f'content of type "{block.type[:40]}" is not supported here'
+                )
+
+
+def _images(blocks: Iterable[RequestBlock]) -> list[str]:
+    sources = [b.source or Source() for b in blocks if b.type == "image"]
+    for source in sources:
+        if source.type != "base64" or not source.data:
+            raise Unsupported(
+                f"invalid image source type: {source.type[:40]}. Only base64 images are supported."
+            )
+    return [source.data or "" for source in sources]
