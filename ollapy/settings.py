@@ -160,6 +160,9 @@ class Settings:
     address: Address
     models: Path
     logs: Path
+    history: Path
+    keep_history: bool
+    editor: str
     keep_alive: float
     load_timeout: float
     heartbeat: float
@@ -208,6 +211,9 @@ class Settings:
             logs=Path(
                 read.text("LOGS") or platformdirs.user_log_path("ollapy")
             ).expanduser(),
+            history=platformdirs.user_state_path("ollapy") / "history",
+            keep_history=not read.flag("NOHISTORY"),
+            editor=read.text("EDITOR"),
             keep_alive=read.duration("KEEP_ALIVE", 300.0),
             load_timeout=read.duration("LOAD_TIMEOUT", 300.0),
             heartbeat=read.duration("HEARTBEAT", 15.0) or math.inf,

@@ -2,33 +2,54 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterable
+from dataclasses import dataclass
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
-from ollapy.api.ollama import ChatResponse, GenerateResponse, InferenceResponse
-from ollapy.settings import has_colours
+import msgspec
+
+from ollapy.api.ollama import (
+    ChatResponse,
+    ContextReport,
+    GenerateResponse,
+    InferenceResponse,
+)
+from ollapy.settings import has_colours, has_escapes
 from ollapy.text import clean
 from ollapy.units import format_duration
 
 from .output import talk
+from .wrap import Wrap
 
 _GREY, _RESET = "\x1b[90m", "\x1b[0m"
+
+
+@dataclass(slots=True)
+class Style:
+    """How answers are shown; `verbose` adds the figures."""
+
+    thinking: bool = True
+    wordwrap: bool = True
+    verbose: bool = False
 
 
 class AnswerPrinter:
     """Writes thinking, in grey, on a terminal only, and content everywhere.
 
-    A terminal gets the model's control characters as escapes, a file or pipe gets its text unchanged.
-    A context manager: however an answer ends, the terminal has its own colour again.
+    A terminal gets the model's control characters as escapes and lines broken between words, a file or pipe
+    gets the text unchanged. A context manager: however an answer ends, the terminal has its own colour again.
     """
 
-    def __init__(self, *, show_thinking: bool) -> None:
+    def __init__(self, style: Style) -> None:
+        self.style = style
         self.text = ""  # the content so far
         self._is_terminal = sys.stdout.isatty()
-        self._show_thinking = show_thinking and self._is_terminal
+        self._show_thinking = style.thinking and self._is_terminal
         self._grey, self._reset = (_GREY, _RESET) if has_colours() else ("", "")
+        self._wrap = self._new_wrap()
         self._is_thinking = False
         self._is_empty = True
 
@@ -54,19 +75,30 @@ class AnswerPrinter:
             if not self._is_thinking:
                 self._write(f"{self._grey}Thinking...\n")
             self._is_thinking = True
-            self._write(clean(text, keep="\n\t"))
+            self._write(self._shown(text))
 
     def content(self, text: str) -> None:
         """A piece of the answer."""
         if text:
             self._end_thinking()
-            self._write(clean(text, keep="\n\t") if self._is_terminal else text)
+            self._write(self._shown(text) if self._is_terminal else text)
             self.text += text
 
     def _end_thinking(self) -> None:
         if self._is_thinking:
             self._write(f"\n...done thinking.{self._reset}\n\n")
+            self._wrap = self._new_wrap()
         self._is_thinking = False
+
+    def _new_wrap(self) -> Wrap | None:
+        if not (self._is_terminal and self.style.wordwrap and has_escapes()):
+            return None
+        columns = os.get_terminal_size(sys.stdout.fileno()).columns
+        return Wrap(columns) if columns else None
+
+    def _shown(self, text: str) -> str:
+        harmless = clean(text, keep="\n\t")
+        return self._wrap.feed(harmless) if self._wrap else harmless
 
     def _write(self, text: str) -> None:
         self._is_empty = False
@@ -75,20 +107,25 @@ class AnswerPrinter:
 
 
 def print_answer(
-    records: Iterable[GenerateResponse | ChatResponse],
-    printer: AnswerPrinter,
-    *,
-    verbose: bool,
-) -> None:
-    """Print the records as they come, and after the last one what there is to know about it."""
+    records: Iterable[GenerateResponse | ChatResponse], printer: AnswerPrinter
+) -> InferenceResponse | None:
+    """Print the records as they come, and what there is to know of them; the last one is given back.
+
+    What did not fit into the context is said before the answer that lacks it.
+    """
     final: InferenceResponse | None = None
+    context: ContextReport | None = None
     with printer:
         for final in records:
+            if context is None and final.ollapy:
+                context = final.ollapy.context
+                _talk_about_prompt(context)
             thought, content = _pieces(final)
             printer.thinking(thought or "")
             printer.content(content or "")
     if final:
-        talk_about(final, verbose=verbose)
+        _talk_about(final, context, verbose=printer.style.verbose)
+    return final
 
 
 def _pieces(record: GenerateResponse | ChatResponse) -> tuple[str | None, str | None]:
@@ -97,18 +134,43 @@ def _pieces(record: GenerateResponse | ChatResponse) -> tuple[str | None, str | 
     return record.message.thinking, record.message.content
 
 
-def talk_about(final: InferenceResponse, *, verbose: bool) -> None:
-    """Whether the answer or its prompt was cut, and with `verbose` the figures."""
-    report = final.ollapy.context if final.ollapy else None
-    if report and report.dropped_messages:
+def _talk_about_prompt(context: ContextReport) -> None:
+    if context.dropped_messages:
         talk(
-            f"Warning: the {report.dropped_messages} oldest messages were left out, "
-            f"the context holds {report.limit} tokens"
+            f"Warning: the {context.dropped_messages} oldest messages were left out, "
+            f"the context holds {context.limit} tokens"
         )
+
+
+def _talk_about(
+    final: InferenceResponse, begun: ContextReport | None, *, verbose: bool
+) -> None:
+    """Whether the context filled up, whether the answer was cut, and with `verbose` the figures."""
+    if begun and final.ollapy:
+        dropped = final.ollapy.context.dropped_tokens - begun.dropped_tokens
+        if dropped > 0:
+            talk(
+                f"Warning: the context was full, its {dropped} oldest tokens were dropped to go on"
+            )
     if final.done_reason == "length":
         talk("Warning: the answer is cut off, it reached the limit of its length")
     if verbose:
         talk(statistics(final))
+
+
+def whole_answer(records: Iterable[GenerateResponse]) -> dict[str, Any]:
+    """The final record, with all of the text as `content` and all of the thought as `thinking`."""
+    thought, content = "", ""
+    final: dict[str, Any] = {}
+    for record in records:
+        thought += record.thinking or ""
+        content += record.response
+        if record.done:
+            final = msgspec.to_builtins(record)
+    for name in ("response", "thinking", "context", "done"):
+        final.pop(name, None)
+    report = final.pop("ollapy", {})
+    return {"content": content, "thinking": thought, **final, **report}
 
 
 def statistics(final: InferenceResponse) -> str:
@@ -120,11 +182,11 @@ def statistics(final: InferenceResponse) -> str:
         ("prompt eval duration:", _duration(final.prompt_eval_duration)),
         (
             "prompt eval rate:",
-            _rate(final.prompt_eval_count, final.prompt_eval_duration),
+            rate(final.prompt_eval_count, final.prompt_eval_duration),
         ),
         ("eval count:", _count(final.eval_count)),
         ("eval duration:", _duration(final.eval_duration)),
-        ("eval rate:", _rate(final.eval_count, final.eval_duration)),
+        ("eval rate:", rate(final.eval_count, final.eval_duration)),
     )
     return "\n".join(f"{label:<22}{value}" for label, value in rows if value)
 
@@ -137,7 +199,8 @@ def _count(tokens: int) -> str:
     return f"{tokens} token(s)" if tokens else ""
 
 
-def _rate(tokens: int, nanoseconds: int) -> str:
+def rate(tokens: int, nanoseconds: int) -> str:
+    """Tokens a second, in words; empty where there is nothing to divide."""
     if not tokens or not nanoseconds:
         return ""
     return f"{tokens / nanoseconds * 1e9:.2f} tokens/s"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 import signal
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -181,7 +183,7 @@ def test_ctrl_c_while_the_prompt_is_read(daemon: Daemon) -> None:
 
 def test_a_daemon_that_dies_is_one_line(own: Daemon) -> None:
     """On a terminal it is a line of its own, after what had come of the answer."""
-    words = ("run", "endless", "go")
+    words = ("run", "endless", "go", "--nowordwrap")
     with (
         _piped(*words, host=own.address) as process,
         terminal(*words, host=own.address) as shown,
@@ -200,7 +202,8 @@ def test_a_daemon_that_dies_is_one_line(own: Daemon) -> None:
 
 
 def test_a_runner_that_dies_is_one_line(own: Daemon) -> None:
-    with terminal("run", "endless", "go", host=own.address) as shown:
+    words = ("run", "endless", "go", "--nowordwrap")
+    with terminal(*words, host=own.address) as shown:
         shown.expect("round and round")
         own.runners[0].kill()
         assert shown.wait() == 1
@@ -219,3 +222,63 @@ def _piped(
         stderr=subprocess.PIPE,
         env=environment(host),
     )
+
+
+def test_one_object_for_a_program(theatre: Daemon) -> None:
+    result = ollapy("run", "thinker", "Why?", "--json", host=theatre.address)
+    answer = json.loads(result.out)
+
+    assert (answer["content"], answer["thinking"]) == (
+        "Because.",
+        "Why would \x1b[5mthat be?",
+    )
+    assert answer["eval_count"] > 0
+    assert answer["total_duration"] > 0
+    assert answer["context"]["limit"] == 4096
+
+
+def test_options_and_system_reach_the_model(daemon: Daemon) -> None:
+    words = ("--think=false", "-o", "num_predict=2", "--option", "temperature=0")
+    asked = ("run", "tiny", "Hi", "--json", *words)
+    plain = json.loads(ollapy(*asked, host=daemon.address).out)
+    told = ollapy(*asked, "--system", "Be a pirate, and brief.", host=daemon.address)
+
+    assert (plain["eval_count"], plain["done_reason"]) == (2, "length")
+    assert json.loads(told.out)["prompt_eval_count"] > plain["prompt_eval_count"]
+
+
+def test_an_answer_in_the_form_of_a_schema(daemon: Daemon, tmp_path: Path) -> None:
+    schema = tmp_path / "schema.json"
+    schema.write_text(
+        '{"type": "object", "properties": {"n": {"type": "boolean"}}, "required": ["n"]}'
+    )
+    words = ("run", "tiny", "Is it?", "--think=false", "--format", str(schema))
+
+    assert isinstance(json.loads(ollapy(*words, host=daemon.address).out)["n"], bool)
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("--format", "nosuch"), "neither json nor a file"),
+        (("--option", "warm"), "'warm' is not NAME=VALUE"),
+        (("--option", "warm=1"), "unknown parameter 'warm'"),
+        (("--option", "seed=x"), "invalid int value [x]"),
+    ],
+)
+def test_mistakes_in_the_command_line(
+    daemon: Daemon, words: tuple[str, ...], sentence: str
+) -> None:
+    result = ollapy("run", "tiny", "Hi", *words, host=daemon.address)
+
+    assert (result.status, result.out) == (2, "")
+    assert sentence in " ".join(result.err.split())
+
+
+def test_lines_break_between_words(theatre: Daemon) -> None:
+    with terminal("run", "endless", "go", host=theatre.address, columns=30) as shown:
+        eventually(lambda: len(shown.lines) > 20, "no lines came")
+        lines = shown.lines[:20]
+
+    assert {word for line in lines for word in line.split()} == {"round", "and"}
+    assert all(len(line) <= 25 for line in lines)

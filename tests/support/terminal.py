@@ -11,10 +11,12 @@ import signal
 import subprocess
 import sys
 import termios
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+import pyte
 
 from tests.support.waiting import eventually
 
@@ -40,7 +42,13 @@ def environment(host: str, **env: str) -> dict[str, str]:
     kept = {
         k: v for k, v in os.environ.items() if not k.startswith(("OLLAPY_", "OLLAMA_"))
     }
-    changed = {"OLLAPY_HOST": host, "TERM": "xterm", "NO_COLOR": "", **env}
+    changed = {
+        "OLLAPY_HOST": host,
+        "TERM": "xterm",
+        "NO_COLOR": "",
+        "OLLAPY_NOHISTORY": "1",
+        **env,
+    }
     return {k: v for k, v in {**kept, **changed}.items() if v}
 
 
@@ -73,12 +81,26 @@ def ollapy(
 class Terminal:
     """A process on a pseudo-terminal that is its own: Ctrl-C and Ctrl-D are keys."""
 
-    def __init__(self, process: subprocess.Popen[bytes], master: int) -> None:
+    def __init__(
+        self, process: subprocess.Popen[bytes], master: int, columns: int, rows: int
+    ) -> None:
         self.process = process
+        self.emulator = _Emulator(columns, rows, self.type)
         self.raw = ""  # everything the terminal was sent
         self._master = master
         self._bytes = b""
         self._seen = 0
+        self._stream = pyte.ByteStream(self.emulator)
+
+    @property
+    def lines(self) -> list[str]:
+        """The screen as an emulator shows it, down to the last line that is not empty."""
+        self._read()
+        return (
+            "\n".join(line.rstrip() for line in self.emulator.display)
+            .rstrip()
+            .split("\n")
+        )
 
     @property
     def text(self) -> str:
@@ -117,6 +139,13 @@ class Terminal:
         self._seen = self.text.index(text, begin) + len(text)
         return self.text[begin : self._seen]
 
+    def shows(self, text: str) -> None:
+        """Wait for a text on the screen."""
+        eventually(lambda: text in "\n".join(self.lines), f"no {text!r} in {self!r}")
+
+    def __repr__(self) -> str:
+        return "\n".join(self.lines)
+
     def wait(self) -> int:
         """The exit status, once everything has been read."""
         eventually(self._has_ended, f"still running: {self.text!r}")
@@ -140,16 +169,25 @@ class Terminal:
             if not data:
                 return
             self._bytes += data
+            self._stream.feed(data)
             self.raw = self._bytes.decode(errors="replace")
+
+
+class _Emulator(pyte.Screen):
+    """A screen that answers where its cursor is, as terminals do."""
+
+    def __init__(self, columns: int, rows: int, answer: Callable[[str], None]) -> None:
+        super().__init__(columns, rows)
+        self.write_process_input = answer
 
 
 @contextmanager
 def terminal(
-    *words: str, host: str, columns: int = 80, **env: str
+    *words: str, host: str, columns: int = 80, rows: int = 24, **env: str
 ) -> Iterator[Terminal]:
     """`ollapy` on a terminal, killed at the end if it has not ended."""
     master, slave = pty.openpty()
-    termios.tcsetwinsize(slave, (24, columns))
+    termios.tcsetwinsize(slave, (rows, columns))
     process = subprocess.Popen(
         command(*words),
         stdin=slave,
@@ -161,7 +199,7 @@ def terminal(
     )
     os.close(slave)
     try:
-        yield Terminal(process, master)
+        yield Terminal(process, master, columns, rows)
     finally:
         if process.poll() is None:
             process.send_signal(signal.SIGKILL)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
@@ -12,17 +12,12 @@ from .pull import fetch
 from .registry import Insecure
 
 if TYPE_CHECKING:  # these cost more than all of `ollapy --help`
-    from ollapy.api.ollama import ChatRequest, GenerateRequest, ShowResponse
+    from ollapy.api.ollama import GenerateRequest, ShowResponse
+    from ollapy.cli.answer import Style
     from ollapy.client import Client
 
-_LEVELS: dict[str, bool | str] = {
-    "true": True,
-    "false": False,
-    "high": "high",
-    "medium": "medium",
-    "low": "low",
-    "max": "max",
-}
+A = TypeVar("A")
+T = TypeVar("T")
 
 
 def run(
@@ -55,6 +50,43 @@ def run(
     verbose: Annotated[
         bool, typer.Option("--verbose", help="Show timings after each answer.")
     ] = False,
+    nowordwrap: Annotated[
+        bool, typer.Option("--nowordwrap", help="Do not break lines between words.")
+    ] = False,
+    format_: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            metavar="json|FILE",
+            help="Have the answer in JSON, or as the JSON schema in a file says.",
+            show_default=False,
+        ),
+    ] = None,
+    system: Annotated[
+        str,
+        typer.Option(
+            metavar="TEXT",
+            help="What the model is told to be, instead of its own system message.",
+            show_default=False,
+        ),
+    ] = "",
+    option: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--option",
+            "-o",
+            metavar="NAME=VALUE",
+            help="An option such as temperature=0; may come more than once.",
+            show_default=False,
+        ),
+    ] = None,
+    as_json: Annotated[
+        bool,
+        typer.Option(
+            "--json",
+            help="Print the answer with its thoughts, timings and context as one JSON object.",
+        ),
+    ] = False,
     insecure: Insecure = False,
 ) -> None:
     """Chat with a model, or have it answer one prompt.
@@ -64,46 +96,75 @@ def run(
 
     Examples: `ollapy run tiny`, `ollapy run tiny "Tell me a joke"`, `ollapy run tiny < question.txt`
     """
-    _check_usage(think, keepalive)
-    from ollapy.api.ollama import ChatRequest, GenerateRequest
+    from ollapy.cli.arguments import format_of, options_of
+
+    level = None if think is None else _parsed("--think", _level, think)
+    if keepalive:
+        _parsed("--keepalive", _duration, keepalive)
+    form = format_ and _parsed("--format", format_of, format_)
+    options = _parsed("--option", options_of, map(_pair, option or []))
+    from ollapy.api.ollama import GenerateRequest
+    from ollapy.cli.answer import Style
     from ollapy.cli.session import connected
 
-    level = None if think is None else _level(think)
     text = _prompt(prompt or [])
+    style = Style(not hidethinking, not nowordwrap, verbose)
     with connected(start=True) as client:
         shown = _show(client, model, insecure=insecure)
         if "completion" not in shown.capabilities:
             _embed(client, model, text, keepalive)
-        elif text or prompt is not None or not _is_terminal():
+        elif text or prompt is not None or as_json or not _is_terminal():
             asked = GenerateRequest(
-                model, think=level, keep_alive=keepalive, prompt=text
+                model,
+                think=level,
+                keep_alive=keepalive,
+                format=form,
+                options=options,
+                system=system or None,
+                prompt=text,
             )
-            _answer(client, asked, show_thinking=not hidethinking, verbose=verbose)
+            _answer(client, asked, style, as_json=as_json)
         else:
-            template = ChatRequest(model, think=level, keep_alive=keepalive)
-            _converse(client, template, show_thinking=not hidethinking, verbose=verbose)
+            from ollapy.cli.repl import Conversation, Session
+
+            conversation = Conversation(model, level, keepalive, form, system, options)
+            Session(client, conversation, style).run()
 
 
-def _level(think: str) -> bool | int | str | None:
-    """As a request has it; None for what means nothing."""
-    if think in _LEVELS:
-        return _LEVELS[think]
-    return int(think) if think.isdecimal() and len(think) < 10 else None
-
-
-def _check_usage(think: str | None, keepalive: str | None) -> None:
+def _parsed(option: str, parse: Callable[[A], T], given: A) -> T:
+    """The value of an option; what is wrong with it is a mistake in the command line."""
     from ollapy.errors import InvalidRequest
+
+    try:
+        return parse(given)
+    except InvalidRequest as exc:
+        raise typer.BadParameter(str(exc), param_hint=option) from exc
+
+
+def _level(think: str) -> bool | int | str:
+    from ollapy.cli.arguments import level_of
+    from ollapy.errors import InvalidRequest
+
+    if (level := level_of(think)) is None:
+        raise InvalidRequest(
+            f"{think!r} is not true, false, high, medium, low, max or a number of tokens"
+        )
+    return level
+
+
+def _duration(keepalive: str) -> float:
     from ollapy.units import parse_duration
 
-    if think is not None and _level(think) is None:
-        raise typer.BadParameter(
-            f"{think!r} is not true, false, high, medium, low, max or a number of tokens",
-            param_hint="--think",
-        )
-    try:
-        parse_duration(keepalive or "0")
-    except InvalidRequest as exc:
-        raise typer.BadParameter(str(exc), param_hint="--keepalive") from exc
+    return parse_duration(keepalive)
+
+
+def _pair(option: str) -> tuple[str, str]:
+    from ollapy.errors import InvalidRequest
+
+    name, equals, value = option.partition("=")
+    if not equals:
+        raise InvalidRequest(f"'{option}' is not NAME=VALUE")
+    return name, value
 
 
 def _is_terminal() -> bool:
@@ -134,22 +195,16 @@ def _show(client: Client, model: str, *, insecure: bool) -> ShowResponse:
 
 
 def _answer(
-    client: Client, request: GenerateRequest, *, show_thinking: bool, verbose: bool
+    client: Client, request: GenerateRequest, style: Style, *, as_json: bool
 ) -> None:
-    from ollapy.cli.answer import AnswerPrinter, print_answer
+    from ollapy.cli.answer import AnswerPrinter, print_answer, whole_answer
 
-    printer = AnswerPrinter(show_thinking=show_thinking)
-    print_answer(client.generate(request), printer, verbose=verbose)
+    if as_json:
+        from ollapy.cli.output import print_json
 
-
-def _converse(
-    client: Client, template: ChatRequest, *, show_thinking: bool, verbose: bool
-) -> None:
-    from ollapy.cli.repl import Session
-
-    for _ in client.chat(template):  # no messages: it loads, and what is wrong shows
-        pass
-    Session(client, template, show_thinking, verbose).run()
+        print_json(whole_answer(client.generate(request)))
+    else:
+        print_answer(client.generate(request), AnswerPrinter(style))
 
 
 def _embed(client: Client, model: str, text: str, keepalive: str | None) -> None:

@@ -65,12 +65,12 @@ def show(
         (parameters, shown.parameters),
         (template, shown.template),
         (system, shown.system),
-        (True, _summary(shown, verbose=verbose)),
+        (True, summary(shown, verbose=verbose)),
     )
     print_text(next(text for wanted, text in chosen if wanted))
 
 
-def _summary(shown: ShowResponse, *, verbose: bool) -> str:
+def summary(shown: ShowResponse, *, verbose: bool) -> str:
     """Sections of rows, the headings indented by two columns and the rows by four."""
     return "\n".join(
         f"  {heading}\n" + "".join(f"    {row}\n" for row in rows)

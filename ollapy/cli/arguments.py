@@ -1,0 +1,52 @@
+"""What a person says of an answer, on the command line or in a session, as a request has it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from ollapy.errors import InvalidRequest
+
+LEVELS: dict[str, bool | str] = {
+    "true": True,
+    "false": False,
+    "high": "high",
+    "medium": "medium",
+    "low": "low",
+    "max": "max",
+}
+
+
+def level_of(think: str) -> bool | int | str | None:
+    """How much is to be thought: a level or a number of tokens; None for what means nothing."""
+    if think in LEVELS:
+        return LEVELS[think]
+    return int(think) if think.isdecimal() and len(think) < 10 else None
+
+
+def format_of(text: str) -> Any:
+    """The form of an answer: `json`, or the JSON schema in a file."""
+    if text == "json":
+        return text
+    try:
+        schema = msgspec.json.decode(Path(text).expanduser().read_bytes())
+    except OSError as exc:
+        raise InvalidRequest(
+            f"'{text}' is neither json nor a file with a JSON schema: {exc.strerror}"
+        ) from exc
+    except msgspec.DecodeError as exc:
+        raise InvalidRequest(f"'{text}' is not JSON: {exc}") from exc
+    if not isinstance(schema, dict):
+        raise InvalidRequest(f"'{text}' is not a JSON schema: it has to be an object")
+    return schema
+
+
+def options_of(pairs: Iterable[tuple[str, str]]) -> dict[str, object]:
+    """Options of the words for them, as the PARAMETER lines of a Modelfile have them."""
+    from ollapy.create.parameters import typed
+    from ollapy.modelfile import Parameter
+
+    return typed(Parameter(name, value) for name, value in pairs)

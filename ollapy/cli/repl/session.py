@@ -1,0 +1,146 @@
+"""Session: a conversation at the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import closing
+from itertools import chain
+
+from ollapy.api.ollama import InferenceResponse
+from ollapy.cli.answer import AnswerPrinter, Style, print_answer, rate
+from ollapy.cli.output import complain, print_text, talk
+from ollapy.client import Client
+from ollapy.errors import DaemonUnreachable, OllapyError
+
+from .command import Candidate, candidates, explain, find, unknown
+from .conversation import Conversation
+from .entry import message
+from .prompt import Prompt
+from .set_commands import SET_COMMANDS
+from .show_commands import SHOW_COMMANDS
+from .talk_commands import TALK_COMMANDS
+
+_COMMANDS = (*TALK_COMMANDS, *SHOW_COMMANDS, *SET_COMMANDS)
+_GROUPS = (
+    ("/set", "Change how answers are made: /? set"),
+    ("/show", "See what the model is: /? show"),
+    ("/? shortcuts", "The keys"),
+)
+_MULTILINE = 'Use """ to begin and to end a multi-line message.\nCtrl-C stops an answer, Ctrl-D exits.'
+_SHORTCUTS = """\
+  Ctrl-A, Ctrl-E      Move to the beginning or end of the line
+  Alt-B, Alt-F        Move back or forward by a word
+  Ctrl-K, Ctrl-U      Delete after or before the cursor
+  Ctrl-W              Delete the word before the cursor
+  Ctrl-P, Ctrl-N      Earlier and later messages, as Up and Down; Ctrl-R searches them
+  Ctrl-J              New line
+  Ctrl-G              Write the message in an editor
+  Ctrl-L              Clear the screen
+  Ctrl-C              Drop the line, or stop the answer
+  Ctrl-D              Exit
+  Tab                 Complete a command"""
+_TOPICS: dict[str, Callable[[], str]] = {
+    "": lambda: f"{explain(TALK_COMMANDS, _GROUPS)}\n\n{_MULTILINE}",
+    "set": lambda: explain(SET_COMMANDS),
+    "show": lambda: explain(SHOW_COMMANDS),
+    "shortcuts": lambda: _SHORTCUTS,
+}
+
+
+class Session:
+    """One conversation after the other, with what the commands change."""
+
+    def __init__(
+        self, client: Client, conversation: Conversation, style: Style
+    ) -> None:
+        self.client = client
+        self.conversation = conversation
+        self.style = style
+        self.has_ended = False
+        self.final: InferenceResponse | None = None  # of the last answer
+        self.prompt = Prompt(self._candidates, self._status)
+
+    def run(self) -> None:
+        """Read, answer, repeat, until Ctrl-D or /bye."""
+        self.load(self.conversation.model)
+        while not self.has_ended:
+            try:
+                entry = self.prompt.read()
+            except EOFError:
+                return
+            except KeyboardInterrupt:
+                talk("Use Ctrl + d or /bye to exit.")
+                continue
+            self._take(entry)
+
+    def load(self, model: str) -> None:
+        """Begin anew with a model, and show what it has behind it; with another than now only if it loads."""
+        fresh = Conversation(model, self.conversation.think, self.conversation.keep_alive)  # fmt: skip
+        fresh.format, fresh.system = self.conversation.format, self.conversation.system
+        fresh.options = self.conversation.options
+        with closing(self.client.chat(fresh.loading())) as records:
+            for _ in records:
+                pass
+        self.conversation, self.final = fresh, None
+        for said in self.client.show(model).messages or []:
+            mark = ">>> " if said.role == "user" else ""
+            print_text(f"{mark}{said.content}\n")
+
+    def _take(self, entry: str) -> None:
+        """An entry; what the daemon refuses does not end the session."""
+        try:
+            if entry.lstrip().startswith("/"):
+                self.obey(entry)
+            elif text := message(entry):
+                self.answer(text)
+        except DaemonUnreachable:
+            raise
+        except OllapyError as exc:
+            complain(exc)
+
+    def obey(self, entry: str) -> None:
+        """A command."""
+        if found := find(_COMMANDS, entry):
+            command, rest = found
+            command.act(self, rest)
+        else:
+            talk(unknown(_COMMANDS, entry))
+
+    def answer(self, text: str) -> bool:
+        """Whether there was one, which is kept as far as it came before Ctrl-C."""
+        printer = AnswerPrinter(self.style)
+        try:
+            with closing(self.client.chat(self.conversation.asking(text))) as records:
+                self.final = print_answer(records, printer)
+        except KeyboardInterrupt:
+            print("\n")
+        if printer.text:
+            self.conversation.keep(text, printer.text)
+        return bool(printer.text)
+
+    def help(self, topic: str) -> str:
+        """On a topic; of an unknown one the general help."""
+        return _TOPICS.get(topic.lstrip("/"), _TOPICS[""])()
+
+    def model_names(self) -> list[str]:
+        """Of the store."""
+        return [model.name for model in self.client.tags().models]
+
+    def _candidates(self, entry: str) -> list[Candidate]:
+        try:
+            return [*candidates(_COMMANDS, entry, self)]
+        except OllapyError:  # typing goes on without a list of models
+            return []
+
+    def _status(self) -> str:
+        """The bottom line."""
+        return "  ·  ".join(chain([self.conversation.model], _facts(self.final)))
+
+
+def _facts(final: InferenceResponse | None) -> list[str]:
+    if final is None or final.ollapy is None:
+        return []
+    context = final.ollapy.context
+    used = context.prompt_tokens + final.eval_count
+    speed = rate(final.eval_count, final.eval_duration)
+    return [f"context {used} / {context.limit}", *([speed] if speed else [])]
