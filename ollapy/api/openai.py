@@ -296,19 +296,25 @@ class EmbeddingList(msgspec.Struct, frozen=True):
 
 
 class ModelObject(msgspec.Struct, frozen=True):
-    """A model that may be asked for."""
+    """A model that may be asked for. The last three fields are Anthropic's, whose clients ask the same route."""
 
     id: str
     created: int
     owned_by: str
     object: Literal["model"] = "model"
+    type: Literal["model"] = "model"
+    display_name: str = ""
+    created_at: str = ""
 
 
 class ModelList(msgspec.Struct, frozen=True):
-    """The answer of `/v1/models`."""
+    """The answer of `/v1/models`, all on one page. The last three fields are Anthropic's."""
 
     data: list[ModelObject]
     object: Literal["list"] = "list"
+    has_more: bool = False
+    first_id: str | None = None
+    last_id: str | None = None
 
 
 class Error(msgspec.Struct, frozen=True):

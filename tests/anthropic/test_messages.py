@@ -253,6 +253,13 @@ def test_a_call_is_a_block_of_its_own(daemon: Daemon) -> None:
     assert data[-2]["delta"]["stop_reason"] == "tool_use"
 
 
+def test_models(client: anthropic.Anthropic) -> None:
+    (tiny,) = [m for m in client.models.list() if m.id == "tiny:latest"]
+
+    assert (tiny.type, tiny.display_name) == ("model", "tiny:latest")
+    assert client.models.retrieve("tiny:latest") == tiny
+
+
 def test_counting_needs_no_room(client: anthropic.Anthropic) -> None:
     long: Any = [user("word " * 5000)]
     found = client.messages.count_tokens(model="tiny", messages=long)

@@ -71,7 +71,7 @@ async def models(request: Request) -> Response:
     """The models, newest first."""
     store: Store = request.app.state.store
     found, _ = await asyncio.to_thread(store.survey)
-    return responses.json(ModelList([embeddings.model(m, str(m.name)) for m in found]))
+    return responses.json(embeddings.models(found))
 
 
 async def model(request: Request) -> Response:

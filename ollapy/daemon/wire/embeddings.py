@@ -10,11 +10,13 @@ from ollapy.api.openai import (
     Embedding,
     EmbeddingList,
     EmbeddingRequest,
+    ModelList,
     ModelObject,
     Usage,
 )
 from ollapy.errors import InvalidRequest
 from ollapy.store import Model
+from ollapy.units import format_time
 
 from . import asked
 
@@ -56,7 +58,21 @@ def answer(body: EmbeddingRequest, found: EmbedResponse) -> EmbeddingList:
 
 def model(model: Model, name: str) -> ModelObject:
     """A stored model under the name it was asked by."""
-    return ModelObject(name, int(model.modified_at), model.name.namespace)
+    created = model.modified_at
+    return ModelObject(
+        name,
+        int(created),
+        model.name.namespace,
+        display_name=name,
+        created_at=format_time(created),
+    )
+
+
+def models(found: list[Model]) -> ModelList:
+    """All models, in the order given."""
+    data = [model(one, str(one.name)) for one in found]
+    ids = [one.id for one in data]
+    return ModelList(data, first_id=ids[0], last_id=ids[-1]) if ids else ModelList([])
 
 
 def _base64(vector: list[float]) -> str:
