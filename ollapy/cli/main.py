@@ -15,6 +15,7 @@ from . import streams
 from .commands import (
     copy,
     create,
+    doctor,
     du,
     import_model,
     key,
@@ -61,6 +62,7 @@ app.command("rm")(remove.remove)
 app.command("du")(du.du)
 app.command("prune")(prune.prune)
 app.command("verify")(verify.verify)
+app.command("doctor")(doctor.doctor)
 
 
 app.add_typer(key.app, name="key")

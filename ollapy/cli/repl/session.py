@@ -97,6 +97,8 @@ class Session:
             raise
         except OllapyError as exc:
             complain(exc)
+        except KeyboardInterrupt:  # of a command that takes long
+            print()
 
     def obey(self, entry: str) -> None:
         """A command."""

@@ -1,0 +1,135 @@
+"""The engine: the inference library, asked in a child process that it may end as it likes."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import msgspec
+import psutil
+
+from ollapy.api.engine import Device, EngineReport
+from ollapy.daemon import cgroups
+from ollapy.daemon.cores import cpu_quota, num_cores
+from ollapy.errors import EngineMissing
+from ollapy.settings import Settings
+from ollapy.units import format_bytes
+
+from .finding import Finding
+
+_SECONDS = 60
+_CPUINFO = Path("/proc/cpuinfo")
+# As Linux calls what llama.cpp can be compiled for, and as llama.cpp does.
+_FEATURES = {
+    "avx2": "AVX2",
+    "fma": "FMA",
+    "f16c": "F16C",
+    "avx512f": "AVX512",
+    "avx512_vnni": "AVX512_VNNI",
+    "avx512_bf16": "AVX512_BF16",
+    "amx_int8": "AMX_INT8",
+}
+_GPUS = {"CUDA": Path("/dev/nvidia0"), "ROCm": Path("/dev/kfd")}
+_FLAGS = {"CUDA": "-DGGML_CUDA=on", "ROCm": "-DGGML_HIP=on"}
+
+
+def findings(settings: Settings) -> Iterator[Finding]:
+    """What was found."""
+    try:
+        report = _ask(settings)
+    except EngineMissing as exc:
+        sentence, _, cure = str(exc).rpartition(", ")
+        yield Finding("engine", sentence, cure)
+    else:
+        yield Finding(
+            "engine", f"llama-cpp-python {report.bindings}, ggml {report.ggml}"
+        )
+        yield from devices(report, [gpu for gpu, node in _GPUS.items() if node.exists()])  # fmt: skip
+        yield features(report, _cpu_flags())
+    yield threads(settings.num_threads)
+
+
+def _ask(settings: Settings) -> EngineReport:
+    """What the library says of itself, as a runner would have it; EngineMissing says why it cannot."""
+    try:
+        done = subprocess.run(
+            [sys.executable, "-P", "-m", "ollapy.llama"],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            env={**settings.runner_env},
+            timeout=_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as exc:
+        raise EngineMissing(
+            f"llama.cpp says nothing for {_SECONDS} seconds, restart the machine: a device may hang"
+        ) from exc
+    if done.returncode < 0:
+        raise EngineMissing(
+            f"llama.cpp was ended by signal {-done.returncode} as it loaded, "
+            "install llama-cpp-python again, from source"
+        )
+    if done.returncode:
+        last = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
+        raise EngineMissing(last.partition(": ")[2])
+    return msgspec.json.decode(done.stdout, type=EngineReport)
+
+
+def devices(report: EngineReport, gpus: Iterable[str]) -> Iterator[Finding]:
+    """What computes; `gpus` are the backends for the GPUs that this machine has."""
+    yield Finding("backends", ", ".join(report.backends))
+    for device in report.devices:
+        yield Finding("device", _described(device))
+    for backend in gpus:
+        if backend not in report.backends:
+            cure = _build(report.bindings, _FLAGS[backend])
+            yield Finding(
+                "device", f"there is a GPU that needs {backend}, which this build lacks", cure
+            )  # fmt: skip
+
+
+def _described(device: Device) -> str:
+    memory = f", {format_bytes(device.free)} free of {format_bytes(device.total)}"
+    has_own = device.kind == "gpu" and device.total
+    return f"{device.name}: {device.description}{memory if has_own else ''}"
+
+
+def features(report: EngineReport, flags: Iterable[str]) -> Finding:
+    """What the build uses of the processor, whose `flags` are as Linux writes them."""
+    unused = {_FEATURES[flag] for flag in flags if flag in _FEATURES} - {*report.features}  # fmt: skip
+    used = [name for name in report.features if name in _FEATURES.values()]
+    text = f"uses {', '.join(used) or 'no vector instructions'}"
+    if not unused:
+        return Finding("processor", text)
+    lacks = f"{text}; this processor also has {', '.join(sorted(unused))}"
+    return Finding("processor", lacks, _build(report.bindings, "-DGGML_NATIVE=on"))
+
+
+def _build(version: str, flag: str) -> str:
+    package = f"--no-binary llama-cpp-python llama-cpp-python=={version}"
+    return f'CMAKE_ARGS="{flag}" pip install --force-reinstall --no-cache-dir {package}'
+
+
+def _cpu_flags() -> list[str]:
+    """None where it is not Linux."""
+    text = _CPUINFO.read_text() if _CPUINFO.exists() else ""
+    found = re.search(r"^flags\s*:(.*)$", text, re.MULTILINE)
+    return found[1].split() if found else []
+
+
+def threads(wanted: int) -> Finding:
+    """How many, and why: a setting of 0 leaves it to the machine."""
+    if wanted:
+        return Finding("threads", f"{wanted}, as OLLAPY_NUM_THREADS says")
+    logical = psutil.cpu_count() or 1
+    physical = psutil.cpu_count(logical=False) or 1
+    allowed = len(os.sched_getaffinity(0)) if sys.platform == "linux" else logical
+    quota = cpu_quota(cgroups.files("cpu.max"))
+    limits = f", {allowed} of them allowed" if allowed < logical else ""
+    limits += f", time of {quota:g} allowed" if quota < logical else ""
+    why = f"{physical} cores, {logical} logical{limits}; a very small model gets 1"
+    return Finding("threads", f"{num_cores()}: {why}")
