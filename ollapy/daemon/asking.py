@@ -248,6 +248,8 @@ def _shared(request: InferenceRequest, chosen: Options) -> dict[str, Any]:
     sampling = msgspec.structs.replace(sampling, logit_bias=bias)
     grammar = _grammar(request, chosen)
     if grammar:  # which says itself where the answer ends, and what is cut short is not what it says
+        if (request.options or {}).get("stop"):
+            logger.info("option ignored name=stop: the answer must be of a grammar")
         sampling = msgspec.structs.replace(sampling, stop=())
     return {
         "sampling": sampling,

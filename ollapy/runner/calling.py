@@ -8,7 +8,7 @@ from typing import Any
 
 from ollapy.api.ollama import Tool
 from ollapy.chat.formats import Calls, Style
-from ollapy.chat.sample import Sample
+from ollapy.chat.sample import Part, Sample
 from ollapy.chat.traits import Traits
 from ollapy.errors import InvalidRequest, Unsupported
 from ollapy.grammar.calls import Calling, Function
@@ -53,9 +53,24 @@ def _written(traits: Traits) -> tuple[Sample, Calls, str] | None:
     if (headers := form.headers) is not None and headers.sample:
         before = headers.sample.lead.removesuffix(headers.called)
         return headers.sample, Calls(start=headers.called, style=Style.HEADED), before
-    if traits.sample and form.calls and form.calls[0].start in traits.sample.lead:
-        return traits.sample, form.calls[0], ""
+    calls = form.calls[0] if form.calls else None
+    if calls and traits.sample and calls.start in traits.sample.lead:
+        return traits.sample, calls, ""
+    if calls and calls.style is Style.JSON and not traits.sample:
+        return _usual(calls), calls, ""
     return None
+
+
+def _usual(calls: Calls) -> Sample:
+    """How objects are written by those whose template only tells of them: in tags of their own, or in a list."""
+    first = '{"name": "'
+    between = f"}}{calls.end}\n{calls.start}{first}" if calls.end else f"}}, {first}"
+    return Sample(
+        lead=f"{calls.start}{'' if calls.end else '['}{first}",
+        unit=((Part.NAME, ""), (Part.TEXT, '", "arguments": '), (Part.ARGUMENTS, "")),
+        between=between,
+        tail=f"}}{calls.end or ']'}",
+    )
 
 
 def _functions(tools: Iterable[Tool], only: str) -> Iterable[Function]:

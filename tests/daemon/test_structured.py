@@ -155,6 +155,7 @@ def test_stop_strings_do_not_cut_it(daemon: Daemon) -> None:
     )
     assert answer["done_reason"] == "stop"
     Draft202012Validator(AN_ANSWER).validate(json.loads(answer["content"]))
+    assert "option ignored name=stop" in daemon.log.read_text()
 
 
 def test_cut_by_num_predict_it_says_so(daemon: Daemon) -> None:

@@ -14,6 +14,7 @@ from jsonschema import Draft202012Validator
 
 from ollapy.api.ollama import Message
 from ollapy.api.options import SamplingParams
+from ollapy.chat.formats import Calls, Style
 from ollapy.chat.jinja import ChatTemplate
 from ollapy.chat.learn import Traits, learn
 from ollapy.chat.parser import Parser
@@ -160,9 +161,7 @@ def test_the_parser_reads_what_the_rules_let_through(
     compiler: Compiler, name: str
 ) -> None:
     traits = learn(ChatTemplate({**TEMPLATES, **REAL}[name]))
-    if name in REAL and (
-        not traits.tools or traits.sample is None or not traits.format.calls
-    ):
+    if name in REAL and (not traits.tools or calling_of(chat(), traits, ()) is None):
         pytest.skip("nothing to be made of it")
     calling = calling_of(chat(is_required=True), traits, ("</s>",))
     assert calling is not None
@@ -241,7 +240,9 @@ def test_one_call_alone_ends_the_answer(compiler: Compiler) -> None:
 
 def test_without_a_sample_a_call_cannot_be_asked_for() -> None:
     learned = learn(ChatTemplate(TEMPLATES["hermes"]))
-    traits = msgspec.structs.replace(learned, sample=None)
+    python = Calls(start="<call>", style=Style.PYTHON)
+    form = msgspec.structs.replace(learned.format, calls=(python,))
+    traits = msgspec.structs.replace(learned, sample=None, format=form)
     assert calling_of(chat(), traits, ()) is None
     with pytest.raises(Unsupported, match="tool_choice cannot be enforced"):
         calling_of(chat(is_required=True), traits, ())

@@ -59,3 +59,8 @@ _HARMONY = (
 )
 TEMPLATES = {name: _template(calls) for name, calls in _CALLS.items()}
 TEMPLATES["harmony"] = _HARMONY
+# Which only tell of them.
+TEMPLATES["told"] = _template("").replace(
+    "tools:", "Write <tool_call>{...}</tool_call> to call"
+)
+TEMPLATES["listed"] = _template("").replace("tools:", "Write <|tool_call|>[...]")
