@@ -22,6 +22,7 @@ from ollapy.text import clean
 from ollapy.units import format_duration
 
 from .output import talk
+from .spinner import Spinner
 from .wrap import Wrap
 
 _GREY, _RESET = "\x1b[90m", "\x1b[0m"
@@ -50,10 +51,12 @@ class AnswerPrinter:
         self._show_thinking = style.thinking and self._is_terminal
         self._grey, self._reset = (_GREY, _RESET) if has_colours() else ("", "")
         self._wrap = self._new_wrap()
+        self._spinner = Spinner()
         self._is_thinking = False
         self._is_empty = True
 
     def __enter__(self) -> Self:
+        self._spinner.start()
         return self
 
     def __exit__(
@@ -62,6 +65,7 @@ class AnswerPrinter:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        self._spinner.stop()
         if kind is not None and issubclass(kind, OSError):  # stdout itself has failed
             return
         if self._is_thinking:
@@ -100,7 +104,13 @@ class AnswerPrinter:
         harmless = clean(text, keep="\n\t")
         return self._wrap.feed(harmless) if self._wrap else harmless
 
+    def warn(self, text: str) -> None:
+        """Something about the answer that is to be known before it."""
+        self._spinner.stop()
+        talk(f"Warning: {text}")
+
     def _write(self, text: str) -> None:
+        self._spinner.stop()
         self._is_empty = False
         sys.stdout.write(text)
         sys.stdout.flush()
@@ -119,7 +129,8 @@ def print_answer(
         for final in records:
             if context is None and final.ollapy:
                 context = final.ollapy.context
-                _talk_about_prompt(context)
+                if context.dropped_messages:
+                    printer.warn(_left_out(context))
             thought, content = _pieces(final)
             printer.thinking(thought or "")
             printer.content(content or "")
@@ -134,12 +145,11 @@ def _pieces(record: GenerateResponse | ChatResponse) -> tuple[str | None, str | 
     return record.message.thinking, record.message.content
 
 
-def _talk_about_prompt(context: ContextReport) -> None:
-    if context.dropped_messages:
-        talk(
-            f"Warning: the {context.dropped_messages} oldest messages were left out, "
-            f"the context holds {context.limit} tokens"
-        )
+def _left_out(context: ContextReport) -> str:
+    return (
+        f"the {context.dropped_messages} oldest messages were left out, "
+        f"the context holds {context.limit} tokens"
+    )
 
 
 def _talk_about(

@@ -12,7 +12,7 @@ from .pull import fetch
 from .registry import Insecure
 
 if TYPE_CHECKING:  # these cost more than all of `ollapy --help`
-    from ollapy.api.ollama import GenerateRequest, ShowResponse
+    from ollapy.api.ollama import EmbedRequest, GenerateRequest, ShowResponse
     from ollapy.cli.answer import Style
     from ollapy.client import Client
 
@@ -87,6 +87,23 @@ def run(
             help="Print the answer with its thoughts, timings and context as one JSON object.",
         ),
     ] = False,
+    truncate: Annotated[
+        bool | None,
+        typer.Option(
+            "--truncate/--no-truncate",
+            help="For an embedding: whether a text that is too long is cut, or an error.",
+            show_default=False,
+        ),
+    ] = None,
+    dimensions: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=1,
+            help="For an embedding: its length.",
+            show_default=False,
+        ),
+    ] = None,
     insecure: Insecure = False,
 ) -> None:
     """Chat with a model, or have it answer one prompt.
@@ -103,7 +120,7 @@ def run(
         _parsed("--keepalive", _duration, keepalive)
     form = format_ and _parsed("--format", format_of, format_)
     options = _parsed("--option", options_of, map(_pair, option or []))
-    from ollapy.api.ollama import GenerateRequest
+    from ollapy.api.ollama import EmbedRequest, GenerateRequest
     from ollapy.cli.answer import Style
     from ollapy.cli.session import connected
 
@@ -112,7 +129,14 @@ def run(
     with connected(start=True) as client:
         shown = _show(client, model, insecure=insecure)
         if "completion" not in shown.capabilities:
-            _embed(client, model, text, keepalive)
+            wanted = EmbedRequest(
+                model,
+                text,
+                truncate=truncate,
+                dimensions=dimensions,
+                keep_alive=keepalive,
+            )
+            _embed(client, wanted)
         elif text or prompt is not None or as_json or not _is_terminal():
             asked = GenerateRequest(
                 model,
@@ -207,15 +231,12 @@ def _answer(
         print_answer(client.generate(request), AnswerPrinter(style))
 
 
-def _embed(client: Client, model: str, text: str, keepalive: str | None) -> None:
-    import msgspec
-
-    from ollapy.api.ollama import EmbedRequest
+def _embed(client: Client, request: EmbedRequest) -> None:
+    from ollapy.cli.output import print_json
     from ollapy.errors import InvalidRequest
 
-    if not text:
+    if not request.input:
         raise InvalidRequest(
-            f'embedding models require input text. Usage: ollapy run {model} "your text here"'
+            f'embedding models require input text. Usage: ollapy run {request.model} "your text here"'
         )
-    vectors = client.embed(EmbedRequest(model, text, keep_alive=keepalive)).embeddings
-    print(msgspec.json.encode(vectors[0]).decode())
+    print_json(client.embed(request).embeddings[0])

@@ -1,0 +1,49 @@
+"""Spinner: a sign of life on stderr while nothing else comes."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from itertools import cycle
+
+from ollapy.settings import has_escapes
+
+_DELAY = 0.7  # seconds in which most answers begin
+_PAUSE = 0.1
+_FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
+_ERASE = "\r\x1b[K"
+
+
+class Spinner:
+    """Turns until it is stopped, from a thread of its own; on a terminal that can erase it."""
+
+    def __init__(self) -> None:
+        self._stopped = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Begin to wait."""
+        encoding = (sys.stderr.encoding or "").lower()
+        if sys.stderr.isatty() and has_escapes() and encoding.startswith("utf"):
+            self._thread = threading.Thread(target=self._turn, daemon=True)
+            self._thread.start()
+
+    def stop(self) -> None:
+        """Leave the line as it was. Once it has stopped there is nothing more to do."""
+        if self._thread:
+            self._stopped.set()
+            self._thread.join()
+            self._thread = None
+
+    def _turn(self) -> None:
+        if self._stopped.wait(_DELAY):
+            return
+        for frame in cycle(_FRAMES):
+            self._write(f"{_ERASE}{frame} ")
+            if self._stopped.wait(_PAUSE):
+                break
+        self._write(_ERASE)
+
+    def _write(self, text: str) -> None:
+        sys.stderr.write(text)
+        sys.stderr.flush()
