@@ -43,21 +43,29 @@ def program(
 ) -> str:
     """What llguidance compiles; InvalidRequest where the grammar is out of bounds.
 
-    With both the answer is either a call or what the grammar says.
+    With both the answer is either a call or what the grammar says, or a call where one is required.
     """
     rules = [_OPTIONS, *_thought_rules(thought), SPACE_RULE]
-    if calling:
-        rules += call_rules(calling)
-    if calling and not grammar and not calling.is_required:
-        rules += free_rules(calling, _skipped(thought))
+    if calling is None:
+        rules += ["answer: @body", "first: answer"]
     else:
-        found = ["run"] * bool(calling) + ["@body"] * bool(grammar)
-        rules += [f"answer: {' | '.join(found)}", "first: answer"]
+        rules += [*call_rules(calling), *_choice_rules(calling, grammar, thought)]
     top = {"name": "top", "lark_grammar": "\n".join(rules)}
     bodies = (
         [{"name": "body", **_BODIES[grammar.kind](grammar.source)}] if grammar else []
     )
     return json.dumps({"grammars": [top, *bodies]})
+
+
+def _choice_rules(
+    calling: Calling, grammar: Grammar | None, thought: Thought | None
+) -> list[str]:
+    """`answer`, which may be a call or must be, and `first`, one that does not begin with a thought."""
+    if calling.is_required:
+        return ["answer: run", "first: answer"]
+    if grammar:
+        return ["answer: run | @body", "first: answer"]
+    return free_rules(calling, _skipped(thought))
 
 
 def _thought_rules(thought: Thought | None) -> list[str]:
