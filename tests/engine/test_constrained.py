@@ -21,6 +21,7 @@ from ollapy.llama.model import Model
 from scripts.make_gguf import write_random
 from tests.support.engines import prompted, question, run, scored
 from tests.support.grammars import compiler_of, schema
+from tests.support.marked import write_pieces
 from tests.support.schemas import draw
 
 AN_ANSWER = {
@@ -107,6 +108,19 @@ def test_generated_schemas(
     noise_engine: Engine, noise: Model, noise_compiler: Compiler
 ) -> None:
     _check_drawn(noise_engine, noise, noise_compiler, range(40))
+
+
+def test_a_vocabulary_of_sentence_pieces(
+    tmp_path: Path, open_file: Callable[[Path], Model]
+) -> None:
+    write_pieces(path := tmp_path / "pieces.gguf")
+    model = open_file(path)
+    with open_context(
+        model, num_cells=8192, max_sequences=32, num_batch=512, num_threads=2
+    ) as context:
+        engine = Engine(model, context)
+        _check_drawn(engine, model, compiler_of(model), range(100, 120))
+        engine.close()
 
 
 @pytest.mark.slow

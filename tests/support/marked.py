@@ -1,4 +1,4 @@
-"""Models of random weights with control tokens of their own."""
+"""Models of random weights with vocabularies of their own: with marks, or of SentencePiece's kind."""
 
 from __future__ import annotations
 
@@ -42,4 +42,35 @@ def write_marked(
     for key, mark in zip(keys, marks, strict=False):
         writer.add_uint32(f"tokenizer.ggml.{key}_token_id", tokens.index(mark))
     sizes = model_sizes(shape, [llama_block(shape)] * shape.layers, is_tied=False)
+    write_tensors(writer, sizes, random_tensors(sizes, 0))
+
+
+def write_pieces(path: Path) -> None:
+    """A model of random weights whose words begin with the mark that stands for a space."""
+    kinds = {
+        "<unk>": gguf.TokenType.UNKNOWN,
+        "<s>": gguf.TokenType.CONTROL,
+        "</s>": gguf.TokenType.CONTROL,
+        **{f"<0x{byte:02X}>": gguf.TokenType.BYTE for byte in range(256)},
+    }
+    signs = [
+        *'{}[]":,.-_abcdefghijklmnopqrstuvwxyz0123456789',
+        "▁",
+        '▁"',
+        '":',
+        "▁{",
+        '"}',
+    ]
+    words = [f"▁w{n}" for n in range(SMALL.vocab - len(kinds) - len(signs))]
+    tokens = [*kinds, *signs, *words]
+    writer = open_writer(path, "llama", SMALL)
+    add_attention(writer, SMALL)
+    writer.add_tokenizer_model("llama")
+    writer.add_token_list(tokens)
+    writer.add_token_scores([-float(number) for number in range(len(tokens))])
+    writer.add_token_types([kinds.get(t, gguf.TokenType.NORMAL) for t in tokens])
+    writer.add_unk_token_id(0)
+    writer.add_bos_token_id(1)
+    writer.add_eos_token_id(2)
+    sizes = model_sizes(SMALL, [llama_block(SMALL)] * SMALL.layers, is_tied=False)
     write_tensors(writer, sizes, random_tensors(sizes, 0))
