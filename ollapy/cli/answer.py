@@ -56,7 +56,7 @@ class AnswerPrinter:
         self._is_empty = True
 
     def __enter__(self) -> Self:
-        self._spinner.start()
+        self._spinner.__enter__()
         return self
 
     def __exit__(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 import threading
 from itertools import cycle
+from types import TracebackType
+from typing import Self
 
 from ollapy.settings import has_escapes
 
@@ -15,18 +17,26 @@ _ERASE = "\r\x1b[K"
 
 
 class Spinner:
-    """Turns until it is stopped, from a thread of its own; on a terminal that can erase it."""
+    """Turns until it is stopped, from a thread of its own; on a terminal that can erase it. A context manager."""
 
     def __init__(self) -> None:
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
 
-    def start(self) -> None:
-        """Begin to wait."""
+    def __enter__(self) -> Self:
         encoding = (sys.stderr.encoding or "").lower()
         if sys.stderr.isatty() and has_escapes() and encoding.startswith("utf"):
             self._thread = threading.Thread(target=self._turn, daemon=True)
             self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
 
     def stop(self) -> None:
         """Leave the line as it was. Once it has stopped there is nothing more to do."""

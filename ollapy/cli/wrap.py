@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 _MARGIN = 5  # columns that stay free
-_MAX_WORD = 10  # a word this much narrower than the line, or less, is not moved
 _FENCE = "```"
 
 
@@ -47,9 +46,9 @@ class Wrap:
         return shown
 
     def _break(self, char: str) -> str:
-        """Go to the next line, with the word that has begun unless it is too long for that."""
+        """Go to the next line, with the word that has begun unless it fills this one."""
         word, width = self._word, sum(map(_width, self._word))
-        if not word or width > self._limit - _MAX_WORD:
+        if not word or width >= self._column:
             self._start("")
             return "\n" + char
         self._start(word)

@@ -325,15 +325,24 @@ def test_what_no_longer_fits_is_said_before_the_answer(theatre: Daemon) -> None:
 
 
 def test_a_narrow_terminal(theatre: Daemon) -> None:
-    """Lines break between words, and the prompt still works."""
-    words = ("run", "thinker", "--hidethinking")
+    """Lines break between words, wide characters count, and the prompt still works."""
+    words = ("run", "wild", "--hidethinking")
     with terminal(*words, host=theatre.address, columns=20) as session:
-        session.shows(">>> ")
-        session.type("Why?\r")
-        session.shows("Because.")
+        session.shows(">>> Send a message")
+        session.type("字字字字字字\r")
+        session.shows("\U0001f600")
+        shown = session.lines
         session.type(CTRL_D)
 
         assert session.wait() == 0
+
+    assert shown[0] == ">>> 字字字字字字"
+    assert shown[1:5] == [
+        "plain",
+        "\\x1b[31mred\\x1b",
+        "[0m \\x07bell",
+        "\\u202eright to",
+    ]
 
 
 def test_a_dumb_terminal(theatre: Daemon) -> None:

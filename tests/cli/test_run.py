@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from scripts.make_gguf import write_embedder
 from tests.support.cast import WILD, WILD_ON_A_TERMINAL, has_stopped
 from tests.support.daemon import Daemon
+from tests.support.models import add_model
 from tests.support.terminal import (
     CTRL_C,
     REST_OF_A_WORD,
@@ -289,3 +291,18 @@ def test_lines_break_between_words(theatre: Daemon) -> None:
 
     assert {word for line in lines for word in line.split()} == {"round", "and"}
     assert all(len(line) <= 25 for line in lines)
+
+
+def test_an_embedding_model_prints_a_vector(own: Daemon, tmp_path: Path) -> None:
+    write_embedder(tmp_path / "vectors.gguf")
+    add_model(own.models, "vectors", tmp_path / "vectors.gguf")
+
+    result = ollapy("run", "vectors", "one", host=own.address)
+    short = ollapy("run", "vectors", "one", "--dimensions", "8", host=own.address)
+    mute = ollapy("run", "vectors", host=own.address)
+
+    assert (result.status, result.out.count("\n")) == (0, 1)
+    assert len(json.loads(result.out)) == 64
+    assert len(json.loads(short.out)) == 8
+    assert (mute.status, mute.out) == (1, "")
+    assert 'Usage: ollapy run vectors "your text here"' in mute.err

@@ -31,11 +31,9 @@ def test_it_turns_until_it_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
     screen = Screen()
     monkeypatch.setattr("sys.stderr", screen)
     monkeypatch.setenv("TERM", "xterm")
-    spinner = Spinner()
-    spinner.start()
-    eventually(lambda: "⠙" in screen.text, "it does not turn")
-    spinner.stop()
-    spinner.stop()
+    with Spinner() as spinner:
+        eventually(lambda: "⠙" in screen.text, "it does not turn")
+        spinner.stop()
 
     assert screen.text.startswith("\r\x1b[K⠋ \r\x1b[K⠙ ")
     assert screen.text.endswith(" \r\x1b[K")
@@ -44,8 +42,7 @@ def test_it_turns_until_it_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_is_quick_shows_none(monkeypatch: pytest.MonkeyPatch) -> None:
     screen = Screen()
     monkeypatch.setattr("sys.stderr", screen)
-    spinner = Spinner()
-    spinner.start()
-    spinner.stop()
+    with Spinner():
+        pass
 
     assert screen.text == ""

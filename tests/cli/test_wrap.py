@@ -24,6 +24,7 @@ def screen(text: str, *, columns: int, pieces: int = 1) -> list[str]:
         ("one two three four five six", ["one two three four", "five six"]),
         ("one two three four twenty", ["one two three four", "twenty"]),
         ("exactly twenty chars here", ["exactly twenty chars", "here"]),
+        ("one two incomprehensibilities", ["one two", "incomprehensibilitie", "s"]),
         ("a" * 27, ["a" * 20, "a" * 7]),
         ("one\n\ntwo", ["one", "", "two"]),
         ("字" * 12, ["字" * 10, "字" * 2]),

@@ -24,11 +24,16 @@ from .command import Candidate
 from .entry import is_unfinished
 from .history import EntryHistory
 
-_PLACEHOLDER = FormattedText([("class:placeholder", "Send a message (/? for help)")])
+_PLACEHOLDER = "Send a message (/? for help)"
 _STYLE = Style.from_dict(
     {
         "placeholder": "ansibrightblack",
         "bottom-toolbar": "noreverse ansibrightblack",
+        "completion-menu": "noinherit",
+        "completion-menu.completion": "noinherit",
+        "completion-menu.completion.current": "noinherit reverse",
+        "completion-menu.meta.completion": "noinherit ansibrightblack",
+        "completion-menu.meta.completion.current": "noinherit ansibrightblack",
     }
 )
 
@@ -61,7 +66,7 @@ class Prompt:
             ">>> ",
             multiline=True,
             prompt_continuation="... ",
-            placeholder=_PLACEHOLDER,
+            placeholder=_placeholder,
             completer=_CommandCompleter(candidates),
             complete_while_typing=_is_command,
             reserve_space_for_menu=6,
@@ -91,6 +96,12 @@ class _CommandCompleter(Completer):
     ) -> Iterable[Completion]:
         for text, about, length in self._candidates(document.text_before_cursor):
             yield Completion(text, -length, display_meta=about)
+
+
+def _placeholder() -> FormattedText:
+    """As much of it as fits on the line."""
+    columns = get_app().output.get_size().columns - len(">>> ") - 1
+    return FormattedText([("class:placeholder", _PLACEHOLDER[:columns])])
 
 
 @Condition

@@ -9,6 +9,7 @@ from itertools import chain
 from ollapy.api.ollama import InferenceResponse
 from ollapy.cli.answer import AnswerPrinter, Style, print_answer, rate
 from ollapy.cli.output import complain, print_text, talk
+from ollapy.cli.spinner import Spinner
 from ollapy.client import Client
 from ollapy.errors import DaemonUnreachable, OllapyError
 
@@ -78,7 +79,7 @@ class Session:
         fresh = Conversation(model, self.conversation.think, self.conversation.keep_alive)  # fmt: skip
         fresh.format, fresh.system = self.conversation.format, self.conversation.system
         fresh.options = self.conversation.options
-        with closing(self.client.chat(fresh.loading())) as records:
+        with Spinner(), closing(self.client.chat(fresh.loading())) as records:
             for _ in records:
                 pass
         self.conversation, self.final = fresh, None
