@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +87,18 @@ def test_an_engine_that_does_not_load(daemon: Daemon, tmp_path: Path) -> None:
     assert engine["text"].startswith("llama-cpp-python could not be loaded")
     assert engine["cure"].startswith("install it with: pip install")
     assert "threads" in found
+
+
+def test_another_program_that_runs_models(daemon: Daemon, tmp_path: Path) -> None:
+    name = tmp_path / "ollama"
+    shutil.copy(shutil.which("sleep") or "", name)
+    with subprocess.Popen([name, "60"]) as process:
+        found = examined(host=daemon.address)
+        process.kill()
+
+    assert f"Ollama runs as process {process.pid}" in [
+        row["text"] for row in found["neighbour"]
+    ]
 
 
 def report(*backends: str, features: tuple[str, ...] = ()) -> EngineReport:

@@ -20,8 +20,8 @@ import pyte
 
 from tests.support.waiting import eventually
 
-# What readline says to the terminal: bracketed paste on and off, erase to the end of the line, a bell.
-_READLINE = re.compile(r"\x1b\[\?2004[hl]|\x1b\[K|\r|\x07")
+# What leaves no text: erase to the end of the line, the return before a line's end.
+_INVISIBLE = re.compile(r"\x1b\[K|\r")
 _CONTROL = re.compile(r"\x1b\[(?P<count>[0-9;?]*)(?P<act>[A-Za-z])|[^\x1b]")
 CTRL_C, CTRL_D, UP = "\x03", "\x04", "\x1b[A"
 # What may follow the ^C that a terminal shows: it comes in the middle of the word that is being written.
@@ -104,8 +104,8 @@ class Terminal:
 
     @property
     def text(self) -> str:
-        """What was sent, without what readline adds and with plain line ends."""
-        return _READLINE.sub("", self.raw)
+        """What was sent, without what erases and with plain line ends."""
+        return _INVISIBLE.sub("", self.raw)
 
     @property
     def screen(self) -> list[str]:
