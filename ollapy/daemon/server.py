@@ -60,7 +60,11 @@ class _Server(uvicorn.Server):
             state.pool.close(_FINISH_SECONDS), state.operations.close()
         )
         await super().shutdown(sockets)
-        await ending
+        if self.force_exit:
+            ending.cancel()
+            await state.pool.close(0)
+        else:
+            await ending
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """End, and at the second signal at once."""

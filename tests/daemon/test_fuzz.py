@@ -1,0 +1,96 @@
+"""Anything that the description of the API allows, and much that it does not, on every route: no answer is a bug's."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.support.daemon import Daemon, running_daemon
+from tests.support.fuzz import Fuzzer
+
+# What ends the daemon, or asks the network.
+_LEFT_OUT = {"/api/shutdown", "/api/pull", "/api/push"}
+_SHORT = {"num_predict": 3}
+_FIXED: dict[str, list[Any]] = {
+    "model": ["tiny", "tiny", "tiny", "copy", "nope", "", "a/../b", None, 5],
+    "name": [None, "tiny", "x y"],
+    "from": ["tiny", None, "a/../b"],
+    "keep_alive": [None, None, "5m", "x", -1],
+    "options": [
+        _SHORT,
+        {**_SHORT, "temperature": -1, "top_k": -5, "stop": ["", "a"]},
+        {**_SHORT, "num_ctx": 2**40, "seed": 2**63 - 1},
+        {**_SHORT, "num_ctx": "x"},
+        {**_SHORT, "regex": "(", "choice": []},
+    ],
+    "max_tokens": [1, 3, 0, -1, "x"],
+    "max_completion_tokens": [1, 3, None],
+    "max_output_tokens": [1, 3, None],
+    "stream": [False, False, None, True, "x"],
+    "n": [None, 1, 2, 0, 10**6],
+    "best_of": [None, 1],
+    "id": ["x", "tiny"],
+    "digest": ["sha256:" + "0" * 64, "x"],
+}
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    """A daemon whose store may be changed."""
+    folder: Path = tmp_path_factory.mktemp("fuzz")
+    with running_daemon(folder, HF_ENDPOINT="http://127.0.0.1:9") as daemon:
+        yield daemon
+
+
+def send(daemon: Daemon, fuzzer: Fuzzer, path: str, method: str, operation: dict[str, Any]) -> httpx.Response:  # fmt: skip
+    """One request to a route."""
+    for parameter in operation["parameters"]:
+        values = _FIXED[parameter["name"]]
+        filled = str(fuzzer.random.choice(values))
+        path = path.replace(f"{{{parameter['name']}}}", filled)
+    body = operation.get("requestBody")
+    if body is None:
+        return daemon.http.request(method, path)
+    value = fuzzer.value(body["content"]["application/json"]["schema"])
+    content = json.dumps(value).encode("utf-8", "surrogatepass")
+    return daemon.http.request(method, path, content=content)
+
+
+def check(response: httpx.Response) -> None:
+    """It is an answer, or a refusal with a sentence in the shape of its API."""
+    request = response.request.method, response.request.url, response.request.content
+    assert response.status_code < 500, (request, response.text)
+    if response.status_code >= 400 and response.content:
+        error = response.json()["error"]
+        sentence = error if isinstance(error, str) else error["message"]
+        assert sentence, request
+    assert "internal error" not in response.text, (request, response.text)
+
+
+def fuzz(daemon: Daemon, seed: int, rounds: int) -> None:
+    """Each route so many times."""
+    document = daemon.http.get("/openapi.json").json()
+    fuzzer = Fuzzer(document["components"]["schemas"], seed, _FIXED)
+    for _ in range(rounds):
+        for path, operations in document["paths"].items():
+            for method, operation in operations.items():
+                if path not in _LEFT_OUT:
+                    check(send(daemon, fuzzer, path, method.upper(), operation))
+    assert daemon.process.poll() is None
+    assert "Traceback" not in daemon.log.read_text()
+
+
+def test_no_request_finds_a_bug(own: Daemon) -> None:
+    fuzz(own, seed=1, rounds=6)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("seed", range(2, 12))
+def test_no_request_of_many_finds_a_bug(own: Daemon, seed: int) -> None:
+    fuzz(own, seed, rounds=60)

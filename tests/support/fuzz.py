@@ -1,0 +1,89 @@
+"""Requests made of an OpenAPI document: mostly as it says, and now and then not at all."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+JUNK: list[Any] = [
+    None,
+    True,
+    0,
+    -1,
+    1.5,
+    1e308,
+    2**31,
+    2**63 - 1,
+    10**20,
+    "",
+    "x",
+    "\0",
+    "\u202e\u2028\x1b[2J",
+    "../../etc/passwd",
+    "{{ 7 * 7 }}",
+    "é" * 300,
+    [],
+    [[]],
+    {},
+    {"a": {"b": [1]}},
+]
+_WORDS = ["", "tiny", "hi", "\0", "☃", "a" * 300, "user", "tool", "../x", "<|im_end|>"]
+_NUMBERS = [0, 1, 2, 3, 7, -1, 20, 4096, 2**31, 2**63 - 1]
+
+
+class Fuzzer:
+    """Values of schemas, the same for the same seed. `fixed` has the values of fields that must not be anything."""
+
+    def __init__(
+        self, components: dict[str, Any], seed: int, fixed: dict[str, list[Any]]
+    ) -> None:
+        self._components = components
+        self._fixed = fixed
+        self.random = random.Random(seed)
+
+    def value(self, schema: dict[str, Any], depth: int = 0) -> Any:
+        """One that the schema allows, or, one time in fifteen, any other."""
+        choose = self.random
+        if choose.random() < 1 / 15:
+            return choose.choice(JUNK)
+        if "$ref" in schema:
+            name = schema["$ref"].rpartition("/")[2]
+            return self.value(self._components[name], depth)
+        if "anyOf" in schema:
+            return self.value(choose.choice(schema["anyOf"]), depth)
+        if "enum" in schema:
+            return choose.choice(schema["enum"])
+        return self._of_type(schema, depth)
+
+    def _of_type(self, schema: dict[str, Any], depth: int) -> Any:
+        choose = self.random
+        match schema.get("type"):
+            case "string":
+                return choose.choice(_WORDS)
+            case "integer":
+                return choose.choice(_NUMBERS)
+            case "number":
+                return choose.choice([0.0, 0.5, 1.0, -2.5, 1e308])
+            case "boolean":
+                return choose.random() < 0.5
+            case "null":
+                return None
+            case "array":
+                count = choose.randrange(3) if depth < 5 else 0
+                return [
+                    self.value(schema.get("items", {}), depth + 1) for _ in range(count)
+                ]
+            case "object":
+                return self._object(schema, depth)
+        return choose.choice(JUNK)
+
+    def _object(self, schema: dict[str, Any], depth: int) -> dict[str, Any]:
+        """The required fields, and about a third of the others."""
+        choose = self.random
+        found = {}
+        for name, field in schema.get("properties", {}).items():
+            if name in self._fixed:
+                found[name] = choose.choice(self._fixed[name])
+            elif name in schema.get("required", ()) or choose.random() < 0.35:
+                found[name] = self.value(field, depth + 1)
+        return found
