@@ -1,4 +1,4 @@
-"""Requests made of an OpenAPI document: mostly as it says, and now and then not at all."""
+"""Requests made of an OpenAPI document: some just as it says, others nearly."""
 
 from __future__ import annotations
 
@@ -32,19 +32,31 @@ _NUMBERS = [0, 1, 2, 3, 7, -1, 20, 4096, 2**31, 2**63 - 1]
 
 
 class Fuzzer:
-    """Values of schemas, the same for the same seed. `fixed` has the values of fields that must not be anything."""
+    """Values of schemas, the same for the same seed.
+
+    `fixed` has the values of fields that must not be anything, by their names: good ones, and worse.
+    """
 
     def __init__(
-        self, components: dict[str, Any], seed: int, fixed: dict[str, list[Any]]
+        self,
+        components: dict[str, Any],
+        seed: int,
+        fixed: dict[str, tuple[list[Any], list[Any]]],
     ) -> None:
         self._components = components
         self._fixed = fixed
+        self._is_wild = False
         self.random = random.Random(seed)
 
+    def body(self, schema: dict[str, Any]) -> Any:
+        """A request's; every second one has anything anywhere."""
+        self._is_wild = self.random.random() < 0.5
+        return self.value(schema)
+
     def value(self, schema: dict[str, Any], depth: int = 0) -> Any:
-        """One that the schema allows, or, one time in fifteen, any other."""
+        """One that the schema allows, or, in a wild request and one time in fifteen, any other."""
         choose = self.random
-        if choose.random() < 1 / 15:
+        if self._is_wild and choose.random() < 1 / 15:
             return choose.choice(JUNK)
         if "$ref" in schema:
             name = schema["$ref"].rpartition("/")[2]
@@ -78,12 +90,13 @@ class Fuzzer:
         return choose.choice(JUNK)
 
     def _object(self, schema: dict[str, Any], depth: int) -> dict[str, Any]:
-        """The required fields, and about a third of the others."""
+        """The required fields, those that are fixed, and about a fifth of the others."""
         choose = self.random
         found = {}
         for name, field in schema.get("properties", {}).items():
             if name in self._fixed:
-                found[name] = choose.choice(self._fixed[name])
-            elif name in schema.get("required", ()) or choose.random() < 0.35:
+                good, worse = self._fixed[name]
+                found[name] = choose.choice([*good, *worse] if self._is_wild else good)
+            elif name in schema.get("required", ()) or choose.random() < 0.2:
                 found[name] = self.value(field, depth + 1)
         return found
