@@ -66,6 +66,7 @@ def _rotate(log: Path) -> int:
 
 def _spawn(log: Path) -> subprocess.Popen[bytes]:
     with log.open("ab") as output:
+        log.chmod(0o600)  # the first API key may be in it
         return subprocess.Popen(
             # -P: a file of the folder that one happens to be in is not imported
             [sys.executable, "-P", "-m", "ollapy", "serve"],

@@ -51,7 +51,7 @@ class Access:
         if secret is None:
             raise _KeyMissing(
                 "this daemon answers only with an API key: send one as `Authorization: Bearer …` or `x-api-key`, "
-                "the command line takes it from OLLAPY_API_KEY"
+                "the command line takes it from OLLAPY_API_KEY, and `ollapy key create` makes one"
             )
         key = self._ring.find(secret)
         if key is None:
