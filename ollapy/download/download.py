@@ -24,6 +24,7 @@ from .progress import Meter
 from .stream import RangeIgnored, opened
 
 _POLL = 0.05  # seconds between two looks at what the threads have done
+_MAX_CONNECTIONS = 8
 _CONNECTION = 16 * BLOCK  # one more connection for each of these
 _FLUSH = 256 * BLOCK
 _BEGINNING = 128 * BLOCK  # the header of a model is in there
@@ -40,7 +41,6 @@ class Download:
         partial: Partial,
         operation: Operation,
         *,
-        connections: int,
         limit: RateLimit | None,
         inspect: Inspect | None,
     ) -> None:
@@ -52,7 +52,7 @@ class Download:
         self._parts = Parts(partial)
         self._limit = limit
         self._inspect = inspect if partial.size > _BEGINNING else None
-        self._lines = [Line() for _ in range(_wanted(partial.size, connections))]
+        self._lines = [Line() for _ in range(_num_connections(partial.size))]
         self._ranged = Event()  # the server gives parts, so that others may join
         self._ended = Event()
         self._meter = Meter(digest, partial.size, partial.num_bytes, operation.report)
@@ -195,5 +195,5 @@ class Download:
         return front
 
 
-def _wanted(size: int, most: int) -> int:
-    return max(1, min(most, size // _CONNECTION))
+def _num_connections(size: int) -> int:
+    return max(1, min(_MAX_CONNECTIONS, size // _CONNECTION))

@@ -32,12 +32,10 @@ class Downloader:
         blobs: Blobs,
         http: Http,
         *,
-        connections: int = 8,
         max_rate: int | None = None,
     ) -> None:
         self._blobs = blobs
         self._http = http
-        self._connections = connections
         self._limit = RateLimit(max_rate, time.monotonic()) if max_rate else None
 
     def check_space(self, sizes: Mapping[Digest, int]) -> None:
@@ -90,7 +88,6 @@ class Downloader:
                 digest,
                 partial,
                 operation,
-                connections=self._connections,
                 limit=self._limit,
                 inspect=inspect,
             )

@@ -58,10 +58,7 @@ Action = Remove | Share
 
 
 class PrefixTree:
-    """The resident tokens of one pool of cells, and the slots that hold them.
-
-    `max_checkpoint_bytes` bounds the checkpoints of all nodes together; the least recently used go.
-    """
+    """The resident tokens of one pool of cells, and the slots that hold them."""
 
     def __init__(
         self,
@@ -69,12 +66,11 @@ class PrefixTree:
         num_cells: int,
         num_slots: int,
         reuse: Reuse = Reuse.ANYWHERE,
-        max_checkpoint_bytes: int = 256 << 20,
     ) -> None:
         self.num_cells = num_cells
         self.reuse = reuse
         self._root = Node([], 0, 0)
-        self._checkpoints = Checkpoints(self._root, max_checkpoint_bytes)
+        self._checkpoints = Checkpoints(self._root)
         self._free_slots = list(range(num_slots - 1, -1, -1))
         self._leaves: dict[int, Node] = {}  # by slot
         self._num_settled: int | None = (

@@ -20,8 +20,8 @@ _MAX_ENTRIES = 100_000
 class Folders:
     """One look, which ends after so many entries."""
 
-    def __init__(self, max_entries: int = _MAX_ENTRIES) -> None:
-        self._left = max_entries
+    def __init__(self) -> None:
+        self._left = _MAX_ENTRIES
 
     def children(self, folder: Path) -> Iterator[os.DirEntry[str]]:
         """What is in a folder; nothing where it cannot be read."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 import ipaddress
 import socket
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from ollapy.errors import RemoteError
 
@@ -56,14 +55,6 @@ def _plain(address: str) -> _Address:
     if found in _NAT64:
         return ipaddress.IPv4Address(int(found) & 0xFFFFFFFF)
     return found.ipv4_mapped or found.sixtofour or found
-
-
-@dataclass(frozen=True)
-class Addresses:
-    """How names become addresses, and which of these are the internet's."""
-
-    resolve: Callable[[str, int], Sequence[str]] = resolve
-    is_public: Callable[[str], bool] = is_public
 
 
 class Trail:

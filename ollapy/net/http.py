@@ -10,7 +10,7 @@ from __future__ import annotations
 import http.client
 import socket
 import ssl
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,7 +20,7 @@ from urllib.request import getproxies, proxy_bypass
 from ollapy import __version__
 from ollapy.errors import RemoteError
 
-from .addresses import Addresses, Trail, is_loopback
+from .addresses import Trail, is_loopback, is_public, resolve
 from .failures import ConnectionFailed, told_of
 from .line import Line
 from .urls import Url
@@ -87,11 +87,11 @@ class Http:
         self,
         *,
         insecure: bool = False,
-        addresses: Addresses | None = None,
+        is_public: Callable[[str], bool] = is_public,
         timeouts: Timeouts | None = None,
     ) -> None:
         self._insecure = insecure
-        self._addresses = addresses or Addresses()
+        self._is_public = is_public
         self._timeouts = timeouts or Timeouts()
         self._agent = f"ollapy/{__version__}"
 
@@ -143,7 +143,7 @@ class Http:
             return Reply(response.status, response.headers, data, response.url)
 
     def _trail(self, came_from: str | None) -> Trail:
-        trail = Trail(self._addresses.is_public)
+        trail = Trail(self._is_public)
         if came_from is not None:
             url = Url.parse(came_from)
             with told_of(url.authority):
@@ -212,10 +212,10 @@ class Http:
     ) -> tuple[Sequence[str], int]:
         """Where to connect to for a URL, which the trail allows."""
         if proxy is None:
-            found = self._addresses.resolve(url.host, url.port)
+            found = resolve(url.host, url.port)
             return trail.allowed(url.host, found), url.port
         trail.named(url.host)
-        return self._addresses.resolve(proxy.host, proxy.port), proxy.port
+        return resolve(proxy.host, proxy.port), proxy.port
 
     def _dial(self, addresses: Sequence[str], port: int, line: Line) -> socket.socket:
         failure: OSError | None = None

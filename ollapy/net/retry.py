@@ -1,9 +1,8 @@
-"""Whether to try again, and when: decided from what happened, with neither clock nor network."""
+"""Whether to try again, and when: decided from what happened, without the network."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -33,20 +32,15 @@ BRIEF = Patience(attempts=3, stalls=2, pause=0.5)
 class Retry:
     """The tries of one piece of work. Only tries in a row without progress count."""
 
-    def __init__(
-        self,
-        patience: Patience | None = None,
-        chance: Callable[[], float] = random.random,
-    ) -> None:
+    def __init__(self, patience: Patience | None = None) -> None:
         self._patience = patience or Patience()
-        self._chance = chance
         self._failures = self._stalls = 0
 
     def progressed(self) -> None:
         """Something came of the last try."""
         self._failures = self._stalls = 0
 
-    def after(self, failure: RemoteError, now: datetime | None = None) -> float | None:
+    def after(self, failure: RemoteError) -> float | None:
         """Seconds until the next try; None to give up."""
         stalled = isinstance(failure, ConnectionFailed) and failure.stalled
         if stalled:  # 30 seconds of silence were pause enough
@@ -55,15 +49,15 @@ class Retry:
         self._failures += 1
         if self._failures >= self._patience.attempts or not is_passing(failure):
             return None
-        return self._delay(failure, now or datetime.now(UTC))
+        return self._delay(failure)
 
-    def _delay(self, failure: RemoteError, now: datetime) -> float | None:
+    def _delay(self, failure: RemoteError) -> float | None:
         longest = min(self._patience.pause * 2.0 ** (self._failures - 1), _MAX_DELAY)
-        asked = _asked_for(failure, now)
+        asked = _asked_for(failure, datetime.now(UTC))
         if asked is not None and asked > _MAX_RETRY_AFTER:
             return None
         # jitter only adds: a server that says when is not asked before
-        return max(asked or 0.0, longest) + longest * self._chance() / 2
+        return max(asked or 0.0, longest) + longest * random.random() / 2
 
 
 def is_passing(failure: RemoteError) -> bool:

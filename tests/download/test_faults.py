@@ -27,7 +27,6 @@ from ollapy.errors import (
     Unauthorized,
 )
 from ollapy.names import Digest
-from ollapy.net.addresses import Addresses
 from ollapy.net.http import Http, Timeouts
 from ollapy.operation import Operation
 from ollapy.store import Blobs
@@ -413,8 +412,7 @@ def test_a_public_server_does_not_lead_inside(blobs: Blobs, host: str) -> None:
             reply.whole("302 Found", b"", Location=f"http://{host}:{inside.port}/x")
 
         # 127.0.0.2 plays the internet
-        addresses = Addresses(is_public=lambda address: address == "127.0.0.2")
-        http = Http(insecure=True, addresses=addresses)
+        http = Http(insecure=True, is_public=lambda address: address == "127.0.0.2")
         with misbehaving(origin, "127.0.0.2") as server:
             source = Source(server.url(host="127.0.0.2"))
             with pytest.raises(RemoteError, match="not public"):

@@ -12,7 +12,6 @@ from ollapy.api.ollama import Progress
 from ollapy.download.partial import BLOCK
 from ollapy.errors import OllapyError, RemoteError
 from ollapy.names import ModelName
-from ollapy.net.addresses import Addresses
 from ollapy.net.http import Http
 from ollapy.operation import Operation
 from ollapy.registry import Access, Credentials, Repository
@@ -379,7 +378,7 @@ def test_a_public_registry_does_not_lead_inside(
                     reply.whole("202 Accepted", b"", Location=target)
 
         with misbehaving(answer, "127.0.0.2") as server:
-            http = Http(insecure=True, addresses=_pretending())
+            http = Http(insecure=True, is_public=_is_public)
             name = ModelName.parse(f"127.0.0.2:{server.port}/ann/it")
             access = Access(http, name.host, Key(tmp_path / "key"), insecure=True)
             requests = Requests(http, access, Operation())
@@ -389,9 +388,9 @@ def test_a_public_registry_does_not_lead_inside(
     assert inside.asked == []
 
 
-def _pretending() -> Addresses:
+def _is_public(address: str) -> bool:
     """127.0.0.2 plays the internet."""
-    return Addresses(is_public=lambda address: address == "127.0.0.2")
+    return address == "127.0.0.2"
 
 
 def _ask(repository: Repository, requests: Requests, how: str) -> None:

@@ -22,13 +22,13 @@ def invoke(start: str, end: str, prefix: str = "") -> Calls:
     )
 
 
-def _pairs(start: str, end: str, suffix: str = "", separator: str = "") -> Calls:
+def _pairs(start: str, end: str, suffix: str = "") -> Calls:
     """`f<arg_key>a</arg_key><arg_value>x</arg_value>`."""
     return Calls(
         start=start,
         end=end,
         style=Style.TAGGED,
-        head=rf"\s*{_NAME}{separator}\s*",
+        head=rf"\s*{_NAME}\s*",
         argument=(
             rf"<arg_key{suffix}>(?P<key>.*?)</arg_key{suffix}>\s*"
             rf"<arg_value{suffix}>(?P<value>.*?)</arg_value{suffix}>"
@@ -46,10 +46,6 @@ def _functions(start: str, end: str) -> Calls:
         head=r"(?P<name>[^>\s]+)\s*>",
         argument=r"<parameter=(?P<key>[^>]+)>(?P<value>.*?)</parameter>",
     )
-
-
-def _headed(start: str, head: str, end: str = "", **more: object) -> Calls:
-    return Calls(start=start, end=end, style=Style.HEADED, head=head, **more)  # type: ignore[arg-type]
 
 
 # Some write it before what their templates show without.

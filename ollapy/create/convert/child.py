@@ -33,16 +33,16 @@ def convert(
     target: Path,
     operation: Operation,
     env: Mapping[str, str],
-    out_type: str = "auto",
 ) -> None:
     """Convert the Hugging Face model in `folder` to the GGUF `target`, of which nothing stays on failure.
 
     Unsupported and InvalidModel say why a model cannot be converted, Cancelled that nobody waits.
     """
-    arguments = (str(folder), str(target), "--type", out_type)
     operation.status(_STATUS)
     try:
-        for line in lines_of(_MODULE, *arguments, env=env, operation=operation):
+        for line in lines_of(
+            _MODULE, str(folder), str(target), env=env, operation=operation
+        ):
             _relay(msgspec.json.decode(line, type=_Record), operation)
     except BaseException:
         target.unlink(missing_ok=True)

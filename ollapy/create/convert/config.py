@@ -39,14 +39,14 @@ class Config:
             raise self._wrong(name, "a table")
         return Config(value, where=f"{self._where}{name}.")
 
-    def count(self, name: str, *, least: int = 1, most: int = _MAX) -> int:
-        """A whole number."""
+    def count(self, name: str, *, most: int = _MAX) -> int:
+        """A whole number, at least 1."""
         value = self._needed(name)
         if type(value) is not int:
             raise self._wrong(name, "a whole number")
-        if not least <= value <= most:
+        if not 1 <= value <= most:
             raise InvalidModel(
-                f"{self._shown(name)} is {value}, not between {least} and {most}"
+                f"{self._shown(name)} is {value}, not between 1 and {most}"
             )
         return value
 
