@@ -44,7 +44,7 @@ from ollapy.runner.protocol import (
 from ollapy.store import Model, Store
 from ollapy.units import parse_keep_alive
 
-from . import asking
+from . import asking, texts
 from .journal import Journal
 from .pool import RunnerPool
 from .process import Event
@@ -117,7 +117,7 @@ class Generation:
         answer, load_seconds = await self._once(
             "embed",
             request,
-            lambda _, chosen: asking.embed(request, chosen),
+            lambda _, chosen: texts.embed(request, chosen),
             options=request.options,
         )
         if answer is None:
@@ -138,7 +138,7 @@ class Generation:
         answer, _ = await self._once(
             "embed",
             request,
-            lambda _, chosen: asking.embed(ask, chosen),
+            lambda _, chosen: texts.embed(ask, chosen),
             options=request.options,
         )
         assert answer is None or isinstance(answer, Embeddings)
@@ -148,7 +148,7 @@ class Generation:
         """The answer of `/api/rerank`."""
         _require_model(request)
         answer, _ = await self._once(
-            "rerank", request, partial(asking.rerank, request), options=request.options
+            "rerank", request, partial(texts.rerank, request), options=request.options
         )
         assert isinstance(answer, Scores)
         return ranked(request, answer)
@@ -157,7 +157,7 @@ class Generation:
         """The answer of `/api/tokenize`."""
         _require_model(request)
         answer, _ = await self._once(
-            "tokenize", request, lambda *_: asking.tokenize(request)
+            "tokenize", request, lambda *_: texts.tokenize(request)
         )
         assert isinstance(answer, Text)
         return TokenizeResponse(request.model, answer.tokens)
@@ -166,7 +166,7 @@ class Generation:
         """The answer of `/api/detokenize`."""
         _require_model(request)
         answer, _ = await self._once(
-            "detokenize", request, lambda *_: asking.detokenize(request)
+            "detokenize", request, lambda *_: texts.detokenize(request)
         )
         assert isinstance(answer, Text)
         return DetokenizeResponse(request.model, answer.text)
