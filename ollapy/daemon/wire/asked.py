@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 from ollapy.api.ollama import Tool
-from ollapy.api.openai import TextRequest
+from ollapy.api.openai import ImageUrl, TextRequest
 from ollapy.api.own import OwnFields
 from ollapy.errors import InvalidRequest, Unsupported
 
@@ -84,8 +84,9 @@ def think(effort: str | None) -> bool | str | None:
     return _EFFORTS[effort]
 
 
-def image(url: str) -> str:
+def image(given: ImageUrl | str | None) -> str:
     """An image's base64 out of its `data:` URL."""
+    url = given.url if isinstance(given, ImageUrl) else given or ""
     if found := _IMAGE.fullmatch(url):
         return found[1]
     if url.startswith(("http://", "https://")):

@@ -17,8 +17,8 @@ from ollapy.api.openai_responses import Event, Item, Response, ResponseRequest
 from ollapy.errors import OllapyError
 
 from . import items
-from .chat_completions import arguments_of, new_id, token_logprobs
 from .counts import Counts
+from .told import arguments_of, new_id, token_logprobs
 
 E = TypeVar("E", bound=Event)
 
@@ -174,7 +174,7 @@ class Events:
 
     def feed(self, events: list[Event]) -> bytes:
         """Each under its name."""
-        return b"".join(map(_encoded, events))
+        return b"".join(map(sse.tagged, events))
 
     def finish(self) -> bytes:
         """Nothing more: the last event says that it is the last."""
@@ -182,11 +182,7 @@ class Events:
 
     def fail(self, exc: OllapyError) -> bytes:
         """The last event of an answer that failed."""
-        return _encoded(self._building.fail(exc))
-
-
-def _encoded(event: Event) -> bytes:
-    return sse.event(event, str(event.__struct_config__.tag))
+        return sse.tagged(self._building.fail(exc))
 
 
 def _inputs(output: list[Item]) -> list[api.InputItem]:

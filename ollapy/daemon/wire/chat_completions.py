@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import logging
-import secrets
 import time
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from msgspec import UNSET
 
-from ollapy.api import ollama, openai, sse
+from ollapy.api import openai, sse
 from ollapy.api.ollama import ChatRequest, ChatResponse
 from ollapy.api.openai import (
     AnswerMessage,
@@ -25,8 +23,9 @@ from ollapy.api.openai import (
 )
 from ollapy.errors import InvalidRequest, OllapyError, Unsupported
 
-from . import asked, counts, failures
+from . import asked, failures
 from .chat_messages import conversation
+from .told import arguments_of, new_id, token_logprobs, usage
 
 logger = logging.getLogger(__name__)
 
@@ -63,7 +62,7 @@ def completion(
 ) -> ChatCompletion:
     """The whole answer, of one record a choice."""
     return ChatCompletion(
-        id=new_id(),
+        id=new_id("chatcmpl-"),
         created=int(time.time()),
         model=body.model,
         choices=[_choice(index, answer) for index, answer in enumerate(answers)],
@@ -79,7 +78,7 @@ class Chunks:
 
     def __init__(self, body: ChatCompletionRequest) -> None:
         self._body = body
-        self._id, self._created = new_id(), int(time.time())
+        self._id, self._created = new_id("chatcmpl-"), int(time.time())
         self._begun: set[int] = set()
         self._calling: set[int] = set()
         self._finals: dict[int, ChatResponse] = {}
@@ -97,7 +96,7 @@ class Chunks:
             deltas = [Delta(content="")]
         choices = [ChunkChoice(index, delta) for delta in deltas]
         if record.logprobs:
-            choices[-1] = ChunkChoice(index, deltas[-1], logprobs=logprobs(record))
+            choices[-1] = ChunkChoice(index, deltas[-1], logprobs=_logprobs(record))
         if record.done:
             self._finals[index] = record
             reason = _reason(record, calls=index in self._calling)
@@ -128,49 +127,13 @@ class Chunks:
         )
 
 
-def new_id(prefix: str = "chatcmpl-") -> str:
-    """An identifier that no other answer has."""
-    return prefix + secrets.token_hex(12)
-
-
-def usage(finals: Iterable[ollama.InferenceResponse], prompts: int = 1) -> openai.Usage:
-    """The counts of all choices together."""
-    total = counts.together(finals, prompts)
-    return openai.Usage(
-        prompt_tokens=total.prompt,
-        completion_tokens=total.answer,
-        total_tokens=total.prompt + total.answer,
-        prompt_tokens_details=openai.PromptDetails(total.cached),
-        completion_tokens_details=openai.CompletionDetails(total.thought),
-    )
-
-
-def logprobs(record: ChatResponse) -> openai.Logprobs | None:
-    """A record's log-probabilities."""
+def _logprobs(record: ChatResponse) -> openai.Logprobs | None:
     if not record.logprobs:
         return None
     return openai.Logprobs(token_logprobs(record.logprobs))
 
 
-def token_logprobs(points: Iterable[ollama.Logprob]) -> list[openai.TokenLogprob]:
-    """Tokens and their rivals, in OpenAI's order of fields."""
-    return [
-        openai.TokenLogprob(
-            p.token,
-            p.logprob,
-            p.bytes,
-            [openai.TopLogprob(t.token, t.logprob, t.bytes) for t in p.top_logprobs],
-        )
-        for p in points
-    ]
-
-
-def arguments_of(call: ollama.ToolCall) -> str:
-    """A call's arguments as JSON text."""
-    return json.dumps(call.function.arguments, ensure_ascii=False)
-
-
-def calls(record: ChatResponse, *, numbered: bool) -> list[openai.ToolCall]:
+def _calls(record: ChatResponse, *, numbered: bool) -> list[openai.ToolCall]:
     """A record's calls, in deltas with their numbers."""
     return [
         openai.ToolCall(
@@ -227,7 +190,7 @@ def _format(given: ResponseFormat | None) -> Any:
 
 
 def _choice(index: int, answer: ChatResponse) -> Choice:
-    message, found = answer.message, calls(answer, numbered=False)
+    message, found = answer.message, _calls(answer, numbered=False)
     told = AnswerMessage(
         "assistant",
         (message.content or "") or (None if found else ""),
@@ -235,7 +198,7 @@ def _choice(index: int, answer: ChatResponse) -> Choice:
         message.thinking or UNSET,
         found or UNSET,
     )
-    return Choice(index, told, _reason(answer, calls=bool(found)), logprobs(answer))
+    return Choice(index, told, _reason(answer, calls=bool(found)), _logprobs(answer))
 
 
 def _deltas(record: ChatResponse) -> Iterable[Delta]:
@@ -245,7 +208,7 @@ def _deltas(record: ChatResponse) -> Iterable[Delta]:
         yield Delta(reasoning=message.thinking, reasoning_content=message.thinking)
     if message.content:
         yield Delta(content=message.content)
-    for call in calls(record, numbered=True):
+    for call in _calls(record, numbered=True):
         yield Delta(tool_calls=[call])
 
 

@@ -57,4 +57,4 @@ def _texts(parts: list[ContentPart]) -> list[str]:
 
 def _images(parts: list[ContentPart]) -> list[str]:
     urls = [part.image_url for part in parts if part.type == "image_url"]
-    return [asked.image(u if isinstance(u, str) else u.url if u else "") for u in urls]
+    return [asked.image(url) for url in urls]

@@ -13,7 +13,7 @@ from ollapy.api.openai import Completion, CompletionRequest, TextChoice, TextLog
 from ollapy.errors import InvalidRequest, OllapyError, Unsupported
 
 from . import asked, failures
-from .chat_completions import new_id, usage
+from .told import new_id, usage
 
 _MAX_PROMPTS = 128
 

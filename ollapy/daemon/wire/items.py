@@ -140,7 +140,7 @@ def _text(content: str | list[InputPart] | None) -> str:
 def _images(content: str | list[InputPart] | None) -> list[str]:
     parts = content if isinstance(content, list) else []
     urls = [part.image_url for part in parts if part.type == "input_image"]
-    return [asked.image(u if isinstance(u, str) else u.url if u else "") for u in urls]
+    return [asked.image(url) for url in urls]
 
 
 def _tools(given: dict[str, Any], where: str, prefix: str) -> Iterator[Tool]:

@@ -84,15 +84,15 @@ class Events:
 
     def feed(self, record: ChatResponse) -> bytes:
         """The events of the next record."""
-        return b"".join(map(_encoded, self._events(record)))
+        return b"".join(map(sse.tagged, self._events(record)))
 
     def finish(self) -> bytes:
         """The end of a stream that is whole."""
-        return _encoded(MessageStop())
+        return sse.tagged(MessageStop())
 
     def fail(self, exc: OllapyError) -> bytes:
         """The end of one that is not."""
-        return _encoded(failures.of_anthropic(exc))
+        return sse.tagged(failures.of_anthropic(exc))
 
     def _events(self, record: ChatResponse) -> Iterator[Event]:
         if not self._has_begun:
@@ -131,10 +131,6 @@ class Events:
         text = msgspec.json.encode(call.input).decode()
         yield BlockDelta(self._index, InputJsonDelta(text))
         yield from self._end()
-
-
-def _encoded(event: Event) -> bytes:
-    return sse.event(event, str(event.__struct_config__.tag))
 
 
 def _chat(body: CountRequest) -> ChatRequest:

@@ -12,7 +12,7 @@ from ollapy.api.openai_responses import Format, Response, ResponseRequest
 from ollapy.errors import InvalidRequest, Unsupported
 
 from . import asked, items
-from .chat_completions import new_id
+from .told import new_id
 
 
 def request(body: ResponseRequest, messages: Sequence[Message]) -> ChatRequest:
