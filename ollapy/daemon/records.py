@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from typing import Any
 
+import msgspec
+
 from ollapy.api.ollama import (
     ChatResponse,
     DebugInfo,
@@ -97,4 +99,32 @@ def chat_record(
         logprobs=chunk.logprobs or None,
         prompt_logprobs=chunk.prompt_logprobs or None,
         **fields,
+    )
+
+
+def join_generate(records: list[GenerateResponse]) -> GenerateResponse:
+    """One record of all that a completion is."""
+    return msgspec.structs.replace(
+        records[-1],
+        response="".join(r.response for r in records),
+        thinking="".join(r.thinking or "" for r in records) or None,
+        logprobs=[p for r in records for p in r.logprobs or []] or None,
+        prompt_logprobs=records[0].prompt_logprobs,
+    )
+
+
+def join_chat(records: list[ChatResponse]) -> ChatResponse:
+    """One record of all that a chat's answer is."""
+    messages = [r.message for r in records]
+    message = Message(
+        "assistant",
+        "".join(m.content or "" for m in messages),
+        "".join(m.thinking or "" for m in messages) or None,
+        tool_calls=[c for m in messages for c in m.tool_calls or []] or None,
+    )
+    return msgspec.structs.replace(
+        records[-1],
+        message=message,
+        logprobs=[p for r in records for p in r.logprobs or []] or None,
+        prompt_logprobs=records[0].prompt_logprobs,
     )

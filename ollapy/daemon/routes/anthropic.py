@@ -13,9 +13,10 @@ from ollapy.daemon import responses
 from ollapy.daemon.body import read
 from ollapy.daemon.disconnect import unless_gone
 from ollapy.daemon.endpoint import Endpoint, Scope
+from ollapy.daemon.records import join_chat
 from ollapy.daemon.wire import messages
 
-from .inference import answer, count_prompt, generation, join_chat, prioritized
+from .answering import answer, count_prompt, generation, prioritized
 
 
 async def message(request: Request) -> Response:

@@ -28,12 +28,13 @@ from ollapy.daemon.body import read
 from ollapy.daemon.disconnect import unless_gone
 from ollapy.daemon.endpoint import Endpoint, Scope
 from ollapy.daemon.merging import merged
+from ollapy.daemon.records import join_chat, join_generate
 from ollapy.daemon.wire import chat_completions, completions, embeddings
 from ollapy.errors import ModelNotFound
 from ollapy.names import ModelName
 from ollapy.store import Store
 
-from .inference import answer, generation, join_chat, join_generate, prioritized
+from .answering import answer, generation, prioritized
 
 R = TypeVar("R", bound=InferenceResponse)
 

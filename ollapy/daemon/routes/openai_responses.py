@@ -25,7 +25,7 @@ from ollapy.daemon.endpoint import Endpoint, Scope
 from ollapy.daemon.wire import items, openai_responses
 from ollapy.daemon.wire.building import Building, Events
 
-from .inference import answer, count_prompt, generation, prioritized
+from .answering import answer, count_prompt, generation, prioritized
 
 
 async def create(request: Request) -> Response:

@@ -20,14 +20,12 @@ from ollapy.api.text import (
     TokenizeRequest,
     TokenizeResponse,
 )
-from ollapy.daemon import responses
 from ollapy.daemon.body import read
-from ollapy.daemon.disconnect import unless_gone
 from ollapy.daemon.endpoint import Endpoint, Scope
 from ollapy.daemon.generation import Generation
 from ollapy.errors import InvalidRequest
 
-from .inference import generation, prioritized
+from .answering import generation, prioritized, whole
 
 B = TypeVar("B", GenerateRequest, ChatRequest)
 
@@ -38,31 +36,25 @@ async def rerank(request: Request) -> Response:
     `relevance_score` is 0 to 1. A document that is too long is cut, unless `truncate` is false.
     """
     body = prioritized(request, await read(request, RerankRequest))
-    return responses.json(await unless_gone(request, generation(request).rerank(body)))
+    return await whole(request, generation(request).rerank(body))
 
 
 async def tokenize(request: Request) -> Response:
     """The tokens of a text in the vocabulary of a model."""
     body = await read(request, TokenizeRequest)
-    return responses.json(
-        await unless_gone(request, generation(request).tokenize(body))
-    )
+    return await whole(request, generation(request).tokenize(body))
 
 
 async def detokenize(request: Request) -> Response:
     """The text of tokens of a model's vocabulary."""
     body = await read(request, DetokenizeRequest)
-    return responses.json(
-        await unless_gone(request, generation(request).detokenize(body))
-    )
+    return await whole(request, generation(request).detokenize(body))
 
 
 async def render(request: Request) -> Response:
     """The prompt that a request to chat (with `messages`) or generate comes to, and how many tokens it has."""
     body = await read(request, RenderRequest)
-    return responses.json(
-        await unless_gone(request, _rendered(generation(request), body))
-    )
+    return await whole(request, _rendered(generation(request), body))
 
 
 async def _rendered(pipeline: Generation, body: RenderRequest) -> RenderResponse:
