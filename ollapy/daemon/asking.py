@@ -37,7 +37,7 @@ def generate(
 ) -> Chat | Complete | None:
     """What `/api/generate` asks; None where it only wants the model loaded."""
     _check(request, model, "generate")
-    think = thinking.think(request, model)
+    think = thinking.think(request, is_able="thinking" in model.capabilities)
     if request.raw and (request.template or request.system or request.context):
         raise InvalidRequest("raw mode does not support template, system, or context")
     if request.suffix and "insert" not in model.capabilities:
@@ -55,7 +55,7 @@ def generate(
 def chat(request: ChatRequest, model: Model, chosen: Options) -> Chat | None:
     """What `/api/chat` asks; None where it only wants the model loaded."""
     _check(request, model, "chat")
-    think = thinking.think(request, model)
+    think = thinking.think(request, is_able="thinking" in model.capabilities)
     if request.tools and "tools" not in model.capabilities:
         raise Unsupported(f"{model.name.full} does not support tools")
     tools, choice = choose(request)

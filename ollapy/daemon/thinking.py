@@ -7,28 +7,27 @@ import logging
 from ollapy.api.ollama import InferenceRequest
 from ollapy.api.options import Options
 from ollapy.errors import InvalidRequest, Unsupported
-from ollapy.store import Model
 
 logger = logging.getLogger(__name__)
 
 _LEVELS = ("high", "medium", "low", "max")
 
 
-def think(request: InferenceRequest, model: Model) -> bool | str | None:
-    """Whether and how hard to think: on where the model can, unless asked otherwise.
+def think(request: InferenceRequest, *, is_able: bool) -> bool | str | None:
+    """Whether and how hard to think: on where the model is able, unless asked otherwise.
 
     A number is how many tokens the thought may have, and none of them is no thought.
     """
     wanted = request.think
     _check(wanted)
-    if "thinking" in model.capabilities:
+    if is_able:
         if wanted is None:
             return True
         return wanted if isinstance(wanted, str) else bool(wanted)
     if not wanted:
         return None
     if request.think_if_able:
-        logger.warning("think ignored, the model cannot model=%s", model.name)
+        logger.warning("think ignored, the model cannot model=%s", request.model)
         return None
     raise Unsupported(f'"{request.model}" does not support thinking')
 

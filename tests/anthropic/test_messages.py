@@ -11,6 +11,7 @@ import pytest
 from tests.support.daemon import Daemon, running_daemon
 from tests.support.events import events
 from tests.support.models import add_endless
+from tests.support.tools import FUNCTION
 from tests.support.waiting import eventually
 
 CAPITAL = "What is the capital of Japan?"
@@ -19,13 +20,9 @@ GREEDY = {"options": {"temperature": 0}}
 PLAIN: dict[str, Any] = {"model": "tiny", "max_tokens": 60}
 THINKING: dict[str, Any] = {"thinking": {"type": "enabled", "budget_tokens": 1024}}
 WEATHER: dict[str, Any] = {
-    "name": "get_weather",
-    "description": "Get the current weather for a location",
-    "input_schema": {
-        "type": "object",
-        "properties": {"location": {"type": "string", "description": "The city name"}},
-        "required": ["location"],
-    },
+    "name": FUNCTION["name"],
+    "description": FUNCTION["description"],
+    "input_schema": FUNCTION["parameters"],
     "cache_control": {"type": "ephemeral"},
 }
 

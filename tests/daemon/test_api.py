@@ -10,23 +10,10 @@ import pytest
 
 from tests.support.daemon import Daemon
 from tests.support.models import add_endless
+from tests.support.tools import WEATHER
 
 GREEDY = {"temperature": 0}
 CAPITAL = "What is the capital of Japan?"
-WEATHER = {
-    "type": "function",
-    "function": {
-        "name": "get_weather",
-        "description": "Get the current weather for a location",
-        "parameters": {
-            "type": "object",
-            "properties": {
-                "location": {"type": "string", "description": "The city name"}
-            },
-            "required": ["location"],
-        },
-    },
-}
 
 
 def user(text: str) -> dict[str, str]:

@@ -15,23 +15,10 @@ from scripts.make_gguf.templates import CHATML
 from scripts.make_gguf.vocabulary import ChatTemplates
 from tests.support.daemon import Daemon, is_alive, running_daemon
 from tests.support.models import add_model
+from tests.support.tools import WEATHER as TOOL
 from tests.support.waiting import eventually
 
 GREEDY = {"temperature": 0}
-TOOL = {
-    "type": "function",
-    "function": {
-        "name": "get_weather",
-        "description": "Get the current weather for a location",
-        "parameters": {
-            "type": "object",
-            "properties": {
-                "location": {"type": "string", "description": "The city name"}
-            },
-            "required": ["location"],
-        },
-    },
-}
 WEATHER = {"name": "get_weather", "arguments": {"location": "Rome"}}
 
 # A template's tools, turns and opening; `{{ f.name }}` is a call's function.

@@ -28,6 +28,18 @@ from ollapy.runner.protocol import Chat, ToolChoice
 from tests.support.templates import TEMPLATES
 
 END = 256
+TOKENS = [
+    *(bytes([b]) for b in range(256)),
+    b"</s>",
+    b'"}}',
+    b"}\n",
+    b"<tool_call>",
+    b">\n<",
+    b'{"',
+    b'": ',
+    b"</",
+    b"][",
+]
 TOOLS: list[dict[str, Any]] = [
     {
         "name": "get_weather",
@@ -73,20 +85,7 @@ REAL = (
 
 @pytest.fixture(scope="module")
 def compiler() -> Compiler:
-    pieces = [
-        b"</s>",
-        b'"}}',
-        b"}\n",
-        b"<tool_call>",
-        b">\n<",
-        b'{"',
-        b'": ',
-        b"</",
-        b"][",
-    ]
-    return Compiler(
-        lambda: Vocabulary([*(bytes([b]) for b in range(256)), *pieces], [END], [END])
-    )
+    return Compiler(lambda: Vocabulary(TOKENS, [END], [END]))
 
 
 def chat(**choice: Any) -> Chat:
@@ -104,19 +103,7 @@ def chat(**choice: Any) -> Chat:
 
 def walk(constraint: Constraint, rng: Random, limit: int = 3000) -> str | None:
     """A text chosen by chance among all that are allowed; None where it does not end."""
-    size = END + 9
-    masks, tokens = Masks(size), [bytes([b]) for b in range(256)]
-    tokens += [
-        b"",
-        b'"}}',
-        b"}\n",
-        b"<tool_call>",
-        b">\n<",
-        b'{"',
-        b'": ',
-        b"</",
-        b"][",
-    ]
+    size, masks = len(TOKENS), Masks(len(TOKENS))
     said = b""
     for _ in range(limit):
         with masks.computing([constraint]):
@@ -127,7 +114,7 @@ def walk(constraint: Constraint, rng: Random, limit: int = 3000) -> str | None:
         token = END if END in allowed and rng.random() < 0.5 else rng.choice(allowed)
         if token == END:
             break
-        said += tokens[token]
+        said += TOKENS[token]
         constraint.take(token)
         if constraint.is_complete:
             break

@@ -11,25 +11,12 @@ import pytest
 
 from tests.support.daemon import Daemon, running_daemon
 from tests.support.models import add_endless
+from tests.support.tools import WEATHER
 from tests.support.waiting import eventually
 
 CAPITAL = "What is the capital of Japan?"
 TOKYO = "The capital of Japan is Tokyo."
 PLAIN: dict[str, Any] = {"model": "tiny", "temperature": 0, "reasoning_effort": "none"}
-WEATHER = {
-    "type": "function",
-    "function": {
-        "name": "get_weather",
-        "description": "Get the current weather for a location",
-        "parameters": {
-            "type": "object",
-            "properties": {
-                "location": {"type": "string", "description": "The city name"}
-            },
-            "required": ["location"],
-        },
-    },
-}
 
 
 def user(content: Any) -> dict[str, Any]:

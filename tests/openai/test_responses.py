@@ -15,22 +15,14 @@ from ollapy.errors import NotFound
 from tests.support.daemon import Daemon, running_daemon
 from tests.support.events import events
 from tests.support.models import add_endless
+from tests.support.tools import FUNCTION
 from tests.support.waiting import eventually
 
 CAPITAL = "What is the capital of Japan?"
 TOKYO = "The capital of Japan is Tokyo."
 SILENT: dict[str, Any] = {"reasoning": {"effort": "none"}}
 PLAIN: dict[str, Any] = {"model": "tiny", "temperature": 0}
-WEATHER: dict[str, Any] = {
-    "type": "function",
-    "name": "get_weather",
-    "description": "Get the current weather for a location",
-    "parameters": {
-        "type": "object",
-        "properties": {"location": {"type": "string", "description": "The city name"}},
-        "required": ["location"],
-    },
-}
+WEATHER = {"type": "function", **FUNCTION}
 THOUGHT = [
     "response.output_item.added",
     "response.reasoning_summary_part.added",
