@@ -1,12 +1,16 @@
-"""Sampling: how the tokens of an answer are to be chosen and told. Pure."""
+"""Sampling: how the tokens of an answer are to be chosen and told."""
 
 from __future__ import annotations
+
+import logging
 
 import msgspec
 
 from ollapy.api.ollama import InferenceRequest
 from ollapy.api.options import Options, SamplingParams
 from ollapy.errors import InvalidRequest
+
+logger = logging.getLogger(__name__)
 
 _MAX_LOGPROBS = 20
 _MAX_BIAS = 100.0
@@ -16,6 +20,8 @@ def sampling(
     request: InferenceRequest, chosen: Options, *, has_grammar: bool
 ) -> SamplingParams:
     """The sampler's parameters. A grammar says itself where the answer ends, and what a stop string cuts is not it."""
+    if has_grammar and (request.options or {}).get("stop"):
+        logger.info("option ignored name=stop: the answer must be of a grammar")
     params = chosen.sampling(
         logprobs=(request.top_logprobs or 0) if request.logprobs else None,
         prompt_logprobs=request.prompt_logprobs,
