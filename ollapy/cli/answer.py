@@ -56,7 +56,7 @@ class AnswerPrinter:
         self._is_empty = True
 
     def __enter__(self) -> Self:
-        self._spinner.__enter__()
+        self._spinner.start()
         return self
 
     def __exit__(

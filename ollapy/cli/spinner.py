@@ -24,11 +24,15 @@ class Spinner:
         self._thread: threading.Thread | None = None
 
     def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def start(self) -> None:
+        """Begin to wait."""
         encoding = (sys.stderr.encoding or "").lower()
         if sys.stderr.isatty() and has_escapes() and encoding.startswith("utf"):
             self._thread = threading.Thread(target=self._turn, daemon=True)
             self._thread.start()
-        return self
 
     def __exit__(
         self,

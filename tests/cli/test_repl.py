@@ -15,7 +15,7 @@ import pytest
 
 from tests.support.cast import has_stopped
 from tests.support.daemon import Daemon
-from tests.support.terminal import CTRL_C, CTRL_D, UP, Terminal, terminal
+from tests.support.terminal import CTRL_C, CTRL_D, UP, Terminal, ollapy, terminal
 from tests.support.waiting import eventually
 
 PASTE, END_OF_PASTE = "\x1b[200~", "\x1b[201~"
@@ -116,6 +116,7 @@ def test_help_names_the_commands(chat: Terminal) -> None:
     for name in ("/clear", "/bye", "/?", '"""', "Ctrl-C", "/retry", "/set", "/show"):
         assert name in "\n".join(shown)
     assert "Ctrl-G" in "\n".join(ask(chat, "/? shortcuts"))
+    assert ask(chat, "/? set")[0].startswith("  /set parameter NAME VALUE")
 
 
 def test_commands_that_there_are_not(chat: Terminal) -> None:
@@ -171,6 +172,19 @@ def test_what_is_set_reaches_the_model(theatre: Daemon, tmp_path: Path) -> None:
     assert shown["parameters"].split() == ["num_predict", "3"]
     assert [m["content"] for m in shown["messages"]] == ["go", "round "]
     theatre.delete("saved")
+
+
+def test_what_is_shown_is_what_the_command_line_shows(
+    daemon: Daemon, chat: Terminal
+) -> None:
+    shown = ollapy("show", "tiny", host=daemon.address).out
+    listed = ollapy("list", host=daemon.address).out
+
+    assert "\n".join(ask(chat, "/show info")).strip() == shown.strip()
+    assert ask(chat, "/list ti")[0] == listed.split("\n")[0]
+    assert [line.split() for line in ask(chat, "/list nosuch")] == [
+        ["NAME", "ID", "SIZE", "MODIFIED"]
+    ]
 
 
 def test_copy_goes_through_the_terminal(theatre: Daemon) -> None:

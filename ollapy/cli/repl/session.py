@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import closing
-from itertools import chain
 
 from ollapy.api.ollama import InferenceResponse
 from ollapy.cli.answer import AnswerPrinter, Style, print_answer, rate
@@ -13,7 +11,7 @@ from ollapy.cli.spinner import Spinner
 from ollapy.client import Client
 from ollapy.errors import DaemonUnreachable, OllapyError
 
-from .command import Candidate, candidates, explain, find, unknown
+from .command import Candidate, candidates, find, unknown
 from .conversation import Conversation
 from .entry import message
 from .prompt import Prompt
@@ -21,35 +19,11 @@ from .set_commands import SET_COMMANDS
 from .show_commands import SHOW_COMMANDS
 from .talk_commands import TALK_COMMANDS
 
-_COMMANDS = (*TALK_COMMANDS, *SHOW_COMMANDS, *SET_COMMANDS)
-_GROUPS = (
-    ("/set", "Change how answers are made: /? set"),
-    ("/show", "See what the model is: /? show"),
-    ("/? shortcuts", "The keys"),
-)
-_MULTILINE = 'Use """ to begin and to end a multi-line message.\nCtrl-C stops an answer, Ctrl-D exits.'
-_SHORTCUTS = """\
-  Ctrl-A, Ctrl-E      Move to the beginning or end of the line
-  Alt-B, Alt-F        Move back or forward by a word
-  Ctrl-K, Ctrl-U      Delete after or before the cursor
-  Ctrl-W              Delete the word before the cursor
-  Ctrl-P, Ctrl-N      Earlier and later messages, as Up and Down; Ctrl-R searches them
-  Ctrl-J              New line
-  Ctrl-G              Write the message in an editor
-  Ctrl-L              Clear the screen
-  Ctrl-C              Drop the line, or stop the answer
-  Ctrl-D              Exit
-  Tab                 Complete a command"""
-_TOPICS: dict[str, Callable[[], str]] = {
-    "": lambda: f"{explain(TALK_COMMANDS, _GROUPS)}\n\n{_MULTILINE}",
-    "set": lambda: explain(SET_COMMANDS),
-    "show": lambda: explain(SHOW_COMMANDS),
-    "shortcuts": lambda: _SHORTCUTS,
-}
-
 
 class Session:
     """One conversation after the other, with what the commands change."""
+
+    commands = (*TALK_COMMANDS, *SHOW_COMMANDS, *SET_COMMANDS)
 
     def __init__(
         self, client: Client, conversation: Conversation, style: Style
@@ -103,11 +77,11 @@ class Session:
 
     def obey(self, entry: str) -> None:
         """A command."""
-        if found := find(_COMMANDS, entry):
+        if found := find(self.commands, entry):
             command, rest = found
             command.act(self, rest)
         else:
-            talk(unknown(_COMMANDS, entry))
+            talk(unknown(self.commands, entry))
 
     def answer(self, text: str) -> bool:
         """Whether there was one, which is kept as far as it came before Ctrl-C."""
@@ -121,23 +95,19 @@ class Session:
             self.conversation.keep(text, printer.text)
         return bool(printer.text)
 
-    def help(self, topic: str) -> str:
-        """On a topic; of an unknown one the general help."""
-        return _TOPICS.get(topic.lstrip("/"), _TOPICS[""])()
-
     def model_names(self) -> list[str]:
         """Of the store."""
         return [model.name for model in self.client.tags().models]
 
     def _candidates(self, entry: str) -> list[Candidate]:
         try:
-            return [*candidates(_COMMANDS, entry, self)]
+            return [*candidates(self.commands, entry, self)]
         except OllapyError:  # typing goes on without a list of models
             return []
 
     def _status(self) -> str:
         """The bottom line."""
-        return "  ·  ".join(chain([self.conversation.model], _facts(self.final)))
+        return "  ·  ".join([self.conversation.model, *_facts(self.final)])
 
 
 def _facts(final: InferenceResponse | None) -> list[str]:

@@ -11,6 +11,7 @@ from ollapy.cli.output import talk
 from ollapy.errors import InvalidName, ModelNotFound, OllapyError
 
 from .command import Command
+from .help import help_on
 from .set_commands import set_system
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ def _bye(session: Session, _rest: str) -> None:
 
 
 def _help(session: Session, topic: str) -> None:
-    talk(session.help(topic))
+    talk(help_on(topic, session.commands))
 
 
 def _short(text: str) -> str:
