@@ -34,6 +34,12 @@ async def unless_gone(request: Request, work: Coroutine[Any, Any, T]) -> T:
         await asyncio.wait({working, watching})
 
 
+async def abandon(work: asyncio.Future[Any]) -> None:
+    """Have work end that nobody waits for any more, whatever it comes to."""
+    work.cancel()
+    await asyncio.gather(work, return_exceptions=True)
+
+
 async def _gone(request: Request) -> None:
     while (await request.receive())["type"] != "http.disconnect":
         pass

@@ -15,6 +15,7 @@ from starlette.types import Receive, Scope, Send
 from ollapy.api import ndjson
 from ollapy.errors import OllapyError
 
+from .disconnect import abandon
 from .pulse import Pulse
 from .wire import failures
 
@@ -109,8 +110,7 @@ class Records(StreamingResponse):
             await super().__call__(scope, receive, send)
         finally:
             if isinstance(self._first, asyncio.Future):
-                self._first.cancel()
-                await asyncio.wait({self._first})
+                await abandon(self._first)
             await self._rest.aclose()
 
     async def stream_response(self, send: Send) -> None:
@@ -123,8 +123,7 @@ class Records(StreamingResponse):
         try:
             await super().stream_response(pulse.send)
         finally:
-            beating.cancel()
-            await asyncio.wait({beating})
+            await abandon(beating)
 
     @staticmethod
     async def _encoded(

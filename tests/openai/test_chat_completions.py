@@ -116,6 +116,18 @@ def test_no_tool_is_called_where_none_may_be(client: openai.OpenAI) -> None:
     assert answer.choices[0].message.tool_calls is None
 
 
+@pytest.mark.parametrize(
+    "choice",
+    ["required", {"type": "function", "function": {"name": "get_weather"}}],
+)
+def test_a_tool_that_must_be_called(client: openai.OpenAI, choice: Any) -> None:
+    one = {"parallel_tool_calls": False, "tools": [WEATHER], "tool_choice": choice}
+    (call,) = ask(client, **one).choices[0].message.tool_calls
+
+    assert call.function.name == "get_weather"
+    assert list(json.loads(call.function.arguments)) == ["location"]
+
+
 def test_choices_differ_by_their_seeds_and_share_the_prompt(
     client: openai.OpenAI,
 ) -> None:

@@ -15,7 +15,7 @@ from starlette.responses import Response
 from ollapy.api.ollama import ChatRequest, EmbedRequest, GenerateRequest
 from ollapy.api.text import RerankRequest
 from ollapy.daemon import responses
-from ollapy.daemon.disconnect import unless_gone
+from ollapy.daemon.disconnect import abandon, unless_gone
 from ollapy.daemon.generation import Generation
 
 _PRIORITY_HEADER = "Ollapy-Priority"
@@ -58,8 +58,7 @@ async def answer(
     try:
         await unless_gone(request, _settled(first, heartbeat))
     except BaseException:
-        first.cancel()
-        await asyncio.wait({first})
+        await abandon(first)
         raise
     begun = first.result() if first.done() else first
     return responses.Records(begun, records, encoding, heartbeat=heartbeat)
