@@ -187,6 +187,17 @@ def test_what_is_shown_is_what_the_command_line_shows(
     ]
 
 
+def test_a_retry_that_is_refused_leaves_the_answer(theatre: Daemon) -> None:
+    with started("thinker", host=theatre.address) as session:
+        ask(session, "/load brief")
+        ask(session, "go")
+        ask(session, "/set think")
+        refused = ask(session, "/retry")
+
+        assert refused == ['Error: "brief" does not support thinking']
+        assert ask(session, "/undo") == ["Forgot: go"]
+
+
 def test_copy_goes_through_the_terminal(theatre: Daemon) -> None:
     with started("thinker", host=theatre.address) as session:
         ask(session, "Why?")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
+from dataclasses import replace
 
 from ollapy.api.ollama import InferenceResponse
 from ollapy.cli.answer import AnswerPrinter, Style, print_answer, rate
@@ -50,9 +51,7 @@ class Session:
 
     def load(self, model: str) -> None:
         """Begin anew with a model, and show what it has behind it; with another than now only if it loads."""
-        fresh = Conversation(model, self.conversation.think, self.conversation.keep_alive)  # fmt: skip
-        fresh.format, fresh.system = self.conversation.format, self.conversation.system
-        fresh.options = self.conversation.options
+        fresh = replace(self.conversation, model=model, messages=[])
         with Spinner(), closing(self.client.chat(fresh.loading())) as records:
             for _ in records:
                 pass
@@ -83,8 +82,8 @@ class Session:
         else:
             talk(unknown(self.commands, entry))
 
-    def answer(self, text: str) -> bool:
-        """Whether there was one, which is kept as far as it came before Ctrl-C."""
+    def answer(self, text: str) -> None:
+        """An exchange, which is kept as far as it came before Ctrl-C; an error leaves all as it was."""
         printer = AnswerPrinter(self.style)
         try:
             with closing(self.client.chat(self.conversation.asking(text))) as records:
@@ -93,7 +92,6 @@ class Session:
             print("\n")
         if printer.text:
             self.conversation.keep(text, printer.text)
-        return bool(printer.text)
 
     def model_names(self) -> list[str]:
         """Of the store."""

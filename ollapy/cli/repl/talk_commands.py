@@ -54,17 +54,22 @@ def _clear(session: Session, _rest: str) -> None:
 
 def _undo(session: Session, _rest: str) -> None:
     question = session.conversation.undo()
+    session.final = None
     talk(_NOTHING if question is None else f"Forgot: {_short(question)}")
 
 
 def _retry(session: Session, _rest: str) -> None:
-    """What the last question gets another answer to; it stays where there is none."""
+    """The answer that there was stays where no other comes."""
     before = list(session.conversation.messages)
     question = session.conversation.undo()
     if question is None:
         talk(_NOTHING)
-    elif not session.answer(question):
-        session.conversation.messages = before
+        return
+    try:
+        session.answer(question)
+    finally:
+        if len(session.conversation.messages) < len(before):
+            session.conversation.messages = before
 
 
 def _copy(session: Session, _rest: str) -> None:
