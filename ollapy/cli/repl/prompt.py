@@ -65,7 +65,7 @@ class Prompt:
         return PromptSession(
             ">>> ",
             multiline=True,
-            prompt_continuation="... ",
+            prompt_continuation=_continuation,
             placeholder=_placeholder,
             completer=_CommandCompleter(candidates),
             complete_while_typing=_is_command,
@@ -96,6 +96,11 @@ class _CommandCompleter(Completer):
     ) -> Iterable[Completion]:
         for text, about, length in self._candidates(document.text_before_cursor):
             yield Completion(text, -length, display_meta=about)
+
+
+def _continuation(width: int, _line: int, is_wrapped: int) -> str:
+    """What is before a line of one's own, and before the rest of one that is too long."""
+    return " " * width if is_wrapped else "... "
 
 
 def _placeholder() -> FormattedText:
