@@ -45,7 +45,7 @@ from ollapy.store import Model, Store
 from ollapy.units import parse_keep_alive
 
 from . import asking, texts
-from .journal import Journal
+from .journal import Entry, Journal
 from .pool import RunnerPool
 from .process import Event
 from .ranking import ranked
@@ -204,33 +204,36 @@ class Generation:
         """One record a chunk, the last one with the metrics; a lone one for a load or unload."""
         kind = "chat" if isinstance(request, ChatRequest) else "generate"
         with self._journal.entry(kind, request) as entry:
-            model = await self._model(
-                request.model, f"model '{request.model}' not found"
-            )
-            entry.model = str(model.name)
-            stamped = partial(record, model=request.model)
-            if not has_prompt and _keep_alive(request) == 0:
-                self._pool.unload(model)
-                entry.outcome = "unload"
-                yield stamped(
-                    NOTHING, created_at=now(), done=True, done_reason="unload"
-                )
+            parts = self._parts(entry, request, has_prompt, ask)
+            async with aclosing(parts):
+                async for chunk, fields in parts:
+                    yield record(chunk, model=request.model, created_at=now(), **fields)
+
+    async def _parts(
+        self,
+        entry: Entry,
+        request: InferenceRequest,
+        has_prompt: bool,
+        ask: Callable[[Model, Options], Chat | Complete | None],
+    ) -> AsyncGenerator[tuple[Chunk, dict[str, Any]], None]:
+        """A chunk and the other fields of each record."""
+        model = await self._model(request.model, f"model '{request.model}' not found")
+        entry.model, keep_alive = str(model.name), _keep_alive(request)
+        if not has_prompt and keep_alive == 0:
+            self._pool.unload(model)
+            yield NOTHING, entry.end("unload")
+            return
+        chosen = asking.options(request.options, model)
+        asked = ask(model, chosen)
+        async with self._pool.runner(model, chosen, keep_alive) as runner:
+            load_seconds = entry.is_loaded()
+            if asked is None:
+                yield NOTHING, entry.end("load")
                 return
-            chosen = asking.options(request.options, model)
-            asked = ask(model, chosen)
-            async with self._pool.runner(model, chosen, _keep_alive(request)) as runner:
-                load_seconds = entry.is_loaded()
-                if asked is None:
-                    entry.outcome = "load"
-                    yield stamped(
-                        NOTHING, created_at=now(), done=True, done_reason="load"
-                    )
-                    return
-                async with aclosing(runner.ask(asked)) as events:
-                    async for event in events:
-                        entry.see(event)
-                        chunk, fields = fields_of(event, entry.started, load_seconds)
-                        yield stamped(chunk, created_at=now(), **fields)
+            async with aclosing(runner.ask(asked)) as events:
+                async for event in events:
+                    entry.see(event)
+                    yield fields_of(event, entry.started, load_seconds)
 
     async def _model(self, text: str, missing: str) -> Model:
         """The stored model of that name, what it can do looked up; `missing` is the sentence where there is none."""

@@ -49,6 +49,11 @@ class Entry:
         self.loaded = time.monotonic()
         return self.loaded - self.started
 
+    def end(self, outcome: str) -> dict[str, object]:
+        """It ends without an answer; the fields that say so."""
+        self.outcome = outcome
+        return {"done": True, "done_reason": outcome}
+
     def see(self, event: Event) -> None:
         """What the runner says: the first is an answer's beginning, the last its end."""
         if self.first is None:

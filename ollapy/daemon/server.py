@@ -9,7 +9,7 @@ import signal
 import socket
 import sys
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from http.client import HTTPConnection, HTTPException
 from types import FrameType
 
@@ -32,6 +32,7 @@ logger = logging.getLogger(__name__)
 # Answers under way get the first of these to finish; then they end with an error record, and what
 # still hangs on a connection is cut at the second.
 _FINISH_SECONDS, _SHUTDOWN_SECONDS = 3, 5
+_MAX_FILES = 8192
 
 
 class _Server(uvicorn.Server):
@@ -84,6 +85,7 @@ def serve(settings: Settings) -> None:
     with closing(listen(settings.address)) as sock:
         for warning in settings.warnings:
             logger.warning("%s", warning)
+        _raise_file_limit()
         _secure(settings)
         app = create_app(settings, stop=lambda: setattr(server, "should_exit", True))
         config = uvicorn.Config(
@@ -100,6 +102,16 @@ def serve(settings: Settings) -> None:
         )
         server = _Server(config, app, settings)
         server.run(sockets=[sock])
+
+
+def _raise_file_limit() -> None:
+    """Have room for a file of each connection there may be, which shells often have not."""
+    with suppress(ImportError, ValueError, OSError):  # Windows has no such limit
+        import resource
+
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        most = _MAX_FILES if hard == resource.RLIM_INFINITY else min(_MAX_FILES, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, most), hard))
 
 
 def _secure(settings: Settings) -> None:

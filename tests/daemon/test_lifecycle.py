@@ -11,6 +11,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from tests.support.daemon import Daemon, is_alive, running_daemon
@@ -214,3 +215,10 @@ def test_the_version_is_there_whatever_is_done(own: Daemon) -> None:
         eventually(lambda: engine(own)["running"] > 10, "they did not begin")
         for _ in range(20):
             assert own.http.get("/api/version", timeout=2.0).status_code == 200
+
+
+@pytest.mark.skipif(not hasattr(psutil, "RLIMIT_NOFILE"), reason="needs Linux")
+def test_there_is_room_for_every_connection(own: Daemon) -> None:
+    soft, hard = psutil.Process(own.process.pid).rlimit(psutil.RLIMIT_NOFILE)
+
+    assert soft == hard or soft >= 8192
