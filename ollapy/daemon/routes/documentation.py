@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from starlette.responses import HTMLResponse, Response
 from ollapy.daemon.endpoint import Endpoint, Scope
 from ollapy.daemon.openapi import document
 
+_CODE = re.compile(r"`([^`]+)`")
 _PAGE = Path(__file__).with_name("documentation.html.jinja")
 # The page has no script, and asks nobody for anything.
 _POLICY = (
@@ -42,10 +44,19 @@ def _described(app: Starlette) -> tuple[bytes, str]:
     environment = jinja2.Environment(
         autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
+    environment.filters["prose"] = _prose
     page = environment.from_string(_PAGE.read_text("utf-8")).render(
         document=found, operations=_by_tag(found)
     )
     return msgspec.json.encode(found), page
+
+
+def _prose(text: str) -> str:
+    """What stands between backticks is code."""
+    import markupsafe
+
+    escaped = str(markupsafe.escape(text))
+    return markupsafe.Markup(_CODE.sub(r"<code>\1</code>", escaped))
 
 
 def _by_tag(found: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
