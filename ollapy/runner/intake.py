@@ -6,26 +6,22 @@ import logging
 import sys
 from collections.abc import Iterable
 from dataclasses import replace
-from functools import cached_property, lru_cache, partial
+from functools import lru_cache, partial
 
 import msgspec
 
 from ollapy.api.ollama import ContextReport
-from ollapy.chat.formats import CALLS, Calls, Format
+from ollapy.chat.formats import Format
 from ollapy.chat.parser import Parser
-from ollapy.chat.render import Prompt, Renderer, too_long
-from ollapy.chat.traits import PLAIN, Traits
+from ollapy.chat.render import Prompt, too_long
 from ollapy.engine.budget import Budget
 from ollapy.engine.packer import EmbedJob
 from ollapy.engine.sequence import Sequence
 from ollapy.errors import InvalidRequest, PromptTooLong, Unsupported
-from ollapy.grammar.calls import Calling
-from ollapy.grammar.compiler import Compiler, Vocabulary
-from ollapy.grammar.lark import Thought
 from ollapy.llama.model import Model, Pooling
 from ollapy.templating import Source, TemplateProcess
 
-from .calling import calling_of
+from .constraints import Constraints
 from .pairs import Pairs
 from .protocol import (
     Chat,
@@ -40,6 +36,7 @@ from .protocol import (
     Tokenize,
 )
 from .reply import Reply
+from .templates import Templates
 from .worker import max_embed_tokens
 
 logger = logging.getLogger(__name__)
@@ -51,12 +48,9 @@ class Intake:
     def __init__(self, model: Model, load: Load, templates: TemplateProcess) -> None:
         self._model = model
         self._load = load
-        self._compiler = lru_cache(maxsize=4)(self._new_compiler)
-        self._templates = templates
-        self._traits = lru_cache(maxsize=32)(self._learn)
+        self._templates = Templates(model, templates)
         self._visible = lru_cache(maxsize=256)(model.controls_in)
-        if not model.chat_template:
-            templates.close()  # until a request brings one
+        self._constraints = Constraints(model, self._visible)
 
     def prepare(self, message: Question) -> Reply | EmbedJob | Rendered | Text:
         """The request as the engine takes it, or its answer where the vocabulary has it."""
@@ -79,8 +73,8 @@ class Intake:
                 return Text(message.id, self._text(tokens), tokens)
 
     def _chat(self, message: Chat) -> Reply | Rendered:
-        source, limit = self._source(message), self._limit(message.num_ctx)
-        traits = self._traits(source)
+        source, limit = self._templates.of(message), self._limit(message.num_ctx)
+        traits = self._templates.traits(source)
         form = traits.format
         is_whole = message.render_only and not message.truncate
         prompt = self._prompt(message, source, sys.maxsize if is_whole else limit)
@@ -92,18 +86,14 @@ class Intake:
         parser = new_parser(tools=message.tools or ())
         sequence = self._sequence(message, prompt.tokens, limit, form.markers)
         sequence.budget = self._budget(message, form, new_parser())
-        calling = calling_of(message, traits, self._ends) if message.tools else None
-        if message.grammar or calling:
-            thought = _thought(message, form, parser, calling)
-            compiler = self._compiler(self._visible(form.markers))
-            sequence.constraint = compiler.constraint(
-                message.grammar, thought, prompt.prefill, calling
-            )
+        sequence.constraint = self._constraints.of_chat(
+            message, traits, parser, prompt.prefill
+        )
         return Reply(sequence, parser, prompt.report)
 
     def _prompt(self, message: Chat, source: Source | None, limit: int) -> Prompt:
         """The conversation rendered and fitted, after the tokens that the request puts before it."""
-        prompt = self._renderer(source).fit(
+        prompt = self._templates.renderer(source).fit(
             message.messages,
             message.tools,
             message.think,
@@ -133,9 +123,7 @@ class Intake:
         if message.render_only:
             return self._rendered(message.id, tokens)
         sequence = self._sequence(message, tokens, limit, ())
-        if message.grammar:
-            compiler = self._compiler(self._visible(()))
-            sequence.constraint = compiler.constraint(message.grammar)
+        sequence.constraint = self._constraints.of_completion(message)
         return Reply(sequence, None, ContextReport(limit, len(tokens)))
 
     def _embedding(self, message: Embed) -> EmbedJob:
@@ -239,8 +227,10 @@ class Intake:
             return self._model.tokenize(message.prompt, special=True)
         if message.template:
             source = Source(message.template, is_go=True)
-            if self._traits(source).infill:
-                return self._renderer(source).fill(message.prompt, message.suffix)
+            if self._templates.traits(source).infill:
+                return self._templates.renderer(source).fill(
+                    message.prompt, message.suffix
+                )
         tokens = self._model.infill(message.prompt, message.suffix)
         if tokens is None:
             raise Unsupported(
@@ -248,84 +238,10 @@ class Intake:
             )
         return tokens
 
-    @cached_property
-    def _ends(self) -> tuple[str, ...]:
-        """The texts that end a turn."""
-        ends = filter(self._model.is_end, range(self._model.num_vocab))
-        return tuple(self._text([token]) for token in ends)
-
-    def _new_compiler(self, visible: frozenset[int]) -> Compiler:
-        return Compiler(partial(self._vocabulary, visible))
-
-    def _vocabulary(self, visible: frozenset[int]) -> Vocabulary:
-        """What grammars are made of; control tokens that are seen in an answer are text to them."""
-        model, tokens = self._model, range(self._model.num_vocab)
-        ends = set(filter(model.is_end, tokens))
-        control = {token for token in tokens if not model.is_text(token)}
-        return Vocabulary(
-            model.pieces,
-            control=[*(ends | control - visible)],
-            ends=[*ends],
-        )
-
-    def _source(self, message: Chat) -> Source | None:
-        """The template of a conversation."""
-        if message.template:
-            return Source(message.template, is_go=True)
-        model = self._model
-        text = model.tools_template if message.tools else model.chat_template
-        return Source(text) if text else None
-
-    def _learn(self, source: Source | None) -> Traits:
-        """What a template tells of its model, learned when a chat first needs it."""
-        if source is None:
-            return PLAIN
-        traits = self._templates.learn(source, Traits)
-        if traits.tools and not (traits.format.calls or traits.format.headers):
-            form = msgspec.structs.replace(traits.format, calls=self._spelled_calls())
-            traits = msgspec.structs.replace(traits, format=form)
-        return traits
-
-    def _spelled_calls(self) -> tuple[Calls, ...]:
-        """Ways to write calls for which the vocabulary has a control token: what a template says nothing of."""
-        tokenize, is_control = self._model.tokenize, self._model.is_control
-        starts = ((c, tokenize(c.start, begins=False)) for c in CALLS)
-        found = [c for c, ids in starts if len(ids) == 1 and is_control(ids[0])]
-        return tuple({c.start: c for c in reversed(found)}.values())
-
-    def _renderer(self, source: Source | None) -> Renderer:
-        return Renderer(
-            None if source is None else partial(self._templates.render, source),
-            self._traits(source),
-            self._model,
-            bos=self._model.special_text("bos"),
-            eos=self._model.special_text("eos"),
-            adds_bos=self._model.adds_bos,
-        )
-
 
 def _limit(wanted: int | None, default: int, most: int) -> int:
     """A context's length as a request may have it: what it wants, where that is a length."""
     return min(max(wanted if wanted and wanted > 0 else default, 4), most)
-
-
-def _thought(
-    message: Chat, form: Format, parser: Parser, calling: Calling | None
-) -> Thought | None:
-    """What comes before an answer that must be something: the model thinks where it is asked to."""
-    if form.headers and calling and not message.grammar:
-        # a thought is a message like the others: only what must be a call is told from it
-        start, turn = form.start_of_thought, form.headers.turn
-        return Thought(start, turn, is_optional=True) if calling.is_required else None
-    if parser.is_thinking:
-        return Thought("", form.tag_after_thought)
-    # messages with headers begin with one: without a thought there would be none
-    wanted = message.think or form.headers
-    if not (wanted and form.thinks and parser.may_think):
-        return None
-    # a call or text is told from a thought by its beginning, what a grammar asks for may not be
-    is_optional = message.grammar is None
-    return Thought(form.start_of_thought, form.tag_after_thought, is_optional)
 
 
 def _cut(tokens: list[int], limit: int, model: Model) -> list[int]:
