@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 import msgspec
@@ -73,6 +73,18 @@ class Foreign:
     def _unmask(self, text: str) -> str:
         known = {str(i): found for i, found in enumerate(self._texts)}
         return _MASK.sub(lambda found: known.get(found[1], found[0]), text)
+
+
+def tokenized(
+    text: str,
+    messages: list[Message],
+    render: Callable[[list[Message]], str],
+    vocabulary: Vocabulary,
+) -> list[int]:
+    """The tokens of a text that `render` has made of messages; it makes another of them where something is foreign."""
+    tokens = vocabulary.tokenize(text)
+    foreign = Foreign(vocabulary.control_texts(tokens), messages)
+    return foreign.tokenize(render(foreign.masked), vocabulary) if foreign else tokens
 
 
 def _any_of(texts: Iterable[str]) -> str:

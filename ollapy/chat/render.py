@@ -9,13 +9,12 @@ from typing import Any
 from ollapy.api.ollama import ContextReport, Message, Tool
 from ollapy.errors import PromptTooLong
 
-from .foreign import Foreign, Vocabulary
+from .foreign import Vocabulary, tokenized
 from .traits import Traits
 from .turns import standing, turns
 
-_MAX_OPENING = (
-    64  # characters at a prompt's end to look at where its template is a stranger
-)
+# Characters at a prompt's end to look at where its template is a stranger.
+_MAX_OPENING = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +38,11 @@ class Rendered:
     body: str
     opening: str = ""
     prefill: str = ""
+
+    @property
+    def text(self) -> str:
+        """All of it."""
+        return self.body + self.prefill
 
 
 class Renderer:
@@ -114,11 +118,7 @@ class Renderer:
     def fill(self, prompt: str, suffix: str) -> list[int]:
         """The tokens that ask for what is missing between two texts, as the template says."""
         said = [Message("user", prompt), Message("user", suffix)]
-        tokens = self._vocabulary.tokenize(self._gap(said))
-        foreign = Foreign(self._vocabulary.control_texts(tokens), said)
-        if not foreign:
-            return tokens
-        return foreign.tokenize(self._gap(foreign.masked), self._vocabulary)
+        return tokenized(self._gap(said), said, self._gap, self._vocabulary)
 
     def _gap(self, said: list[Message]) -> str:
         assert self._render
@@ -168,12 +168,13 @@ class Renderer:
         limit: int,
     ) -> Prompt:
         rendered = self.render(messages, tools, think)
-        text = rendered.body + rendered.prefill
-        tokens = self._vocabulary.tokenize(text)
-        foreign = Foreign(self._vocabulary.control_texts(tokens), messages)
-        if foreign:
-            masked = self.render(foreign.masked, tools, think)
-            tokens = foreign.tokenize(masked.body + masked.prefill, self._vocabulary)
+        text = rendered.text
+        tokens = tokenized(
+            text,
+            messages,
+            lambda masked: self.render(masked, tools, think).text,
+            self._vocabulary,
+        )
         report = ContextReport(limit=limit, prompt_tokens=len(tokens))
         return Prompt(text, tokens, report, rendered.opening, rendered.prefill)
 

@@ -52,9 +52,8 @@ class Creator:
         try:
             self._create(recipe)
         finally:
-            if (
-                self._made
-            ):  # of weights that were quantized the whole ones, and all where it fails
+            # of weights that were quantized the whole ones, and all where it fails
+            if self._made:
                 self.store.discard(self._made)
         return Progress("success")
 

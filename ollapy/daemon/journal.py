@@ -20,6 +20,7 @@ from ollapy.units import format_time
 
 from .metrics import Metrics
 from .process import Event
+from .records import nanoseconds
 
 _MAX_REQUEST = 16_384  # bytes of JSON that are kept of one
 _ids = itertools.count(1)
@@ -82,19 +83,19 @@ class Entry:
             error=self.error,
             total_duration=self._since(self.ended or time.monotonic()),
             load_duration=self._since(self.loaded),
-            queue_duration=int(usage.queue_seconds * 1e9) if usage else 0,
+            queue_duration=nanoseconds(usage.queue_seconds) if usage else 0,
             first_token_duration=self._since(self.first),
             prompt_eval_count=self.num_prompt,
-            prompt_eval_duration=int(usage.prefill_seconds * 1e9) if usage else 0,
+            prompt_eval_duration=nanoseconds(usage.prefill_seconds) if usage else 0,
             eval_count=usage.num_generated if usage else 0,
-            eval_duration=int(usage.decode_seconds * 1e9) if usage else 0,
+            eval_duration=nanoseconds(usage.decode_seconds) if usage else 0,
             context=self.context,
             request=self.request,
         )
 
     def _since(self, moment: float | None) -> int:
         """Nanoseconds from the beginning to a moment; none where it has not come."""
-        return 0 if moment is None else int((moment - self.started) * 1e9)
+        return 0 if moment is None else nanoseconds(moment - self.started)
 
 
 class Journal:

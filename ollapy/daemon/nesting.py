@@ -14,9 +14,7 @@ _NO_BRACKET = bytes(set(range(256)) - set(b"[]{}"))
 def check(body: bytes) -> None:
     """InvalidRequest where the body has more objects and lists, or in each other, than any request needs."""
     count = body.count(b"[") + body.count(b"{")
-    if (
-        count <= MAX_DEPTH
-    ):  # brackets in strings counted; mostly that is all there is to do
+    if count <= MAX_DEPTH:  # those in strings too; mostly that is all there is to do
         return
     brackets = _STRING.sub(b"", body).translate(None, _NO_BRACKET)
     if brackets.count(b"[") + brackets.count(b"{") > MAX_CONTAINERS:

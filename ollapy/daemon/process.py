@@ -178,10 +178,7 @@ class RunnerProcess(asyncio.SubprocessProtocol):
 def _framed(request: Question | GetStats) -> bytes:
     try:
         return frame(request)
-    except (
-        OverflowError,
-        RecursionError,
-    ) as exc:
+    except (OverflowError, RecursionError) as exc:
         # JSON knows no largest number, msgpack does
         raise InvalidRequest(
             "the request holds a number that is too large, or is nested too deeply"

@@ -73,9 +73,8 @@ class PrefixTree:
         self._checkpoints = Checkpoints(self._root)
         self._free_slots = list(range(num_slots - 1, -1, -1))
         self._leaves: dict[int, Node] = {}  # by slot
-        self._num_settled: int | None = (
-            0  # cells used but for what running leaves compute; None: count again
-        )
+        # cells used but for what running leaves compute; None: count again
+        self._num_settled: int | None = 0
 
     @property
     def num_used(self) -> int:

@@ -52,9 +52,8 @@ class Sequence:
     num_computed: int = 0
     num_shifted: int = 0  # tokens that are no longer in `tokens`
     num_preemptions: int = 0
-    num_cached: int | None = (
-        None  # tokens that were resident when it was first admitted
-    )
+    # tokens that were resident when it was first admitted
+    num_cached: int | None = None
     slot: int | None = None  # llama.cpp's sequence id while its cells are held
     checkpoints: set[int] = field(default_factory=set)  # positions to stop at
     finish_reason: FinishReason | None = None

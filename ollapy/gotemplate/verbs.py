@@ -11,11 +11,8 @@ from .printing import printed
 from .text import encoded
 from .values import NilSlice, type_name
 
-_CONTAINERS = (
-    dict,
-    list,
-    NilSlice,
-)  # and not those that are printed in a way of their own
+# And not those that are printed in a way of their own.
+_CONTAINERS = (dict, list, NilSlice)
 
 
 def written(value: object, layout: Layout) -> Iterator[str]:

@@ -71,9 +71,8 @@ class Log:
     def __init__(self) -> None:
         self.complaints: deque[str] = deque(maxlen=8)
         self.buffers: list[tuple[str, int]] = []
-        self.is_aborting = (
-            False  # a decode is being given up on purpose: its complaints are none
-        )
+        # a decode is being given up on purpose: its complaints are none
+        self.is_aborting = False
         # a collected callback is a segfault, so it lives as long as this object: the process
         self._callback = raw.llama_log_callback(self._on_text)
         self.listen()

@@ -6,7 +6,7 @@ import re
 from math import exp
 
 from ollapy.api.ollama import Message
-from ollapy.chat.foreign import Foreign
+from ollapy.chat.foreign import tokenized
 from ollapy.errors import PromptTooLong
 from ollapy.llama.model import Model
 
@@ -57,11 +57,7 @@ class Pairs:
                 *after,
             ]
         said = [Message("user", query), Message("user", document)]
-        tokens = self._model.tokenize(self._filled(said))
-        foreign = Foreign(self._model.control_texts(tokens), said)
-        if foreign:
-            tokens = foreign.tokenize(self._filled(foreign.masked), self._model)
-        return tokens
+        return tokenized(self._filled(said), said, self._filled, self._model)
 
     def _filled(self, said: list[Message]) -> str:
         query, document = (message.content or "" for message in said)

@@ -49,9 +49,7 @@ class NewFile:
     def __exit__(self, *_: object) -> None:
         with suppress(OSError):  # what could not be flushed goes away with the file
             self._file.close()
-        with suppress(
-            OSError
-        ):  # what stays is a leftover, which `ollapy prune` deletes
+        with suppress(OSError):  # what stays is a leftover for `ollapy prune`
             self.path.unlink(missing_ok=True)
 
     def write(self, data: bytes) -> None:

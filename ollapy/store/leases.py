@@ -37,9 +37,8 @@ class Lease:
 
     def begin(self) -> None:
         """Take effect."""
-        with (
-            self._changing
-        ):  # else a cleaner takes the file before it is locked for dead
+        # else a cleaner takes the file before it is locked for dead
+        with self._changing:
             self._file.acquire()
 
     def end(self) -> None:

@@ -25,9 +25,8 @@ from .model import Model, ModelConfig
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
-_IDLE = (
-    10  # seconds, for which the process that looks at templates waits for more of them
-)
+# Seconds for which the process that looks at templates waits for more of them.
+_IDLE = 10
 
 
 @dataclass(frozen=True, slots=True)

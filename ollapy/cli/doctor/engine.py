@@ -115,7 +115,7 @@ def _build(version: str, flag: str) -> str:
 
 
 def _cpu_flags() -> list[str]:
-    """None where it is not Linux."""
+    """None of them where it is not Linux."""
     text = _CPUINFO.read_text() if _CPUINFO.exists() else ""
     found = re.search(r"^flags\s*:(.*)$", text, re.MULTILINE)
     return found[1].split() if found else []

@@ -35,9 +35,8 @@ class Family:
     has_window: bool = False
     has_own_output: bool = True  # a matrix of its own, unless the file says it is tied
     norm_shift: float = 0.0
-    experts: str = (
-        ""  # how an expert's matrices are called: {} its number, then gate, down, up
-    )
+    # how an expert's matrices are called: {} its number, then gate, down, up
+    experts: str = ""
     expert_parts: tuple[str, str, str] = ("gate_proj", "down_proj", "up_proj")
     router: str = ""
 
