@@ -47,10 +47,14 @@ def fields_of(
             "debug_info": debug,
         }
     assert isinstance(event, Done)
-    usage = event.usage
-    return NOTHING, {
+    return NOTHING, _last_fields(event, started, load_seconds)
+
+
+def _last_fields(done: Done, started: float, load_seconds: float) -> dict[str, Any]:
+    usage = done.usage
+    return {
         "done": True,
-        "done_reason": event.reason,
+        "done_reason": done.reason,
         "total_duration": nanoseconds(time.monotonic() - started),
         "load_duration": nanoseconds(load_seconds),
         "prompt_eval_count": usage.num_prompt,
@@ -58,15 +62,15 @@ def fields_of(
         "eval_count": usage.num_generated,
         "eval_duration": nanoseconds(usage.decode_seconds),
         "ollapy": OllapyReport(
-            event.context,
+            done.context,
             nanoseconds(usage.queue_seconds),
             usage.num_preemptions,
             usage.num_thinking,
-            event.thinking_cut,
-            event.parse_error,
-            event.stop,
+            done.thinking_cut,
+            done.parse_error,
+            done.stop,
         ),
-        "tokens": event.tokens,
+        "tokens": done.tokens,
     }
 
 
