@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -136,25 +137,26 @@ class Renderer:
         truncate: bool,
     ) -> Prompt:
         """The prompt with as few of the oldest turns dropped as leaves room for an answer within `limit`."""
-        whole = self._prompt(messages, tools, think, limit=limit)
+
+        def prompt(kept: list[Message]) -> Prompt:
+            return self._prompt(kept, tools, think, limit=limit)
+
+        def fits(kept: list[Message]) -> bool:
+            return len(prompt(kept).tokens) < limit
+
+        whole = prompt(messages)
         if len(whole.tokens) < limit:
             return whole
-        kept = _fewer(messages) if truncate else []
-        low, high = 0, len(kept)
-        while low < high:  # a longer conversation never has the shorter prompt
-            middle = (low + high) // 2
-            fits = (
-                len(self._prompt(kept[middle], tools, think, limit=limit).tokens)
-                < limit
-            )
-            low, high = (low, middle) if fits else (middle + 1, high)
-        if low == len(kept):
+        fewer = _fewer(messages) if truncate else []
+        # a longer conversation never has the shorter prompt
+        first = bisect_left(fewer, True, key=fits)
+        if first == len(fewer):
             raise too_long(len(whole.tokens), limit)
-        fitted = self._prompt(kept[low], tools, think, limit=limit)
+        fitted = prompt(fewer[first])
         report = ContextReport(
             limit=limit,
             prompt_tokens=len(fitted.tokens),
-            dropped_messages=len(messages) - len(kept[low]),
+            dropped_messages=len(messages) - len(fewer[first]),
             dropped_tokens=len(whole.tokens) - len(fitted.tokens),
         )
         return replace(fitted, report=report)

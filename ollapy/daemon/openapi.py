@@ -80,15 +80,7 @@ def _operation(endpoint: Endpoint, verb: str, schemas: _Schemas) -> dict[str, An
         "operationId": "_".join(re.findall(r"\w+", f"{verb.lower()} {path}")),
         "summary": summary,
         "tags": [_tag(endpoint)],
-        "parameters": [
-            {
-                "name": name,
-                "in": "path",
-                "required": True,
-                "schema": {"type": "string"},
-            }
-            for name in _PARAMETER.findall(path)
-        ],
+        "parameters": [_parameter(name) for name in _PARAMETER.findall(path)],
         "responses": {
             "200": _answer(endpoint, schemas),
             "default": _failure(path, schemas),
@@ -103,6 +95,15 @@ def _operation(endpoint: Endpoint, verb: str, schemas: _Schemas) -> dict[str, An
         content = {"application/json": {"schema": schemas.of(endpoint.takes)}}
         found["requestBody"] = {"required": True, "content": content}
     return found
+
+
+def _parameter(name: str) -> dict[str, Any]:
+    return {
+        "name": name,
+        "in": "path",
+        "required": True,
+        "schema": {"type": "string"},
+    }
 
 
 def _answer(endpoint: Endpoint, schemas: _Schemas) -> dict[str, Any]:

@@ -103,30 +103,28 @@ class Building:
         """The end of the item that is open."""
         match self._open:
             case api.MessageItem() as item:
-                part = api.OutputText(self._text, logprobs=self._logprobs)
-                yield self._event(
-                    api.TextDone,
-                    text=self._text,
-                    logprobs=self._logprobs,
-                    **self._place,
-                )
-                yield self._event(api.ContentPartDone, part=part, **self._place)
-                yield self._done(
-                    msgspec.structs.replace(item, status="completed", content=[part])
-                )
+                yield from self._close_message(item)
             case api.ReasoningItem() as item:
-                summary = api.SummaryText(self._text)
-                yield self._event(api.SummaryDone, text=self._text, **self._place)
-                yield self._event(api.SummaryPartDone, part=summary, **self._place)
-                yield self._done(
-                    msgspec.structs.replace(
-                        item,
-                        status="completed",
-                        summary=[summary],
-                        encrypted_content=self._text,
-                    )
-                )
+                yield from self._close_reasoning(item)
         self._open = None
+
+    def _close_message(self, item: api.MessageItem) -> Iterator[Event]:
+        text, logprobs = self._text, self._logprobs
+        part = api.OutputText(text, logprobs=logprobs)
+        yield self._event(api.TextDone, text=text, logprobs=logprobs, **self._place)
+        yield self._event(api.ContentPartDone, part=part, **self._place)
+        done = msgspec.structs.replace(item, status="completed", content=[part])
+        yield self._done(done)
+
+    def _close_reasoning(self, item: api.ReasoningItem) -> Iterator[Event]:
+        text = self._text
+        summary = api.SummaryText(text)
+        yield self._event(api.SummaryDone, text=text, **self._place)
+        yield self._event(api.SummaryPartDone, part=summary, **self._place)
+        done = msgspec.structs.replace(
+            item, status="completed", summary=[summary], encrypted_content=text
+        )
+        yield self._done(done)
 
     def _call(self, call: ToolCall) -> Iterator[Event]:
         yield from self._close()
