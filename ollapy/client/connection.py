@@ -14,6 +14,7 @@ from ollapy.errors import DaemonUnreachable, InvalidRequest, ModelNotFound, Olla
 from ollapy.settings import Address
 
 T = TypeVar("T")
+_ELSEWHERE = "stop it, or set OLLAPY_HOST to another address such as 127.0.0.1:11435"
 PATIENCE = 3.0  # seconds that a daemon may take to say that it is one
 
 
@@ -122,7 +123,7 @@ class Connection:
                 ) from None
             reason = response.extensions.get("reason_phrase", b"").decode("latin-1")
             raise OllapyError(
-                f"{self.address} answers '{response.status} {reason}', which ollapy would not"
+                f"another program at {self.address} answers '{response.status} {reason}': {_ELSEWHERE}"
             ) from None
         raise (ModelNotFound if response.status == 404 else OllapyError)(sentence)
 
@@ -134,8 +135,7 @@ class Connection:
             raise DaemonUnreachable(self._unreachable(exc)) from exc
         except httpcore.TimeoutException as exc:
             raise OllapyError(
-                f"{self.address} is taken by a program that does not answer: stop it, "
-                "or set OLLAPY_HOST to another address such as 127.0.0.1:11435"
+                f"{self.address} is taken by a program that does not answer: {_ELSEWHERE}"
             ) from exc
         except (httpcore.NetworkError, httpcore.ProtocolError) as exc:
             raise DaemonUnreachable(

@@ -132,14 +132,23 @@ async def _on_error(request: Request, exc: Exception) -> Response:
 async def _on_http_error(request: Request, exc: Exception) -> Response:
     """An unknown path or a wrong method, in the words of Ollama's router, or else in the API's shape."""
     assert isinstance(exc, HTTPException)
-    text = {404: "404 page not found", 405: "405 method not allowed"}.get(
+    path = request.url.path
+    text = {404: _not_found(path), 405: "405 method not allowed"}.get(
         exc.status_code, exc.detail
     )
-    path = request.url.path
     if path.startswith("/v1/"):
         kind = NotFound if exc.status_code == HTTPStatus.NOT_FOUND else _WrongMethod
         return responses.error(kind(text), path)
     return PlainTextResponse(text, exc.status_code, exc.headers)
+
+
+def _not_found(path: str) -> str:
+    """With the way out of the usual mistake: a base URL that lacks `/v1`, or has it where the client adds it."""
+    known = {endpoint.path for endpoint in ENDPOINTS}
+    for meant in (f"/v1{path}", path.removeprefix("/v1")):
+        if meant in known:
+            return f"404 page not found: it is {meant}, see the base URL of the client"
+    return "404 page not found: /docs shows those there are"
 
 
 async def _on_bug(request: Request, exc: Exception) -> Response:

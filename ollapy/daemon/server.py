@@ -63,7 +63,7 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
         if self.force_exit:
             ending.cancel()
-            await state.pool.close(0)
+            await self.lifespan.shutdown()  # uvicorn would cancel it, with a traceback
         else:
             await ending
 

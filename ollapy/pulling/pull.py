@@ -8,7 +8,7 @@ from functools import partial
 
 from ollapy.api.ollama import Progress
 from ollapy.download import Downloader
-from ollapy.errors import CorruptManifest, ModelNotFound, RemoteError
+from ollapy.errors import CorruptManifest, InvalidRequest, ModelNotFound, RemoteError
 from ollapy.hub import Hub
 from ollapy.names import Digest, ModelName
 from ollapy.neighbours import Neighbours
@@ -18,7 +18,7 @@ from ollapy.registry import Access, Credentials, Repository, push
 from ollapy.registry.key import Key
 from ollapy.registry.requests import Requests
 from ollapy.settings import Settings
-from ollapy.store import Store
+from ollapy.store import Store, builtin
 from ollapy.store.manifests import decode
 from ollapy.store.model import check_contents
 
@@ -48,9 +48,11 @@ class Puller:
         """Bring the model here. Until the last moment the name means what it meant before.
 
         With `local` another program's model of that name is used, where there is one. A model without the
-        blobs that are `needed` is another one of that name, and refused.
+        blobs that are `needed` is another one of that name, and refused. The built-in model is here already.
         """
         operation.status("pulling manifest")
+        if self.store.is_builtin(name):
+            return Progress("success")
         http, neighbours = Http(insecure=self.insecure), Neighbours(self.settings)
         plan = self._planner(name, http, neighbours, operation).plan(name, local=local)
         manifest = decode(plan.manifest, name)
@@ -88,6 +90,10 @@ class Puller:
         entry = self.store.entry(name)
         if entry is None:
             raise ModelNotFound(f"model '{name}' not found")
+        if self.store.is_builtin(name):
+            raise InvalidRequest(
+                f"model '{builtin.NAME}' is built in, `ollapy cp tiny you/tiny` makes a copy to push"
+            )
         http = Http(insecure=self.insecure)
         repository, requests = self._remote(name, http, operation)
         with self.store.lease(*entry.manifest.digests):

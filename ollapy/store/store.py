@@ -189,6 +189,10 @@ class Store:
             builtin.entry() if name.key == builtin.NAME.key else None
         )
 
+    def is_builtin(self, name: ModelName) -> bool:
+        """Whether the name means the model that ships with ollapy, and not one that took its place."""
+        return name.key == builtin.NAME.key and not self._manifests.has(name)
+
     def _store_builtin(self, digests: set[Digest]) -> None:
         """Keep what of the built-in model is needed by another."""
         manifest = builtin.entry().manifest

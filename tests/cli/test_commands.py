@@ -237,7 +237,10 @@ def test_ollama_is_not_taken_for_ollapy(words: tuple[str, ...]) -> None:
 def test_another_server_is_named_as_such() -> None:
     with http_server() as address:
         assert ollapy("list", host=address) == Result(
-            1, "", f"Error: {address} answers '404 Not Found', which ollapy would not\n"
+            1,
+            "",
+            f"Error: another program at {address} answers '404 Not Found': stop it, "
+            "or set OLLAPY_HOST to another address such as 127.0.0.1:11435\n",
         )
 
 

@@ -295,9 +295,26 @@ def test_a_text_beyond_any_context_is_not_even_read(daemon: Daemon) -> None:
 def test_unknown_paths_and_wrong_methods(daemon: Daemon) -> None:
     missing, wrong = daemon.http.get("/api/nope"), daemon.http.get("/api/generate")
 
-    assert (missing.status_code, missing.text) == (404, "404 page not found")
+    assert missing.status_code == 404
+    assert missing.text == "404 page not found: /docs shows those there are"
     assert (wrong.status_code, wrong.text) == (405, "405 method not allowed")
     assert daemon.http.get("/api/tags/").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("path", "meant"),
+    [
+        ("/chat/completions", "/v1/chat/completions"),
+        ("/v1/v1/messages", "/v1/messages"),
+    ],
+)
+def test_a_base_url_with_too_little_or_too_much(
+    daemon: Daemon, path: str, meant: str
+) -> None:
+    answer = daemon.http.post(path, json={})
+
+    assert answer.status_code == 404
+    assert f"it is {meant}, see the base URL of the client" in answer.text
 
 
 def test_a_body_beyond_any_use(daemon: Daemon) -> None:

@@ -250,6 +250,24 @@ def test_the_daemon_ends_its_streams_and_runners_when_told_to(
     assert not any(is_alive(runner) for runner in runners)
 
 
+def test_a_second_signal_ends_it_at_once_and_as_quietly(own: Daemon) -> None:
+    with own.stream(
+        "/api/generate", model="endless", prompt="go", **ENDLESS
+    ) as records:
+        next(records)
+        runners = own.runners
+        own.process.send_signal(signal.SIGINT)
+        eventually(
+            lambda: "shutting down" in own.log.read_text(), "the first was not heard"
+        )
+        own.process.send_signal(signal.SIGINT)
+        assert list(records)[-1] == {"error": "ollapy is shutting down"}
+
+    assert own.process.wait(10) == 0
+    assert not any(is_alive(runner) for runner in runners)
+    assert "Traceback" not in own.log.read_text()
+
+
 def test_shutdown_by_request(own: Daemon) -> None:
     own.generate("Hi")
     assert own.post("/api/shutdown").json() == {"status": "stopping"}

@@ -100,6 +100,16 @@ def test_a_registry_that_wants_a_password(tmp_path: Path, own: Daemon) -> None:
     assert taken.json() == {"status": "success"}
 
 
+def test_the_built_in_model_neither_comes_nor_goes(own: Daemon) -> None:
+    assert own.post("/api/pull", model="tiny", stream=False).json() == {
+        "status": "success"
+    }
+    refused = own.post("/api/push", model="tiny", stream=False)
+
+    assert refused.status_code == 400
+    assert "`ollapy cp tiny you/tiny` makes a copy to push" in refused.json()["error"]
+
+
 def test_a_model_that_is_not_here_cannot_be_pushed(own: Daemon, registry: str) -> None:
     with own.stream("/api/push", model=f"{registry}/ann/unknown") as records:
         found = list(records)
