@@ -64,7 +64,7 @@ class _Server(uvicorn.Server):
         if self.force_exit:
             ending.cancel()
             await self.lifespan.shutdown()  # uvicorn would cancel it, with a traceback
-        else:
+        with suppress(asyncio.CancelledError):
             await ending
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
