@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self, TypeVar
+from urllib.parse import urlsplit
 
 from ollapy.errors import InvalidRequest
 from ollapy.units import parse_bytes, parse_duration
@@ -139,6 +140,11 @@ class _Environment:
         except InvalidRequest:
             return self._warn(name, text, 0)
 
+    def url(self, name: str) -> str:
+        """An http or https URL without credentials; empty where nothing is said."""
+        text = self.text(name)
+        return text if not text or _is_url(text) else self._warn(name, text, "")
+
     def address(self, name: str) -> Address:
         text = self.text(name)
         try:
@@ -149,8 +155,19 @@ class _Environment:
     def _warn(self, name: str, text: str, default: T) -> T:
         ours = self._env.get(f"OLLAPY_{name}")
         variable = f"OLLAPY_{name}" if ours else f"OLLAMA_{name}"
-        self.warnings.append(f"{variable}={text!r} is not usable, using {default}")
+        using = default if default != "" else "none"
+        self.warnings.append(f"{variable}={text!r} is not usable, using {using}")
         return default
+
+
+def _is_url(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        return False
+    plain = "@" not in parts.netloc and not parts.query and not parts.fragment
+    return parts.scheme in ("http", "https") and bool(host) and plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,8 +208,10 @@ class Settings:
     ollama_models: tuple[Path, ...]
     lm_studio_models: tuple[Path, ...]
     runner_env: Mapping[str, str]
+    vllm_url: str
     hub_token: str = field(default="", repr=False)
     api_key: str = field(default="", repr=False)
+    vllm_api_key: str = field(default="", repr=False)
     warnings: tuple[str, ...] = ()
 
     @classmethod
@@ -247,6 +266,8 @@ class Settings:
             ollama_models=_ollama_models(given),
             lm_studio_models=_lm_studio_models(given),
             runner_env=_runner_env(given),
+            vllm_url=read.url("VLLM_URL"),
+            vllm_api_key=given.get("OLLAPY_VLLM_API_KEY", "").strip(),
             warnings=tuple(read.warnings),
         )
 

@@ -319,8 +319,8 @@ class Details(msgspec.Struct, frozen=True, omit_defaults=True):
     embedding_length: int = 0
 
 
-class ModelSummary(msgspec.Struct, frozen=True):
-    """One row of `/api/tags`."""
+class ModelSummary(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One row of `/api/tags`; the last two say where a model is that is on another server."""
 
     name: str
     model: str
@@ -329,9 +329,11 @@ class ModelSummary(msgspec.Struct, frozen=True):
     digest: str
     details: Details
     capabilities: list[str]
+    remote_model: str = ""
+    remote_host: str = ""
 
 
-class RunningModel(msgspec.Struct, frozen=True):
+class RunningModel(msgspec.Struct, frozen=True, omit_defaults=True):
     """One row of `/api/ps`."""
 
     name: str
@@ -342,6 +344,7 @@ class RunningModel(msgspec.Struct, frozen=True):
     expires_at: str
     size_vram: int
     context_length: int
+    remote_host: str = ""
 
 
 class DamagedModel(msgspec.Struct, frozen=True):
@@ -352,10 +355,14 @@ class DamagedModel(msgspec.Struct, frozen=True):
 
 
 class TagsResponse(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The answer of `/api/tags`, newest first. `damaged` is ollapy's own."""
+    """The answer of `/api/tags`, newest first, another server's models last.
+
+    `damaged` is ollapy's own, as is `unreachable`: why there are none of that server.
+    """
 
     models: list[ModelSummary]
     damaged: list[DamagedModel] = []
+    unreachable: str = ""
 
 
 class PsResponse(msgspec.Struct, frozen=True):
@@ -403,6 +410,8 @@ class ShowResponse(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True
     capabilities: list[str]
     modified_at: str
     requires: str = ""
+    remote_model: str = ""
+    remote_host: str = ""
     ollapy: ShowReport | None = None
 
 

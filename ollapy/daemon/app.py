@@ -15,6 +15,7 @@ from starlette.responses import PlainTextResponse, Response
 
 from ollapy.errors import NotFound, OllapyError
 from ollapy.keys import KeyRing
+from ollapy.remote import Remote
 from ollapy.settings import Settings
 from ollapy.store import Store
 
@@ -83,7 +84,10 @@ def create_app(settings: Settings, *, stop: Callable[[], None]) -> Starlette:
         app.state.journal = journal = Journal(
             metrics, settings.num_kept_requests, keeps_requests=settings.keeps_requests
         )
-        app.state.generation = Generation(app.state.store, pool, journal)
+        app.state.remote = remote = Remote(
+            settings.vllm_url, settings.vllm_api_key, settings.load_timeout
+        )
+        app.state.generation = Generation(app.state.store, pool, remote, journal)
         app.state.conversations = Conversations()
         tidy(app.state.store, prune=settings.prune)
         try:
@@ -91,6 +95,7 @@ def create_app(settings: Settings, *, stop: Callable[[], None]) -> Starlette:
         finally:
             await operations.close()
             await pool.close(0)
+            await remote.close()
             app.state.store.close()
 
     app = Starlette(

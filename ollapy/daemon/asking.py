@@ -15,9 +15,9 @@ from ollapy.api.ollama import (
 from ollapy.api.options import Options
 from ollapy.errors import InvalidRequest, Unsupported
 from ollapy.runner.protocol import Chat, Complete
-from ollapy.store import Model
 
 from . import thinking
+from .askable import Askable
 from .grammar import grammar
 from .priority import is_background
 from .sampling import check_logprobs, sampling
@@ -27,13 +27,13 @@ _MAX_MESSAGES = 10_000
 _NUM_KEEP = 4  # tokens that stay at the beginning of a context that shifts
 
 
-def options(given: dict[str, Any] | None, model: Model) -> Options:
+def options(given: dict[str, Any] | None, model: Askable) -> Options:
     """A request's options over the model's parameters."""
     return Options.parse(model.parameters, given or {})
 
 
 def generate(
-    request: GenerateRequest, model: Model, chosen: Options
+    request: GenerateRequest, model: Askable, chosen: Options
 ) -> Chat | Complete | None:
     """What `/api/generate` asks; None where it only wants the model loaded."""
     _check(request, model, "generate")
@@ -52,7 +52,7 @@ def generate(
     return _chat(request, chosen, messages, think, template, prefix=prefix)
 
 
-def chat(request: ChatRequest, model: Model, chosen: Options) -> Chat | None:
+def chat(request: ChatRequest, model: Askable, chosen: Options) -> Chat | None:
     """What `/api/chat` asks; None where it only wants the model loaded."""
     _check(request, model, "chat")
     think = thinking.think(request, is_able="thinking" in model.capabilities)
@@ -67,7 +67,7 @@ def chat(request: ChatRequest, model: Model, chosen: Options) -> Chat | None:
     return msgspec.structs.replace(asked, tools=tools, tool_choice=choice)
 
 
-def _check(request: InferenceRequest, model: Model, verb: str) -> None:
+def _check(request: InferenceRequest, model: Askable, verb: str) -> None:
     check_logprobs(request)
     if "completion" not in model.capabilities:
         raise Unsupported(f'"{request.model}" does not support {verb}')
@@ -131,7 +131,7 @@ def _no_images(request: InferenceRequest) -> Unsupported:
     return Unsupported(f'"{request.model}" does not support images')
 
 
-def _generate_messages(request: GenerateRequest, model: Model) -> list[Message]:
+def _generate_messages(request: GenerateRequest, model: Askable) -> list[Message]:
     """System text, the model's own history unless a context replaces it, and the prompt as the user's."""
     system = request.system if request.system is not None else model.system
     messages = [Message("system", system)] if system else []
@@ -140,7 +140,7 @@ def _generate_messages(request: GenerateRequest, model: Model) -> list[Message]:
     return [*messages, Message("user", request.prompt, images=request.images)]
 
 
-def _chat_messages(request: ChatRequest, model: Model) -> list[Message]:
+def _chat_messages(request: ChatRequest, model: Askable) -> list[Message]:
     """The model's own history, then the request's; the model's system text where the request brings none."""
     given = [
         msgspec.structs.replace(m, role=m.role.lower()) for m in request.messages or []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
@@ -30,8 +30,9 @@ from ollapy.api.text import (
     TokenizeRequest,
     TokenizeResponse,
 )
-from ollapy.errors import InvalidRequest, ModelNotFound
+from ollapy.errors import InvalidRequest, ModelNotFound, Unsupported
 from ollapy.names import ModelName
+from ollapy.remote import Remote, RemoteModel
 from ollapy.runner.protocol import (
     Chat,
     Chunk,
@@ -45,6 +46,7 @@ from ollapy.store import Model, Store
 from ollapy.units import parse_keep_alive
 
 from . import asking, texts
+from .askable import Askable
 from .journal import Entry, Journal
 from .pool import RunnerPool
 from .process import Event
@@ -79,15 +81,18 @@ _NOT_FOUND = 'model "{}" not found, try pulling it first'
 
 
 class Generation:
-    """Answers inference requests with the models of a store on the runners of a pool.
+    """Answers inference requests with the models of a store on the runners of a pool, or with those of another server.
 
     Errors come before the first record or instead of a later one. Closing a generator early stops
     the work behind it.
     """
 
-    def __init__(self, store: Store, pool: RunnerPool, journal: Journal) -> None:
+    def __init__(
+        self, store: Store, pool: RunnerPool, remote: Remote, journal: Journal
+    ) -> None:
         self._store = store
         self._pool = pool
+        self._remote = remote
         self._journal = journal
 
     def generate(
@@ -175,7 +180,7 @@ class Generation:
         self,
         kind: str,
         request: _Request,
-        ask: Callable[[Model, Options], Question | None],
+        ask: Callable[[Askable, Options], Question | None],
         *,
         options: dict[str, Any] | None = None,
     ) -> tuple[Event | None, float]:
@@ -185,11 +190,11 @@ class Generation:
             entry.model = str(model.name)
             chosen = asking.options(options, model)
             asked = ask(model, chosen)
-            async with self._pool.runner(model, chosen, _keep_alive(request)) as runner:
+            async with self._answering(model, chosen, _keep_alive(request)) as put:
                 load_seconds = entry.is_loaded()
                 if asked is None:
                     return None, load_seconds
-                async with aclosing(runner.ask(asked)) as events:
+                async with aclosing(put(asked)) as events:
                     answer = await anext(events)
                     entry.see(answer)
                     return answer, load_seconds
@@ -198,7 +203,7 @@ class Generation:
         self,
         request: InferenceRequest,
         has_prompt: bool,
-        ask: Callable[[Model, Options], Chat | Complete | None],
+        ask: Callable[[Askable, Options], Chat | Complete | None],
         record: _Record[R],
     ) -> AsyncGenerator[R, None]:
         """One record a chunk, the last one with the metrics; a lone one for a load or unload."""
@@ -214,35 +219,53 @@ class Generation:
         entry: Entry,
         request: InferenceRequest,
         has_prompt: bool,
-        ask: Callable[[Model, Options], Chat | Complete | None],
+        ask: Callable[[Askable, Options], Chat | Complete | None],
     ) -> AsyncGenerator[tuple[Chunk, dict[str, Any]], None]:
         """A chunk and the other fields of each record."""
         model = await self._model(request.model, f"model '{request.model}' not found")
         entry.model, keep_alive = str(model.name), _keep_alive(request)
         if not has_prompt and keep_alive == 0:
-            self._pool.unload(model)
+            self._unload(model)
             yield NOTHING, entry.end("unload")
             return
         chosen = asking.options(request.options, model)
         asked = ask(model, chosen)
-        async with self._pool.runner(model, chosen, keep_alive) as runner:
+        async with self._answering(model, chosen, keep_alive) as put:
             load_seconds = entry.is_loaded()
             if asked is None:
                 yield NOTHING, entry.end("load")
                 return
-            async with aclosing(runner.ask(asked)) as events:
+            async with aclosing(put(asked)) as events:
                 async for event in events:
                     entry.see(event)
                     yield fields_of(event, entry.started, load_seconds)
 
-    async def _model(self, text: str, missing: str) -> Model:
-        """The stored model of that name, what it can do looked up; `missing` is the sentence where there is none."""
+    @asynccontextmanager
+    async def _answering(
+        self, model: Model | RemoteModel, chosen: Options, keep_alive: float | None
+    ) -> AsyncGenerator[Callable[[Question], AsyncGenerator[Event, None]], None]:
+        """Whom to ask, loaded: a runner, or the server that the model is on."""
+        if isinstance(model, RemoteModel):
+            yield partial(self._remote.ask, model)
+            return
+        async with self._pool.runner(model, chosen, keep_alive) as runner:
+            yield runner.ask
+
+    def _unload(self, model: Model | RemoteModel) -> None:
+        if isinstance(model, RemoteModel):
+            raise Unsupported(
+                f"'{model.name}' runs on {model.host}, which keeps it loaded: stop it there"
+            )
+        self._pool.unload(model)
+
+    async def _model(self, text: str, missing: str) -> Model | RemoteModel:
+        """The model of that name, what it can do looked up; `missing` is the sentence where there is none."""
         if not text:
             raise ModelNotFound(missing)
         name = ModelName.parse(text)
         model = await asyncio.to_thread(self._store.find, name)
         if model is None:
-            raise ModelNotFound(missing)
+            return await self._remote.get(name, missing)
         await asyncio.to_thread(lambda: model.capabilities)
         return model
 

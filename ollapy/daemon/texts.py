@@ -7,8 +7,8 @@ from ollapy.api.options import Options
 from ollapy.api.text import DetokenizeRequest, RerankRequest, TokenizeRequest
 from ollapy.errors import InvalidRequest, Unsupported
 from ollapy.runner.protocol import Detokenize, Embed, Rerank, Tokenize
-from ollapy.store import Model
 
+from .askable import Askable
 from .priority import is_background
 from .ranking import text_of
 
@@ -33,7 +33,7 @@ def embed(request: EmbedRequest, chosen: Options) -> Embed | None:
     )
 
 
-def rerank(request: RerankRequest, model: Model, chosen: Options) -> Rerank:
+def rerank(request: RerankRequest, model: Askable, chosen: Options) -> Rerank:
     """What `/api/rerank` asks."""
     if "rerank" not in model.capabilities:
         raise Unsupported(

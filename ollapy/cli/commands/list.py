@@ -41,7 +41,8 @@ def list_models(
     found = AllModels(
         narrowed(tags.models, prefix),
         narrowed(tags.damaged, prefix),
-        narrowed(others, prefix),
+        neighbours=narrowed(others, prefix),
+        unreachable=tags.unreachable,
     )
     if as_json:
         print_json(found)
@@ -49,11 +50,15 @@ def list_models(
     print_table(*(_with_owners(found) if all_models else _plain(found)))
     for model in found.damaged:
         talk(f"Damaged: {model.name}: {model.problem}")
+    if found.unreachable:
+        talk(f"Models of another server are left out: {found.unreachable}")
 
 
 def _plain(found: AllModels) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
     now = datetime.now(UTC)
-    return _HEADER, [_row(model, model.digest[:12], now) for model in found.models]
+    return _HEADER, [
+        _row(model, model.digest[:12] or "-", now) for model in found.models
+    ]
 
 
 def _with_owners(found: AllModels) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
@@ -72,4 +77,5 @@ def _row(
     from ollapy.units import format_bytes, format_relative, parse_time
 
     modified = format_relative(parse_time(model.modified_at), now)
-    return model.name, identity, format_bytes(model.size), modified
+    size = format_bytes(model.size) if model.size else "-"  # on another server
+    return model.name, identity, size, modified

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from ollapy.text import clean
+
 from .as_json import AsJson
 from .prefix import Prefix, narrowed
 
@@ -36,16 +38,19 @@ def _row(model: RunningModel, now: datetime) -> tuple[str, ...]:
     expires = parse_time(model.expires_at)
     return (
         model.name,
-        model.digest[:12],
-        format_bytes(model.size),
-        _processor(model.size, model.size_vram),
-        str(model.context_length),
+        model.digest[:12] or "-",
+        format_bytes(model.size) if model.size else "-",
+        _processor(model),
+        str(model.context_length or "-"),
         format_relative(expires, now) if expires > now else "Stopping...",
     )
 
 
-def _processor(size: int, size_vram: int) -> str:
+def _processor(model: RunningModel) -> str:
     """Where the weights and the cache are."""
+    if model.remote_host:
+        return clean(model.remote_host)
+    size, size_vram = model.size, model.size_vram
     if not size:
         return "Unknown"
     gpu = round(100 * size_vram / size)

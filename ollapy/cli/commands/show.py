@@ -98,6 +98,9 @@ def _sections(shown: ShowResponse, *, verbose: bool) -> Iterator[tuple[str, list
 
 def _facts(shown: ShowResponse) -> Iterator[tuple[str, str]]:
     details, info = shown.details, shown.model_info
+    if shown.remote_host:
+        yield from _remote_facts(shown)
+        return
     yield "architecture", details.family
     yield "parameters", details.parameter_size
     for label in ("context length", "embedding length"):
@@ -107,6 +110,16 @@ def _facts(shown: ShowResponse) -> Iterator[tuple[str, str]]:
     if shown.requires:
         yield "requires", shown.requires
     yield from _own_facts(shown)
+
+
+def _remote_facts(shown: ShowResponse) -> Iterator[tuple[str, str]]:
+    """What is known of a model on another server."""
+    from ollapy.text import clean
+
+    yield "runs on", clean(shown.remote_host)
+    yield "as", clean(shown.remote_model)
+    if length := shown.details.context_length:
+        yield "context length", str(length)
 
 
 def _own_facts(shown: ShowResponse) -> Iterator[tuple[str, str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from http import HTTPStatus
 from typing import Any
@@ -31,33 +32,46 @@ from ollapy.daemon.describe import (
     report,
     tensor_rows,
 )
+from ollapy.daemon.elsewhere import running, shown, summary
 from ollapy.daemon.endpoint import Endpoint, Scope
 from ollapy.daemon.pool import RunnerPool
 from ollapy.daemon.runner import Runner
-from ollapy.errors import InvalidModel, InvalidName, InvalidRequest, ModelNotFound
+from ollapy.errors import (
+    InvalidModel,
+    InvalidName,
+    InvalidRequest,
+    ModelNotFound,
+    OllapyError,
+)
 from ollapy.gguf import read_header, read_model
 from ollapy.names import ModelName
+from ollapy.remote import Remote, RemoteModel
 from ollapy.runner.protocol import Ready
 from ollapy.store import Model, Store
 from ollapy.units import format_time
+
+logger = logging.getLogger(__name__)
 
 _COPILOT = "GitHubCopilotChat/"  # shows the base name where it means the model's
 
 
 async def tags(request: Request) -> Response:
-    """The models that are here, newest first."""
-    return responses.json(await asyncio.to_thread(_tags, _store(request)))
+    """The models that are here, newest first, then those of another server."""
+    found = await asyncio.to_thread(_tags, _store(request))
+    others, problem = await elsewhere(request)
+    models = [*found.models, *map(summary, others)]
+    return responses.json(
+        msgspec.structs.replace(found, models=models, unreachable=problem)
+    )
 
 
 async def ps(request: Request) -> Response:
-    """The models that are loaded."""
+    """The models that are loaded, and those of another server."""
     pool: RunnerPool = request.app.state.pool
     loaded = sorted(pool.runners, key=lambda r: r.expires_at, reverse=True)
-    return responses.json(
-        PsResponse(
-            [_running(runner, runner.ready) for runner in loaded if runner.ready]
-        )
-    )
+    rows = [_running(runner, runner.ready) for runner in loaded if runner.ready]
+    others, _ = await elsewhere(request)
+    return responses.json(PsResponse([*rows, *map(running, others)]))
 
 
 async def show(request: Request) -> Response:
@@ -65,10 +79,34 @@ async def show(request: Request) -> Response:
     body = await read(request, ModelRequest, most=MAX_ORDER)
     if not body.given:
         raise InvalidRequest("model is required")
-    shown = await asyncio.to_thread(_shown, _store(request), body)
+    answer = await _show(request, body)
     if request.headers.get("User-Agent", "").startswith(_COPILOT):
-        shown.model_info["general.basename"] = body.given
-    return responses.json(shown)
+        answer.model_info["general.basename"] = body.given
+    return responses.json(answer)
+
+
+async def _show(request: Request, body: ModelRequest) -> ShowResponse:
+    try:
+        return await asyncio.to_thread(_shown, _store(request), body)
+    except ModelNotFound as exc:
+        remote: Remote = request.app.state.remote
+        return shown(await remote.get(ModelName.parse(body.given), str(exc)))
+
+
+async def elsewhere(request: Request) -> tuple[list[RemoteModel], str]:
+    """The models of another server that no namesake here hides, and why there are none where it does not say."""
+    remote: Remote = request.app.state.remote
+    try:
+        models = await remote.models()
+    except OllapyError as exc:
+        logger.warning("models of the other server are not known: %s", exc)
+        return [], str(exc)
+    return await asyncio.to_thread(_unhidden, _store(request), models), ""
+
+
+def _unhidden(store: Store, models: list[RemoteModel]) -> list[RemoteModel]:
+    here = {model.name.key for model in store.models()} if models else set()
+    return [model for model in models if model.name.key not in here]
 
 
 async def copy(request: Request) -> Response:

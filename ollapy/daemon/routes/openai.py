@@ -30,11 +30,11 @@ from ollapy.daemon.endpoint import Endpoint, Scope
 from ollapy.daemon.merging import merged
 from ollapy.daemon.records import join_chat, join_generate
 from ollapy.daemon.wire import chat_completions, completions, embeddings
-from ollapy.errors import ModelNotFound
 from ollapy.names import ModelName
 from ollapy.store import Store
 
 from .answering import answer, generation, prioritized
+from .models import elsewhere
 
 R = TypeVar("R", bound=InferenceResponse)
 
@@ -69,18 +69,20 @@ async def embedding(request: Request) -> Response:
 
 
 async def models(request: Request) -> Response:
-    """The models, newest first."""
+    """The models, newest first, then those of another server."""
     store: Store = request.app.state.store
     found, _ = await asyncio.to_thread(store.survey)
-    return responses.json(embeddings.models(found))
+    others, _ = await elsewhere(request)
+    return responses.json(embeddings.models([*found, *others]))
 
 
 async def model(request: Request) -> Response:
     """One model; its name may have slashes."""
-    store, name = request.app.state.store, request.path_params["id"]
-    found = await asyncio.to_thread(store.find, ModelName.parse(name))
-    if found is None:
-        raise ModelNotFound(f"model '{name}' not found")
+    state, name = request.app.state, request.path_params["id"]
+    parsed = ModelName.parse(name)
+    found = await asyncio.to_thread(state.store.find, parsed) or await state.remote.get(
+        parsed, f"model '{name}' not found"
+    )
     return responses.json(embeddings.model(found, name))
 
 

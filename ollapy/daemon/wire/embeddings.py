@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import struct
+from collections.abc import Sequence
 
 from ollapy.api.ollama import EmbedRequest, EmbedResponse
 from ollapy.api.openai import (
@@ -15,6 +16,7 @@ from ollapy.api.openai import (
     Usage,
 )
 from ollapy.errors import InvalidRequest
+from ollapy.remote import RemoteModel
 from ollapy.store import Model
 from ollapy.units import format_time
 
@@ -56,8 +58,8 @@ def answer(body: EmbeddingRequest, found: EmbedResponse) -> EmbeddingList:
     return EmbeddingList(data, body.model, Usage(count, count))
 
 
-def model(model: Model, name: str) -> ModelObject:
-    """A stored model under the name it was asked by."""
+def model(model: Model | RemoteModel, name: str) -> ModelObject:
+    """A model under the name it was asked by."""
     created = model.modified_at
     return ModelObject(
         name,
@@ -68,7 +70,7 @@ def model(model: Model, name: str) -> ModelObject:
     )
 
 
-def models(found: list[Model]) -> ModelList:
+def models(found: Sequence[Model | RemoteModel]) -> ModelList:
     """All models, in the order given."""
     data = [model(one, str(one.name)) for one in found]
     ids = [one.id for one in data]

@@ -1,0 +1,29 @@
+"""RemoteModel: a model that another server answers for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from ollapy.api.ollama import Message
+from ollapy.names import ModelName
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteModel:
+    """What is known of it: its name here, its `id` there, where that is, its context in tokens (0: not told).
+
+    `modified_at` is Unix time, of what the server says. What it can do is not told by any server: these are what one can be asked for, and the
+    server says no where its model cannot.
+    """
+
+    name: ModelName
+    id: str
+    host: str
+    num_ctx: int
+    modified_at: float
+    capabilities: tuple[str, ...] = ("completion", "embedding", "tools", "thinking")
+    parameters: Mapping[str, object] = field(default_factory=dict)
+    messages: tuple[Message, ...] = ()
+    template: str | None = None
+    system: str | None = None
