@@ -143,7 +143,9 @@ class _Environment:
     def url(self, name: str) -> str:
         """An http or https URL without credentials; empty where nothing is said."""
         text = self.text(name)
-        return text if not text or _is_url(text) else self._warn(name, text, "")
+        if not text or _is_url(text):
+            return text
+        return self._warn(name, text.rpartition("@")[2], "")  # not what may be secret
 
     def address(self, name: str) -> Address:
         text = self.text(name)

@@ -121,3 +121,23 @@ def test_a_runner_inherits_no_secrets() -> None:
         "CUDA_VISIBLE_DEVICES": "0",
         "GGML_NO_BACKTRACE": "1",
     }
+
+
+@pytest.mark.parametrize(
+    "text", ["https://far", "http://10.0.0.7:8000/v1", "http://[::1]:8000/a/"]
+)
+def test_another_server_is_a_plain_url(text: str) -> None:
+    settings = Settings.from_env({"OLLAPY_VLLM_URL": text, "OLLAPY_VLLM_API_KEY": "k"})
+    assert (settings.vllm_url, settings.vllm_api_key) == (text, "k")
+    assert settings.warnings == ()
+    assert "'k'" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    "text", ["far:8000", "ftp://far", "http://", "http://me:secret@far", "http://a:b"]
+)
+def test_another_server_that_is_none_is_named(text: str) -> None:
+    settings = Settings.from_env({"OLLAPY_VLLM_URL": text})
+    assert settings.vllm_url == ""
+    assert settings.warnings[0].startswith("OLLAPY_VLLM_URL=")
+    assert "secret" not in settings.warnings[0]

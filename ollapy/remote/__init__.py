@@ -6,6 +6,6 @@ other server is told to stop.
 """
 
 from .model import RemoteModel
-from .remote import Remote
+from .remote import VIA, Remote
 
-__all__ = ["Remote", "RemoteModel"]
+__all__ = ["VIA", "Remote", "RemoteModel"]

@@ -31,7 +31,7 @@ def refusal(host: str, status: int, answer: Any) -> OllapyError:
         case 429 | 503:
             return Busy(said)
         case 400 | 413 | 422:
-            is_long = "context length" in said
+            is_long = "context length" in said or "model length" in said
             return PromptTooLong(said) if is_long else InvalidRequest(said)
     return RemoteError(said)
 

@@ -142,7 +142,8 @@ def _thinking(think: bool | str | None) -> dict[str, Any]:
         return {}
     if isinstance(think, str):
         return {"reasoning_effort": think}
-    return {"chat_template_kwargs": {"enable_thinking": think, "thinking": think}}
+    switches = {"chat_template_kwargs": {"enable_thinking": think, "thinking": think}}
+    return switches if think else {"reasoning_effort": "none", **switches}
 
 
 def _tools(asked: Chat) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import math
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
@@ -33,11 +33,15 @@ from ollapy.text import clean
 from . import questions
 from .answer import Answer
 from .model import RemoteModel
-from .server import Server
+
+if TYPE_CHECKING:  # httpx is for those who have another server
+    from .server import Server
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
+
+VIA = "1.1 ollapy"  # the header by which a daemon knows that a daemon asks
 
 
 class _Listed(msgspec.Struct, frozen=True):
@@ -70,7 +74,7 @@ class Remote:
     """
 
     def __init__(self, url: str, key: str, silence: float) -> None:
-        self._server = Server(url, key, silence) if url else None
+        self._server = _server(url, key, silence) if url else None
         self._known: dict[tuple[str, ...], RemoteModel] = {}
 
     async def close(self) -> None:
@@ -126,6 +130,13 @@ class Remote:
                     yield chunk
         for last in answer.finish(time.monotonic()):
             yield last
+
+
+def _server(url: str, key: str, silence: float) -> Server:
+    from .server import Server
+
+    credentials = {"Authorization": f"Bearer {key}"} if key else {}
+    return Server(url, {"Via": VIA, **credentials}, silence)
 
 
 def _model(listed: _Listed, host: str) -> RemoteModel | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import aclosing, asynccontextmanager, contextmanager
 from typing import Any
 from urllib.parse import urlsplit
@@ -27,13 +27,13 @@ class Server:
     A request ends there when its generator is closed here.
     """
 
-    def __init__(self, url: str, key: str, silence: float) -> None:
+    def __init__(self, url: str, headers: Mapping[str, str], silence: float) -> None:
         parts = urlsplit(url)
         self.host = parts.netloc
         self._silence = silence if 0 < silence < math.inf else None
         self._client = httpx.AsyncClient(
             base_url=url.rstrip("/").removesuffix("/v1") + "/v1/",
-            headers={"Authorization": f"Bearer {key}"} if key else {},
+            headers=headers,
             timeout=httpx.Timeout(self._silence, connect=_CONNECT, pool=None),
             limits=httpx.Limits(max_connections=None),
             trust_env=not is_loopback(parts.hostname or ""),  # a proxy is none for it

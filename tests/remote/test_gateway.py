@@ -13,6 +13,7 @@ import openai
 import pytest
 
 from tests.support.daemon import Daemon, running_daemon
+from tests.support.terminal import ollapy
 from tests.support.waiting import eventually
 
 GREEDY = {"temperature": 0, "num_predict": 12}
@@ -48,7 +49,9 @@ def test_it_answers_as_the_model_does_here(gateway: Daemon) -> None:
 
 
 def test_a_stream_comes_in_pieces(gateway: Daemon) -> None:
-    with gateway.stream("/api/generate", model="endless", prompt="?", options=GREEDY) as records:  # fmt: skip
+    with gateway.stream(
+        "/api/generate", model="endless", prompt="?", options=GREEDY
+    ) as records:
         *pieces, last = records
 
     assert len(pieces) == 12
@@ -60,7 +63,9 @@ def test_a_stream_comes_in_pieces(gateway: Daemon) -> None:
 def test_a_raw_prompt_goes_on_as_it_is(gateway: Daemon) -> None:
     asked = {"prompt": "Once", "raw": True, "options": GREEDY, "stream": False}
     there, here = (
-        gateway.post("/api/generate", model=model, logprobs=True, top_logprobs=2, **asked).json()  # fmt: skip
+        gateway.post(
+            "/api/generate", model=model, logprobs=True, top_logprobs=2, **asked
+        ).json()
         for model in ("org/big", "tiny")
     )
 
@@ -96,14 +101,21 @@ def test_a_stop_string_is_named(gateway: Daemon) -> None:
 
 
 def test_the_answer_is_what_the_schema_says(gateway: Daemon) -> None:
-    schema = {"type": "object", "properties": {"age": {"type": "integer", "maximum": 9}}, "required": ["age"], "additionalProperties": False}  # fmt: skip
+    schema = {
+        "type": "object",
+        "properties": {"age": {"type": "integer", "maximum": 9}},
+        "required": ["age"],
+        "additionalProperties": False,
+    }
     answer = ask(gateway, format=schema, options={"temperature": 0})
     assert json.loads(answer["message"]["content"]).keys() == {"age"}
 
 
 def test_tools_are_called_and_their_results_taken(gateway: Daemon) -> None:
     options = {"temperature": 0}
-    message = ask(gateway, tools=[TOOL], tool_choice="required", options=options)["message"]  # fmt: skip
+    message = ask(gateway, tools=[TOOL], tool_choice="required", options=options)[
+        "message"
+    ]
     call = message["tool_calls"][0]
 
     assert call["function"]["name"] == "get_weather"
@@ -132,14 +144,17 @@ def test_every_api_has_it(gateway: Daemon) -> None:
     with openai.OpenAI(base_url=f"{base}/v1", api_key="-") as client:
         assert "org/big:latest" in [model.id for model in client.models.list()]
         assert client.models.retrieve("org/big").id == "org/big"
-        one = client.chat.completions.create(model="org/big", messages=said, temperature=0, max_tokens=8)  # type: ignore[arg-type]  # fmt: skip
+        one = client.chat.completions.create(
+            model="org/big", messages=said, temperature=0, max_tokens=8
+        )  # type: ignore[arg-type]
         assert one.usage
         assert one.usage.completion_tokens == 8
     with anthropic.Anthropic(base_url=base, api_key="-") as other:
         two = other.messages.create(model="org/big", messages=said, max_tokens=8)  # type: ignore[arg-type]
         assert two.usage.output_tokens == 8
-    three = ollama.Client(base).chat("org/big", said, options={"num_predict": 8})
-    assert three.eval_count == 8
+    with ollama.Client(base) as third:
+        three = third.chat("org/big", said, options={"num_predict": 8})
+        assert three.eval_count == 8
 
 
 def test_lists_say_where_it_is(gateway: Daemon, server: Daemon) -> None:
@@ -148,7 +163,10 @@ def test_lists_say_where_it_is(gateway: Daemon, server: Daemon) -> None:
     shown = gateway.post("/api/show", model="org/big").json()
 
     big = tags["org/big:latest"]
-    assert (big["remote_model"], big["remote_host"]) == ("org/big:latest", server.address)  # fmt: skip
+    assert (big["remote_model"], big["remote_host"]) == (
+        "org/big:latest",
+        server.address,
+    )
     assert "remote_host" not in tags["tiny:latest"], "the one that is here wins"
     assert "org/big:latest" in running
     assert shown["remote_host"] == server.address
@@ -158,9 +176,13 @@ def test_lists_say_where_it_is(gateway: Daemon, server: Daemon) -> None:
 def test_who_leaves_ends_it_there(gateway: Daemon, server: Daemon) -> None:
     def under_way() -> int:
         found = server.http.get("/api/requests").json()["requests"]
-        return sum(r["outcome"] == "running" and r["model"] == "endless:latest" for r in found)  # fmt: skip
+        return sum(
+            r["outcome"] == "running" and r["model"] == "endless:latest" for r in found
+        )
 
-    with gateway.stream("/api/generate", model="endless", prompt="?", options={"num_predict": -1}) as records:  # fmt: skip
+    with gateway.stream(
+        "/api/generate", model="endless", prompt="?", options={"num_predict": -1}
+    ) as records:
         next(records)
         assert under_way() == 1
     eventually(lambda: under_way() == 0, "the server goes on for nobody")
@@ -192,11 +214,18 @@ def test_what_cannot_be_done_there_is_refused(
 
 def test_what_is_decided_there_is_named(gateway: Daemon) -> None:
     ask(gateway, options={**GREEDY, "num_ctx": 77})
-    assert "option ignored, the other server decides it name=num_ctx" in gateway.log.read_text()  # fmt: skip
+    assert (
+        "option ignored, the other server decides it name=num_ctx"
+        in gateway.log.read_text()
+    )
 
 
 def test_a_prompt_too_long_is_refused_in_the_servers_words(gateway: Daemon) -> None:
-    response = gateway.post("/api/chat", model="forgetful", messages=[{"role": "user", "content": "a b c " * 200}])  # fmt: skip
+    response = gateway.post(
+        "/api/chat",
+        model="forgetful",
+        messages=[{"role": "user", "content": "a b c " * 200}],
+    )
     assert response.status_code == 400
     assert "context length" in response.json()["error"]
 
@@ -231,3 +260,39 @@ def test_a_server_that_is_down_takes_nothing_else_with_it(tmp_path: Path) -> Non
     assert f"127.0.0.1:{port} cannot be reached" in tags["unreachable"]
     assert missing.status_code == 404
     assert "cannot be reached" in missing.json()["error"]
+
+
+def test_the_commands_show_it(gateway: Daemon, server: Daemon) -> None:
+    def lines(*words: str) -> list[str]:
+        result = ollapy(*words, host=gateway.address)
+        assert (result.status, result.err) == (0, "")
+        return result.out.splitlines()
+
+    (listed,) = lines("list", "org/")[1:]
+    assert listed.split()[:3] == ["org/big:latest", "-", "-"]
+    (running,) = lines("ps", "org/")[1:]
+    where = [server.address, "-", "Forever"]
+    assert running.split() == ["org/big:latest", "-", "-", *where]
+    assert lines("show", "org/big")[1].split() == ["runs", "on", server.address]
+    assert lines("run", "thinker", "?")[-1] == "Because."
+    stopped = ollapy("stop", "org/big", host=gateway.address)
+    assert stopped.status == 1
+    assert "stop it there" in stopped.err
+
+
+def test_a_list_without_the_server_says_so(tmp_path: Path) -> None:
+    with running_daemon(tmp_path, VLLM_URL="http://127.0.0.1:9") as daemon:
+        result = ollapy("list", host=daemon.address)
+    assert "tiny:latest" in result.out
+    assert "127.0.0.1:9 cannot be reached" in result.err
+
+
+def test_daemons_that_know_each_other_do_not_ask_for_ever(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    url = f"http://127.0.0.1:{port}"
+    with running_daemon(tmp_path, HOST=f"127.0.0.1:{port}", VLLM_URL=url) as daemon:
+        names = [m["name"] for m in daemon.http.get("/api/tags").json()["models"]]
+        missing = daemon.post("/api/chat", model="nobody", messages=[])
+    assert names == ["tiny:latest"]
+    assert missing.json()["error"] == "model 'nobody' not found"

@@ -45,7 +45,7 @@ from ollapy.errors import (
 )
 from ollapy.gguf import read_header, read_model
 from ollapy.names import ModelName
-from ollapy.remote import Remote, RemoteModel
+from ollapy.remote import VIA, Remote, RemoteModel
 from ollapy.runner.protocol import Ready
 from ollapy.store import Model, Store
 from ollapy.units import format_time
@@ -94,8 +94,13 @@ async def _show(request: Request, body: ModelRequest) -> ShowResponse:
 
 
 async def elsewhere(request: Request) -> tuple[list[RemoteModel], str]:
-    """The models of another server that no namesake here hides, and why there are none where it does not say."""
+    """The models of another server that no namesake here hides, and why there are none where it does not say.
+
+    A daemon that asks is told of none: daemons that know each other, or one itself, would ask without end.
+    """
     remote: Remote = request.app.state.remote
+    if request.headers.get("Via") == VIA:
+        return [], ""
     try:
         models = await remote.models()
     except OllapyError as exc:
