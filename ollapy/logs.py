@@ -31,5 +31,5 @@ def configure(*, debug: bool = False) -> None:
     logging.basicConfig(
         level=logging.DEBUG if debug else logging.INFO, handlers=[handler], force=True
     )
-    for name in ("httpcore", "asyncio", "uvicorn"):
+    for name in ("httpcore", "httpx", "asyncio", "uvicorn"):
         logging.getLogger(name).setLevel(logging.WARNING)
