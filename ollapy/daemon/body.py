@@ -15,6 +15,7 @@ from ollapy.errors import InvalidRequest, OllapyError
 
 from . import coding, nesting
 from .disconnect import ClientGone
+from .state import state
 
 T = TypeVar("T")
 MAX_BODY = 64 * 1024 * 1024  # of inference, for its images
@@ -49,7 +50,7 @@ async def read(request: Request, kind: type[T], *, most: int = MAX_BODY) -> T:
 
 async def pieces(request: Request) -> AsyncGenerator[bytes, None]:
     """The body as it comes; BodyTooSlow when it does not, ClientGone when it ends too soon."""
-    loop, timeout = asyncio.get_running_loop(), request.app.state.settings.body_timeout
+    loop, timeout = asyncio.get_running_loop(), state(request).settings.body_timeout
     slowest, received = loop.time() + timeout, 0
     stream = request.stream()
     while True:

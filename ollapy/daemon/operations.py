@@ -20,6 +20,7 @@ from ollapy.operation import Operation
 from . import responses
 from .disconnect import unless_gone
 from .metrics import Metrics
+from .state import state
 
 T = TypeVar("T")
 
@@ -80,8 +81,7 @@ async def answer(request: Request, work: Work, *, stream: bool) -> Response:
 
     What fails before anything was reported has a status of its own.
     """
-    operations: Operations = request.app.state.operations
-    records = operations.records(work)
+    records = state(request).operations.records(work)
     if not stream:
         return responses.json(await unless_gone(request, _last(records)))
     first = await unless_gone(request, anext(records))
@@ -90,14 +90,14 @@ async def answer(request: Request, work: Work, *, stream: bool) -> Response:
 
 def replacing(request: Request, name: ModelName, work: Work) -> Work:
     """The work, and then what the name meant before it leaves memory when nobody uses it any more."""
-    loop, state = asyncio.get_running_loop(), request.app.state
+    loop, app = asyncio.get_running_loop(), state(request)
 
     def whole(operation: Operation) -> object:
-        before = state.store.entry(name)
+        before = app.store.entry(name)
         last = work(operation)
-        after = state.store.entry(name)
+        after = app.store.entry(name)
         if before and after and before.digest != after.digest:
-            loop.call_soon_threadsafe(state.pool.forget, name)
+            loop.call_soon_threadsafe(app.pool.forget, name)
         return last
 
     return whole

@@ -17,6 +17,7 @@ from ollapy.api.text import RerankRequest
 from ollapy.daemon import responses
 from ollapy.daemon.disconnect import abandon, unless_gone
 from ollapy.daemon.generation import Generation
+from ollapy.daemon.state import state
 
 _PRIORITY_HEADER = "Ollapy-Priority"
 
@@ -26,8 +27,7 @@ B = TypeVar("B", GenerateRequest, ChatRequest, EmbedRequest, RerankRequest)
 
 def generation(request: Request) -> Generation:
     """The pipeline behind every inference route."""
-    found: Generation = request.app.state.generation
-    return found
+    return state(request).generation
 
 
 def prioritized(request: Request, body: B) -> B:
@@ -53,7 +53,7 @@ async def answer(
     """
     if encoding is None:
         return responses.json(joined(await unless_gone(request, _collect(records))))
-    heartbeat = request.app.state.settings.heartbeat
+    heartbeat = state(request).settings.heartbeat
     first = asyncio.ensure_future(anext(records))
     try:
         await unless_gone(request, _settled(first, heartbeat))

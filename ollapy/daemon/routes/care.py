@@ -22,11 +22,11 @@ from ollapy.daemon import responses
 from ollapy.daemon.body import MAX_ORDER, read
 from ollapy.daemon.endpoint import Endpoint
 from ollapy.daemon.operations import answer
+from ollapy.daemon.state import state
 from ollapy.errors import Cancelled, CorruptManifest, OllapyError
 from ollapy.names import ModelName
 from ollapy.operation import Operation
 from ollapy.pulling import Puller
-from ollapy.store import Store
 from ollapy.store.prune import Limits, Waste
 from ollapy.store.usage import ModelUsage as StoredUsage
 from ollapy.store.verify import Damage
@@ -38,7 +38,7 @@ async def prune(request: Request) -> Response:
     """Delete from the store what nobody needs."""
     body = await read(request, PruneRequest, most=MAX_ORDER)
     gone = await asyncio.to_thread(
-        _store(request).prune,
+        state(request).store.prune,
         _NO_LIMITS if body.all else None,
         dry_run=bool(body.dry_run),
     )
@@ -48,7 +48,7 @@ async def prune(request: Request) -> Response:
 
 async def usage(request: Request) -> Response:
     """What takes how much of the disk."""
-    found = await asyncio.to_thread(_store(request).usage)
+    found = await asyncio.to_thread(state(request).store.usage)
     models = [_model_usage(model) for model in found.models]
     return responses.json(
         UsageResponse(
@@ -61,14 +61,14 @@ async def verify(request: Request) -> Response:
     """Read what is in the store, and say what is damaged. A model that is repaired leaves memory when nobody uses it any more."""
     body = await read(request, VerifyRequest, most=MAX_ORDER)
     names = [ModelName.parse(text) for text in body.given]
-    loop, state = asyncio.get_running_loop(), request.app.state
+    loop, app = asyncio.get_running_loop(), state(request)
     repair = _Repair(
-        Puller(state.store, state.settings, insecure=bool(body.insecure)),
-        lambda name: loop.call_soon_threadsafe(state.pool.forget, name),
+        Puller(app.store, app.settings, insecure=bool(body.insecure)),
+        lambda name: loop.call_soon_threadsafe(app.pool.forget, name),
     )
 
     def work(operation: Operation) -> object:
-        found = state.store.verify(names, operation)
+        found = app.store.verify(names, operation)
         damaged = [
             repair.run(damage, operation) if body.repair else _damaged(damage)
             for damage in found
@@ -114,11 +114,6 @@ class _Repair:
             return all(store.entry(name) for name in damage.models)
         except CorruptManifest:
             return False
-
-
-def _store(request: Request) -> Store:
-    store: Store = request.app.state.store
-    return store
 
 
 def _unneeded(waste: Waste) -> Unneeded:

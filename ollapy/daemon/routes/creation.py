@@ -14,7 +14,8 @@ from ollapy.create.creator import Creator
 from ollapy.create.recipe import recipe
 from ollapy.daemon.body import MAX_ORDER, pieces, read
 from ollapy.daemon.endpoint import Endpoint
-from ollapy.daemon.operations import Operations, answer, replacing
+from ollapy.daemon.operations import answer, replacing
+from ollapy.daemon.state import state
 from ollapy.download.space import check_space
 from ollapy.errors import DigestMismatch, InvalidRequest, NotFound
 from ollapy.names import Digest
@@ -29,7 +30,7 @@ async def create(request: Request) -> Response:
     """Make a model. A base that is not here is pulled."""
     body = await read(request, CreateRequest, most=MAX_ORDER)
     wanted = recipe(body)
-    store, settings = request.app.state.store, request.app.state.settings
+    store, settings = state(request).store, state(request).settings
 
     def make(operation: Operation) -> object:
         if wanted.base and not store.entry(wanted.base):
@@ -42,7 +43,7 @@ async def create(request: Request) -> Response:
 
 async def blob(request: Request) -> Response:
     """Whether the blob of that digest is here; a POST brings it."""
-    blobs: Blobs = request.app.state.store.blobs
+    blobs = state(request).store.blobs
     digest = Digest.parse(request.path_params["digest"])
     is_here = await asyncio.to_thread(blobs.exists, digest)
     if request.method == "POST" and not is_here:
@@ -67,9 +68,8 @@ async def _receive(request: Request, blobs: Blobs, digest: Digest) -> None:
         check_space(blobs.root, int(length) if length.isdecimal() else 0)
         blobs.add(arriving(), digest)
 
-    operations: Operations = request.app.state.operations
     try:
-        await operations.run(add)
+        await state(request).operations.run(add)
     except DigestMismatch as exc:  # what the client sent, not what is stored
         raise InvalidRequest(str(exc)) from exc
 

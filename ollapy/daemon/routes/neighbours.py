@@ -11,6 +11,7 @@ from ollapy.api.neighbours import NeighbourModel, NeighboursResponse
 from ollapy.api.ollama import Details
 from ollapy.daemon import responses
 from ollapy.daemon.endpoint import Endpoint
+from ollapy.daemon.state import state
 from ollapy.neighbours import Neighbour, Neighbours
 from ollapy.text import clean
 from ollapy.units import format_time
@@ -18,7 +19,7 @@ from ollapy.units import format_time
 
 async def neighbours(request: Request) -> Response:
     """The models that other programs keep on this machine. A pull with `local` uses them, and so does `ollapy run`."""
-    found = await asyncio.to_thread(Neighbours(request.app.state.settings).models)
+    found = await asyncio.to_thread(Neighbours(state(request).settings).models)
     found.sort(key=lambda model: model.modified_at, reverse=True)
     return responses.json(NeighboursResponse([_summary(model) for model in found]))
 

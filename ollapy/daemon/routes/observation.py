@@ -12,6 +12,7 @@ from ollapy.daemon.endpoint import Endpoint
 from ollapy.daemon.journal import Journal
 from ollapy.daemon.metrics import Gauges
 from ollapy.daemon.pool import RunnerPool
+from ollapy.daemon.state import state
 
 _TEXT = "text/plain; version=0.0.4; charset=utf-8"
 # Counters of an engine that are told, and under which names.
@@ -26,13 +27,13 @@ _OF_ENGINES = {
 
 async def metrics(request: Request) -> Response:
     """Counters, histograms and gauges in Prometheus' text format."""
-    gauges = await _gauges(request.app.state.pool, request.app.state.journal)
-    return Response(request.app.state.metrics.text(gauges), media_type=_TEXT)
+    gauges = await _gauges(state(request).pool, state(request).journal)
+    return Response(state(request).metrics.text(gauges), media_type=_TEXT)
 
 
 async def requests(request: Request) -> Response:
     """The requests to models that are under way, and the last that have ended, with their timings."""
-    return responses.json(RequestsResponse(request.app.state.journal.records))
+    return responses.json(RequestsResponse(state(request).journal.records))
 
 
 async def _gauges(pool: RunnerPool, journal: Journal) -> Gauges:

@@ -19,9 +19,9 @@ from ollapy.api.openai_responses import (
 from ollapy.api.openai_responses import Response as ResponseObject
 from ollapy.daemon import responses
 from ollapy.daemon.body import read
-from ollapy.daemon.conversations import Conversations
 from ollapy.daemon.disconnect import unless_gone
 from ollapy.daemon.endpoint import Endpoint, Scope
+from ollapy.daemon.state import state
 from ollapy.daemon.wire import items, openai_responses
 from ollapy.daemon.wire.building import Building, Events
 
@@ -52,23 +52,20 @@ async def count(request: Request) -> Response:
 
 async def retrieve(request: Request) -> Response:
     """A response that is kept."""
-    return responses.json(_conversations(request).response(request.path_params["id"]))
+    return responses.json(
+        state(request).conversations.response(request.path_params["id"])
+    )
 
 
 async def delete(request: Request) -> Response:
     """Forget a response."""
-    _conversations(request).forget(request.path_params["id"])
+    state(request).conversations.forget(request.path_params["id"])
     return responses.json(Deleted(request.path_params["id"]))
-
-
-def _conversations(request: Request) -> Conversations:
-    found: Conversations = request.app.state.conversations
-    return found
 
 
 def _conversation(request: Request, body: ResponseRequest) -> list[Message]:
     previous = body.previous_response_id
-    past = _conversations(request).messages(previous) if previous else []
+    past = state(request).conversations.messages(previous) if previous else []
     return items.conversation(body, past)
 
 
@@ -88,7 +85,9 @@ async def _built(
 
 def _keep(request: Request, messages: list[Message], building: Building) -> None:
     response = building.response
-    _conversations(request).keep(response.id, [*messages, building.message], response)
+    state(request).conversations.keep(
+        response.id, [*messages, building.message], response
+    )
 
 
 ENDPOINTS = [

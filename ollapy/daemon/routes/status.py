@@ -10,6 +10,7 @@ from ollapy.api.ollama import API_VERSION, Cloud, StatusResponse, VersionRespons
 from ollapy.daemon import responses
 from ollapy.daemon.counters import Counters, counters
 from ollapy.daemon.endpoint import Endpoint, Scope
+from ollapy.daemon.state import state
 
 
 async def root(_request: Request) -> Response:
@@ -29,12 +30,12 @@ async def status(_request: Request) -> Response:
 
 async def stats(request: Request) -> Response:
     """The engine's counters of every loaded model, by its name. Ollapy's own."""
-    return responses.json(await counters(request.app.state.pool))
+    return responses.json(await counters(state(request).pool))
 
 
 async def shutdown(request: Request) -> Response:
     """End the daemon, once this is answered. Ollapy's own."""
-    request.app.state.stop()
+    state(request).stop()
     return responses.json({"status": "stopping"})
 
 

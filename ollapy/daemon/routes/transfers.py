@@ -9,6 +9,7 @@ from ollapy.api.ollama import Progress, PullRequest
 from ollapy.daemon.body import MAX_ORDER, read
 from ollapy.daemon.endpoint import Endpoint
 from ollapy.daemon.operations import answer, replacing
+from ollapy.daemon.state import state
 from ollapy.errors import InvalidRequest
 from ollapy.names import ModelName
 from ollapy.pulling import Puller
@@ -45,11 +46,11 @@ def _checked(body: PullRequest) -> str:
 
 
 def _puller(request: Request, body: PullRequest) -> Puller:
-    state = request.app.state
+    app = state(request)
     given = Credentials(body.username, body.password or "") if body.username else None
     return Puller(
-        state.store,
-        state.settings,
+        app.store,
+        app.settings,
         insecure=bool(body.insecure),
         credentials=given,
         max_rate=max(body.limit_rate or 0, 0) or None,

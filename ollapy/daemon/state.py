@@ -1,0 +1,38 @@
+"""State: what the application keeps for its routes, with the types that Starlette's does not know."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol, cast
+
+from starlette.requests import Request
+
+if TYPE_CHECKING:  # some of these answer requests themselves
+    from ollapy.settings import Settings
+    from ollapy.store import Store
+
+    from .conversations import Conversations
+    from .generation import Generation
+    from .journal import Journal
+    from .metrics import Metrics
+    from .operations import Operations
+    from .pool import RunnerPool
+
+
+class State(Protocol):
+    """Made with the application, or as it starts. `stop` ends the daemon."""
+
+    conversations: Conversations
+    generation: Generation
+    journal: Journal
+    metrics: Metrics
+    operations: Operations
+    pool: RunnerPool
+    settings: Settings
+    stop: Callable[[], None]
+    store: Store
+
+
+def state(request: Request) -> State:
+    """That of the application that a request is for."""
+    return cast(State, request.app.state)
