@@ -157,8 +157,9 @@ class _Environment:
     def _warn(self, name: str, text: str, default: T) -> T:
         ours = self._env.get(f"OLLAPY_{name}")
         variable = f"OLLAPY_{name}" if ours else f"OLLAMA_{name}"
-        using = default if default != "" else "none"
-        self.warnings.append(f"{variable}={text!r} is not usable, using {using}")
+        told = f"{default:g}s" if isinstance(default, float) else default
+        told = "the default" if told == 0 else told or "none"
+        self.warnings.append(f"{variable}={text!r} is not usable, using {told}")
         return default
 
 

@@ -87,7 +87,11 @@ def test_nonsense_is_the_default_with_a_warning_each() -> None:
         512,
         0,
     )
-    assert len(settings.warnings) == 3
+    assert settings.warnings == (
+        "OLLAMA_KEEP_ALIVE='abc' is not usable, using 300s",
+        "OLLAMA_MAX_QUEUE='-1' is not usable, using 512",
+        "OLLAPY_NUM_THREADS='many' is not usable, using the default",
+    )
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterable
 from itertools import zip_longest
 
+from ollapy.errors import ModelNotFound
 from ollapy.text import clean
 
 
@@ -45,4 +46,5 @@ def talk(text: str) -> None:
 
 def complain(error: Exception) -> None:
     """What went wrong, on one line."""
-    print(f"Error: {clean(str(error))}", file=sys.stderr)
+    cure = ", see `ollapy list`" if isinstance(error, ModelNotFound) else ""
+    print(f"Error: {clean(str(error))}{cure}", file=sys.stderr)

@@ -13,7 +13,7 @@ logger = logging.getLogger(__name__)
 
 
 def tidy(store: Store, *, prune: bool) -> None:
-    """Delete what nobody needs, and read every model's header, so that the first `list` need not.
+    """Say what keeps the store from taking models, delete what nobody needs, and read every model's header, so that the first `list` need not.
 
     In a thread that nobody waits for: what it does may be cut off anywhere.
     """
@@ -21,6 +21,9 @@ def tidy(store: Store, *, prune: bool) -> None:
 
 
 def _tidy(store: Store, prune: bool) -> None:
+    if obstacle := store.obstacle():
+        cure = "set OLLAPY_MODELS to a folder of yours"
+        logger.warning("no model can be stored: %s, %s", obstacle, cure)
     try:
         if prune:
             _prune(store)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -47,6 +48,16 @@ class Store:
         self.blobs = Blobs(root / "blobs")
         self._manifests = Manifests(root / "manifests")
         self._resolver = Resolver(self.blobs)
+
+    def obstacle(self) -> str:
+        """What keeps models from being stored here; empty where nothing does. The folder may yet have to be made."""
+        places = (self.root, *self.root.parents)
+        folder = next(
+            (place for place in places if os.access(place, os.F_OK)), self.root
+        )
+        if not folder.is_dir():
+            return f"{folder} is not a folder"
+        return "" if os.access(folder, os.W_OK | os.X_OK) else f"{folder} is read-only"
 
     def close(self) -> None:
         """End what looks at templates, if something does; it starts again when it is needed."""

@@ -91,7 +91,9 @@ def test_verify_on_a_terminal(own: Daemon, tmp_path: Path) -> None:
 def test_verify_of_a_model_that_is_not_there(own: Daemon) -> None:
     result = ollapy("verify", "absent", host=own.address)
 
-    assert result == Result(1, "", "Error: model 'absent:latest' not found\n")
+    assert result == Result(
+        1, "", "Error: model 'absent:latest' not found, see `ollapy list`\n"
+    )
 
 
 def test_prune(own: Daemon) -> None:
@@ -151,7 +153,7 @@ def test_several_models_are_removed_and_one_that_fails_keeps_none(own: Daemon) -
     assert result == Result(
         1,
         "deleted 'a'\ndeleted 'x'\ndeleted 'b'\n",
-        "Error: model 'absent' not found\n"
+        "Error: model 'absent' not found, see `ollapy list`\n"
         "Error: model 'tiny:latest' is built in and cannot be removed\n",
     )
     assert list((own.models / "blobs").iterdir()) == []

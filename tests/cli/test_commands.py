@@ -101,7 +101,7 @@ def test_copy_and_remove(daemon: Daemon) -> None:
     assert removed == Result(
         1,
         "deleted 'twin'\n",
-        "Error: model 'nobody' not found\n"
+        "Error: model 'nobody' not found, see `ollapy list`\n"
         "Error: model 'tiny:latest' is built in and cannot be removed\n",
     )
 
@@ -118,15 +118,17 @@ def test_ps_and_stop(own: Daemon) -> None:
     )
 
     stopped = ollapy("stop", "nobody", "tiny", host=own.address)
-    assert stopped == Result(1, "", 'Error: couldn\'t find model "nobody" to stop\n')
+    assert stopped == Result(
+        1, "", 'Error: couldn\'t find model "nobody" to stop, see `ollapy list`\n'
+    )
     assert ollapy("ps", host=own.address) == empty
 
 
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (("show", "nobody"), "model 'nobody:latest' not found"),
-        (("cp", "nobody", "x"), 'model "nobody" not found'),
+        (("show", "nobody"), "model 'nobody:latest' not found, see `ollapy list`"),
+        (("cp", "nobody", "x"), 'model "nobody" not found, see `ollapy list`'),
         (("show", "a\x1b[31m\nb"), "invalid model name"),
         (("show", "caf\udce9"), "the text of the request is not valid UTF-8"),
         (("rm", "a\x1b[31m"), 'name "a\\x1b[31m" is invalid'),
@@ -164,6 +166,7 @@ def test_help_names_every_command(words: tuple[str, ...]) -> None:
     result = ollapy(*words, host=free_address())
 
     assert (result.status, result.err) == (0, "")
+    assert "..." not in result.out.partition("Commands:")[2]  # whole sentences
     commands = re.findall(r"^  ([a-z]+)  ", result.out, re.MULTILINE)
     assert commands == [
         "serve",

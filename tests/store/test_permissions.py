@@ -30,6 +30,7 @@ store, x = Store(Path(sys.argv[1])), ModelName.parse("x")
 print(sorted(str(model.name) for model in store.models()))
 print(store.get(x).header.architecture, store.usage().total > 0)
 print([damage.problem for damage in store.verify([], Operation())])
+print(store.obstacle())
 
 def lease():
     with store.lease():
@@ -80,6 +81,7 @@ def test_a_store_that_is_not_ours(folder: Path) -> None:
         "['tiny:latest', 'x:latest']",
         "llama True",
         "[]",
+        f"{folder / 'models'} is read-only",
         f"could not lock the model store{denied}",
         f"could not lock the model store{denied}",
         f"could not lock the model store{denied}",

@@ -509,3 +509,11 @@ def test_a_stored_tiny_hides_the_built_in_one(store: Store) -> None:
 
     store.delete(name("tiny"))
     assert store.get(name("tiny")).system is None
+
+
+@pytest.mark.parametrize("models", ["file", "file/models"])
+def test_a_file_in_the_way_of_the_store_is_told(tmp_path: Path, models: str) -> None:
+    (tmp_path / "file").touch()
+
+    assert Store(tmp_path / models).obstacle() == f"{tmp_path / 'file'} is not a folder"
+    assert Store(tmp_path / "not" / "yet").obstacle() == ""

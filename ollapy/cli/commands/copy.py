@@ -8,10 +8,19 @@ import typer
 
 
 def copy(
-    source: Annotated[str, typer.Argument(metavar="SOURCE")],
-    destination: Annotated[str, typer.Argument(metavar="DESTINATION")],
+    source: Annotated[
+        str, typer.Argument(metavar="SOURCE", help="A model that is here.")
+    ],
+    destination: Annotated[
+        str, typer.Argument(metavar="DESTINATION", help="Its other name.")
+    ],
 ) -> None:
-    """Give a model a second name."""
+    """Give a model a second name.
+
+    Both share what they take of the disk. Another model of that name is replaced.
+
+    Example: `ollapy cp qwen3:4b assistant`
+    """
     from ollapy.cli.session import connected
 
     with connected() as client:

@@ -21,7 +21,9 @@ Quantize = Annotated[
 
 
 def create(
-    model: Annotated[str, typer.Argument(metavar="MODEL")],
+    model: Annotated[
+        str, typer.Argument(metavar="MODEL", help="What it is to be called.")
+    ],
     file: Annotated[
         str | None,
         typer.Option(
@@ -35,9 +37,9 @@ def create(
     quantize: Quantize = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make a model of a Modelfile. Whatever had its name is replaced.
+    """Make a model of a Modelfile.
 
-    FROM takes the name of a model, a GGUF file, or a folder with safetensors or GGUF files; paths are relative
+    Another model of that name is replaced. FROM takes the name of a model, a GGUF file, or a folder with safetensors or GGUF files; paths are relative
     to the Modelfile. Files on the daemon's machine are not copied. Without a Modelfile the model is what is in
     this folder.
 

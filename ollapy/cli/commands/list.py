@@ -30,7 +30,10 @@ def list_models(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """List the models on this machine; those that are damaged are named below."""
+    """List the models on this machine.
+
+    Those that are damaged are named below.
+    """
     from ollapy.api.neighbours import AllModels
     from ollapy.cli.output import print_json, print_table, talk
     from ollapy.cli.session import connected

@@ -14,7 +14,13 @@ if TYPE_CHECKING:  # the wire types cost half of what `ollapy --help` takes
 
 
 def pull(
-    models: Annotated[list[str], typer.Argument(metavar="MODEL...")],
+    models: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="MODEL...",
+            help="A name of Ollama's registry, hf.co/user/repository[:quantization], or host/name:tag.",
+        ),
+    ],
     insecure: Insecure = False,
     username: Username = None,
     limit_rate: Annotated[

@@ -10,7 +10,9 @@ from .registry import AsJson, Insecure, Username, explained, password_of
 
 
 def push(
-    model: Annotated[str, typer.Argument(metavar="MODEL")],
+    model: Annotated[
+        str, typer.Argument(metavar="MODEL", help="A model that is here.")
+    ],
     insecure: Insecure = False,
     username: Username = None,
     as_json: AsJson = False,

@@ -8,9 +8,17 @@ import typer
 
 
 def remove(
-    models: Annotated[list[str], typer.Argument(metavar="MODEL...")],
+    models: Annotated[
+        list[str],
+        typer.Argument(metavar="MODEL...", help="As `ollapy list` shows them."),
+    ],
 ) -> None:
-    """Remove models. One that fails does not keep the others."""
+    """Remove models.
+
+    What other models share with them stays. One that fails does not keep the others.
+
+    Example: `ollapy rm qwen3:4b assistant`
+    """
     from ollapy.cli.session import connected, for_each
 
     with connected() as client:

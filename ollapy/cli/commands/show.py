@@ -22,7 +22,9 @@ _PROJECTOR = {
 
 
 def show(
-    model: Annotated[str, typer.Argument(metavar="MODEL")],
+    model: Annotated[
+        str, typer.Argument(metavar="MODEL", help="As `ollapy list` shows it.")
+    ],
     license_: Annotated[
         bool, typer.Option("--license", help="Only the licence.")
     ] = False,

@@ -17,13 +17,19 @@ _STOP_SECONDS = 10.0
 
 def stop(
     models: Annotated[
-        list[str] | None, typer.Argument(metavar="[MODEL...]", show_default=False)
+        list[str] | None,
+        typer.Argument(
+            metavar="[MODEL...]", help="As `ollapy ps` shows them.", show_default=False
+        ),
     ] = None,
     all_: Annotated[
         bool, typer.Option("--all", help="Stop every model and the daemon.")
     ] = False,
 ) -> None:
-    """Unload models from memory, or end the daemon."""
+    """Unload models from memory, or end the daemon.
+
+    Examples: `ollapy stop tiny`, `ollapy stop --all`
+    """
     if bool(models) == all_:
         raise typer.BadParameter("name models or use --all", param_hint="MODEL")
     if models:

@@ -15,7 +15,8 @@ if TYPE_CHECKING:  # the wire types cost half of what `ollapy --help` takes
 
 def verify(
     models: Annotated[
-        list[str] | None, typer.Argument(metavar="[MODEL...]", show_default=False)
+        list[str] | None,
+        typer.Argument(metavar="[MODEL...]", help="Only these.", show_default=False),
     ] = None,
     repair: Annotated[
         bool, typer.Option("--repair", help="Pull what is damaged again.")
@@ -23,7 +24,7 @@ def verify(
     insecure: Insecure = False,
     as_json: AsJson = False,
 ) -> None:
-    """Read every byte of these models, or of all, and say what is damaged.
+    """Read every byte of all models, and say what is damaged.
 
     What is damaged is set aside, so that pulling its model again brings just that. The exit status is 1
     where something is damaged and was not repaired.
