@@ -9,13 +9,13 @@ from enum import Enum, auto
 
 from .brackets import Brackets
 from .formats import Calls, Style
+from .python_calls import read_python
 from .spelling import (
     Call,
     Tools,
     read_gemma,
     read_headed,
     read_json,
-    read_python,
     read_tagged,
     sendable,
 )

@@ -1,12 +1,10 @@
-"""The text of a call to its name and arguments, in every style. None where it is not one; never an error."""
+"""The text of a call to its name and arguments, in JSON and in tags. None where it is not one; never an error."""
 
 from __future__ import annotations
 
-import ast
 import json
 import math
 import re
-import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -21,8 +19,7 @@ from .formats import Calls
 _NAMES = ("name", "tool_name")
 _ARGUMENTS = ("arguments", "parameters", "args")
 _IDS = ("id", "tool_call_id")
-_MAX_DEPTH = 64  # levels of lists and objects
-_MAX_PYTHON = 256 << 10  # characters
+MAX_DEPTH = 64  # levels of lists and objects
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +77,7 @@ def sendable(call: Call) -> Call | None:
 
 
 def _plain(value: object, depth: int) -> Any:
-    if depth > _MAX_DEPTH:
+    if depth > MAX_DEPTH:
         raise TypeError("too many levels")
     match value:
         case str():
@@ -155,27 +152,6 @@ def read_tagged(calls: Calls, text: str, tools: Tools) -> Call | None:
     return None if text[at:].strip() else Call(name, arguments)
 
 
-def read_python(text: str) -> list[Call] | None:
-    """`[f(a='x'), g()]`, or calls one a line; literals only, nothing is run."""
-    text = text.strip()
-    if len(text) > _MAX_PYTHON or _depth(text) > _MAX_DEPTH:
-        return None
-    try:
-        with warnings.catch_warnings():  # about escapes that there are not
-            warnings.simplefilter("ignore")
-            items = _python_items(text)
-        found = [_python_call(item) for item in items]
-    except (SyntaxError, ValueError, RecursionError, MemoryError, TypeError):
-        return None
-    return found or None
-
-
-def _python_items(text: str) -> list[ast.AST]:
-    if text.startswith("["):
-        return [*getattr(ast.parse(text, mode="eval").body, "elts", [])]
-    return [getattr(line, "value", line) for line in ast.parse(text).body]
-
-
 def read_gemma(calls: Calls, text: str) -> Call | None:
     """`call:f{a:<|"|>x<|"|>,n:3}`: JSON but for its quotes, and keys without any."""
     head = _compiled(calls.head).match(text)
@@ -194,35 +170,6 @@ def _as_json(text: str, quote: str) -> str:
     parts[1::2] = [json.dumps(part) for part in parts[1::2]]
     parts[0::2] = [_KEY.sub(r'\1"\2"\3', part) for part in parts[0::2]]
     return "".join(parts)
-
-
-def _python_call(node: ast.AST) -> Call:
-    if not isinstance(node, ast.Call) or node.args:
-        raise TypeError("not a call by keywords")
-    target = node.func
-    if isinstance(target, ast.Attribute) and target.attr == "call":
-        target = target.value  # brave_search.call(query="…")
-    arguments = {str(k.arg): _literal(k.value) for k in node.keywords}
-    return Call(ast.unparse(target), arguments)
-
-
-_NAMED = {"true": True, "false": False, "null": None}
-
-
-def _literal(node: ast.expr) -> Any:
-    if isinstance(node, ast.Name):  # as JSON spells them
-        if node.id not in _NAMED:
-            raise ValueError(f"no literal: {node.id}")
-        return _NAMED[node.id]
-    return ast.literal_eval(node)
-
-
-def _depth(text: str) -> int:
-    depth = deepest = 0
-    for character in re.findall(r"[\[\](){}]", text):
-        depth += 1 if character in "[({" else -1
-        deepest = max(deepest, depth)
-    return deepest
 
 
 def _json(text: str) -> Any:

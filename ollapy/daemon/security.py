@@ -26,8 +26,8 @@ _PREFLIGHT_SECONDS = "43200"
 class Gate:
     """Answers 403 with an empty body to requests from elsewhere, whatever their method and path.
 
-    Pages of `origins`, patterns with `*`, are let in too, and told so as browsers want it. A daemon that is
-    `open` to a network is reached by any address, and by the names in `hosts`.
+    Pages of `origins`, patterns with `*`, are let in too, and told so as browsers want it. A daemon that
+    `is_open` to a network is reached by any address, and by the names in `hosts`.
     """
 
     def __init__(
@@ -75,12 +75,10 @@ class Gate:
 
     def _is_own_host(self, host: str) -> bool:
         """Whether a Host header names this machine: an address that it may have, localhost, or its own name."""
+        if set(host) & set("@/#?\\ \t"):
+            return self._any_host
         try:
-            name = (
-                (urlsplit(f"//{host}").hostname or "")
-                if not set(host) & set("@/#?\\ \t")
-                else "invalid host"
-            )
+            name = urlsplit(f"//{host}").hostname or ""
         except ValueError:
             return False
         if self._any_host:
