@@ -13,8 +13,8 @@ from ollapy.names import ModelName
 class RemoteModel:
     """What is known of it: its name here, its `id` there, where that is, its context in tokens (0: not told).
 
-    `modified_at` is Unix time, as the server has it. No server tells what a model can do: `capabilities` are what it
-    can be asked for, and the server says no where it cannot.
+    `modified_at` is Unix time: the server's, or now where it has none. No server tells what a model can do:
+    `capabilities` are what it can be asked for, and the server says no where it cannot.
     """
 
     name: ModelName

@@ -150,7 +150,7 @@ def _model(listed: _Listed, host: str) -> RemoteModel | None:
         )
         return None
     return RemoteModel(
-        name, listed.id, host, listed.max_model_len or 0, listed.created or 0.0
+        name, listed.id, host, listed.max_model_len or 0, listed.created or time.time()
     )
 
 

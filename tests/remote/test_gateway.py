@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -269,7 +270,9 @@ def test_the_commands_show_it(gateway: Daemon, server: Daemon) -> None:
         return result.out.splitlines()
 
     (listed,) = lines("list", "org/")[1:]
-    assert listed.split()[:3] == ["org/big:latest", "-", "-"]
+    assert listed.split() == ["org/big:latest", "-", "-", "-"]
+    (owned,) = lines("list", "--all", "org/")[1:]
+    assert owned.split()[-1] == server.address
     (running,) = lines("ps", "org/")[1:]
     where = [server.address, "-", "Forever"]
     assert running.split() == ["org/big:latest", "-", "-", *where]
@@ -278,6 +281,15 @@ def test_the_commands_show_it(gateway: Daemon, server: Daemon) -> None:
     stopped = ollapy("stop", "org/big", host=gateway.address)
     assert stopped.status == 1
     assert "stop it there" in stopped.err
+
+
+def test_many_ask_at_once(gateway: Daemon) -> None:
+    def answer(number: int) -> str:
+        text = ask(gateway, options={**GREEDY, "seed": number})["message"]["content"]
+        return str(text)
+
+    with ThreadPoolExecutor(16) as threads:
+        assert len(set(threads.map(answer, range(16)))) == 1
 
 
 def test_a_list_without_the_server_says_so(tmp_path: Path) -> None:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ollapy.text import clean
+
 from .as_json import AsJson
 from .prefix import Prefix, narrowed
 
@@ -65,11 +67,12 @@ def _plain(found: AllModels) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
 
 
 def _with_owners(found: AllModels) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-    """The store's, then those of each other program, which know no ID."""
+    """The store's, another server's, then those of each other program, which know no ID."""
     header, own = _plain(found)
     now = datetime.now(UTC)
     others = sorted(found.neighbours, key=lambda model: model.owner)
-    rows = [(*row, "ollapy") for row in own]
+    owners = [clean(model.remote_host) or "ollapy" for model in found.models]
+    rows = [(*row, owner) for row, owner in zip(own, owners, strict=True)]
     rows += [(*_row(model, "-", now), model.owner) for model in others]
     return (*header, "OWNER"), rows
 
@@ -79,6 +82,7 @@ def _row(
 ) -> tuple[str, ...]:
     from ollapy.units import format_bytes, format_relative, parse_time
 
+    if not model.size:  # it is on another server, which has started it some time
+        return model.name, identity, "-", "-"
     modified = format_relative(parse_time(model.modified_at), now)
-    size = format_bytes(model.size) if model.size else "-"  # on another server
-    return model.name, identity, size, modified
+    return model.name, identity, format_bytes(model.size), modified
