@@ -168,8 +168,9 @@ class Manifests:
 
     def _spelled(self, name: ModelName) -> ModelName | None:
         """The name as it is stored, if it is; the exact spelling is not looked for among all others."""
-        if self._path(name).is_file():
-            return name
+        with suppress(OSError):  # a host's name may be longer than a folder's
+            if self._path(name).is_file():
+                return name
         return next(
             (stored for stored in self._names() if stored.key == name.key), None
         )

@@ -387,3 +387,14 @@ def test_keys_that_come_twice_or_are_unknown(own: Daemon) -> None:
     twice = b'{"model": "nope", "model": "tiny", "unknown": 1, "MODEL": "nope"}'
 
     assert own.http.post("/api/show", content=twice).status_code == 200
+
+
+def test_a_name_that_is_too_long_for_the_disk(own: Daemon) -> None:
+    """Right as a name, and no model's here."""
+    name = "h" * 350 + "/n/x"
+    copied = own.post("/api/copy", source="tiny", destination=name)
+
+    assert own.post("/api/show", model=name).status_code == 404
+    assert copied.json()["error"] == (
+        "could not write to the model store: File name too long"
+    )
