@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 from starlette.requests import Request
 
 if TYPE_CHECKING:  # some of these answer requests themselves
+    from ollapy.remote import Remote
     from ollapy.settings import Settings
     from ollapy.store import Store
 
@@ -28,6 +29,7 @@ class State(Protocol):
     metrics: Metrics
     operations: Operations
     pool: RunnerPool
+    remote: Remote
     settings: Settings
     stop: Callable[[], None]
     store: Store

@@ -34,8 +34,8 @@ from ollapy.daemon.describe import (
 )
 from ollapy.daemon.elsewhere import running, shown, summary
 from ollapy.daemon.endpoint import Endpoint, Scope
-from ollapy.daemon.pool import RunnerPool
 from ollapy.daemon.runner import Runner
+from ollapy.daemon.state import state
 from ollapy.errors import (
     InvalidModel,
     InvalidName,
@@ -45,7 +45,7 @@ from ollapy.errors import (
 )
 from ollapy.gguf import read_header, read_model
 from ollapy.names import ModelName
-from ollapy.remote import VIA, Remote, RemoteModel
+from ollapy.remote import VIA, RemoteModel
 from ollapy.runner.protocol import Ready
 from ollapy.store import Model, Store
 from ollapy.units import format_time
@@ -57,7 +57,7 @@ _COPILOT = "GitHubCopilotChat/"  # shows the base name where it means the model'
 
 async def tags(request: Request) -> Response:
     """The models that are here, newest first, then those of another server."""
-    found = await asyncio.to_thread(_tags, _store(request))
+    found = await asyncio.to_thread(_tags, state(request).store)
     others, problem = await elsewhere(request)
     models = [*found.models, *map(summary, others)]
     return responses.json(
@@ -67,8 +67,9 @@ async def tags(request: Request) -> Response:
 
 async def ps(request: Request) -> Response:
     """The models that are loaded, and those of another server."""
-    pool: RunnerPool = request.app.state.pool
-    loaded = sorted(pool.runners, key=lambda r: r.expires_at, reverse=True)
+    loaded = sorted(
+        state(request).pool.runners, key=lambda r: r.expires_at, reverse=True
+    )
     rows = [_running(runner, runner.ready) for runner in loaded if runner.ready]
     others, _ = await elsewhere(request)
     return responses.json(PsResponse([*rows, *map(running, others)]))
@@ -87,9 +88,9 @@ async def show(request: Request) -> Response:
 
 async def _show(request: Request, body: ModelRequest) -> ShowResponse:
     try:
-        return await asyncio.to_thread(_shown, _store(request), body)
+        return await asyncio.to_thread(_shown, state(request).store, body)
     except ModelNotFound as exc:
-        remote: Remote = request.app.state.remote
+        remote = state(request).remote
         return shown(await remote.get(ModelName.parse(body.given), str(exc)))
 
 
@@ -98,15 +99,14 @@ async def elsewhere(request: Request) -> tuple[list[RemoteModel], str]:
 
     A daemon that asks is told of none: daemons that know each other, or one itself, would ask without end.
     """
-    remote: Remote = request.app.state.remote
     if request.headers.get("Via") == VIA:
         return [], ""
     try:
-        models = await remote.models()
+        models = await state(request).remote.models()
     except OllapyError as exc:
         logger.warning("models of the other server are not known: %s", exc)
         return [], str(exc)
-    return await asyncio.to_thread(_unhidden, _store(request), models), ""
+    return await asyncio.to_thread(_unhidden, state(request).store, models), ""
 
 
 def _unhidden(store: Store, models: list[RemoteModel]) -> list[RemoteModel]:
@@ -122,7 +122,7 @@ async def copy(request: Request) -> Response:
         body.destination, f'destination "{body.destination}" is invalid'
     )
     try:
-        await asyncio.to_thread(_store(request).copy, source, destination)
+        await asyncio.to_thread(state(request).store.copy, source, destination)
     except ModelNotFound:
         raise ModelNotFound(f'model "{body.source}" not found') from None
     return Response(status_code=HTTPStatus.OK)
@@ -134,18 +134,12 @@ async def delete(request: Request) -> Response:
     if not body.given:
         raise InvalidRequest("model is required")
     name = _parse(body.given, f'name "{body.given}" is invalid')
-    pool: RunnerPool = request.app.state.pool
     try:
-        await asyncio.to_thread(_store(request).delete, name)
+        await asyncio.to_thread(state(request).store.delete, name)
     except ModelNotFound:
         raise ModelNotFound(f"model '{body.given}' not found") from None
-    pool.forget(name)
+    state(request).pool.forget(name)
     return Response(status_code=HTTPStatus.OK)
-
-
-def _store(request: Request) -> Store:
-    store: Store = request.app.state.store
-    return store
 
 
 def _parse(text: str, invalid: str) -> ModelName:

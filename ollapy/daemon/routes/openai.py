@@ -29,9 +29,9 @@ from ollapy.daemon.disconnect import unless_gone
 from ollapy.daemon.endpoint import Endpoint, Scope
 from ollapy.daemon.merging import merged
 from ollapy.daemon.records import join_chat, join_generate
+from ollapy.daemon.state import state
 from ollapy.daemon.wire import chat_completions, completions, embeddings
 from ollapy.names import ModelName
-from ollapy.store import Store
 
 from .answering import answer, generation, prioritized
 from .models import elsewhere
@@ -70,17 +70,16 @@ async def embedding(request: Request) -> Response:
 
 async def models(request: Request) -> Response:
     """The models, newest first, then those of another server."""
-    store: Store = request.app.state.store
-    found, _ = await asyncio.to_thread(store.survey)
+    found, _ = await asyncio.to_thread(state(request).store.survey)
     others, _ = await elsewhere(request)
     return responses.json(embeddings.models([*found, *others]))
 
 
 async def model(request: Request) -> Response:
     """One model; its name may have slashes."""
-    state, name = request.app.state, request.path_params["id"]
+    app, name = state(request), request.path_params["id"]
     parsed = ModelName.parse(name)
-    found = await asyncio.to_thread(state.store.find, parsed) or await state.remote.get(
+    found = await asyncio.to_thread(app.store.find, parsed) or await app.remote.get(
         parsed, f"model '{name}' not found"
     )
     return responses.json(embeddings.model(found, name))
