@@ -48,7 +48,9 @@ class ModelName:
             and _NAMESPACE.fullmatch(namespace)
         )
         if not (valid and _PART.fullmatch(model) and _PART.fullmatch(tag)):
-            raise InvalidName("invalid model name")
+            form = "; Hugging Face's are hf.co/user/repository or hf.co/user/repository:tag"
+            is_on_hub = parts[0].lower() in HUB_HOSTS
+            raise InvalidName(f"invalid model name{form if is_on_hub else ''}")
         return cls(host, namespace, model, tag)
 
     @property

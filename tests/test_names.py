@@ -58,6 +58,14 @@ def test_no_names(text: str) -> None:
     assert str(caught.value) == "invalid model name"
 
 
+@pytest.mark.parametrize(
+    "text", ["hf.co/a", "https://huggingface.co/a/b/blob/main/c.gguf", "HF.co/a/b c"]
+)
+def test_what_is_no_name_of_hugging_face_leads_to_one(text: str) -> None:
+    with pytest.raises(InvalidName, match="Hugging Face's are hf"):
+        ModelName.parse(text)
+
+
 def test_path_and_key() -> None:
     name = ModelName.parse("HF.co/Org/Repo:Q4")
 

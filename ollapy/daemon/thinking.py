@@ -41,11 +41,12 @@ def budget(request: InferenceRequest, chosen: Options) -> int | None:
 def _check(wanted: object) -> None:
     if isinstance(wanted, str) and wanted not in _LEVELS:
         raise InvalidRequest(
-            f'invalid think value: "{wanted[:40]}" (must be "high", "medium", "low", "max", true, or false)'
+            f'invalid think value: "{wanted[:40]}" '
+            '(must be "high", "medium", "low", "max", true, false, or a number of tokens)'
         )
     if wanted is not None and not isinstance(wanted, bool | str | int):
         raise InvalidRequest(
-            'think must be a boolean or string ("high", "medium", "low", "max", true, or false)'
+            'think must be a boolean or string ("high", "medium", "low", "max", true, or false), or a number of tokens'
         )
     if type(wanted) is int and wanted < 0:
         raise InvalidRequest("think must not be a negative number of tokens")

@@ -50,7 +50,8 @@ def _failure(host: str, exc: Exception) -> ConnectionFailed:
         case socket.gaierror():
             passing = exc.errno == socket.EAI_AGAIN
             return ConnectionFailed(
-                f"could not find {host}: {exc.strerror}", passing=passing
+                f"could not find {host}, check the network: {exc.strerror}",
+                passing=passing,
             )
         case UnicodeError():
             return ConnectionFailed(f"{host} is not a host name", passing=False)
