@@ -90,4 +90,6 @@ def _decoded(body: bytes, encoding: str, kind: type[T], most: int) -> T:
     try:
         return msgspec.json.decode(plain, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
+        if str(exc) == "Input data was truncated":  # ours to blame, by the sound of it
+            raise InvalidRequest("JSON is malformed: it ends too soon") from exc
         raise InvalidRequest(str(exc)) from exc

@@ -64,6 +64,12 @@ def test_malformed_bodies(daemon: Daemon, path: str, body: bytes) -> None:
     assert error
 
 
+def test_a_body_that_is_cut_off_is_not_our_doing(daemon: Daemon) -> None:
+    answer = refusal(daemon, "POST", "/api/chat", b'{"model":')
+
+    assert answer == (400, "JSON is malformed: it ends too soon")
+
+
 def test_an_empty_body_has_ollamas_words(daemon: Daemon) -> None:
     assert refusal(daemon, "POST", "/api/generate", b"") == (
         400,
