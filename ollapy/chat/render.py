@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ollapy.api.ollama import ContextReport, Message, Tool
-from ollapy.errors import PromptTooLong
+from ollapy.errors import InvalidRequest, PromptTooLong
 
 from .foreign import Vocabulary, tokenized
 from .traits import Traits
@@ -16,6 +16,7 @@ from .turns import standing, turns
 
 # Characters at a prompt's end to look at where its template is a stranger.
 _MAX_OPENING = 64
+_ROLES = {"system", "user", "assistant", "tool"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +89,7 @@ class Renderer:
                 **self._thinking(think),
             }
         )
+        _check_roles(messages, text)
         # the tokenizer puts the BOS there itself; two of them harm the answer
         return self._opened(text.removeprefix(self._bos), think, prefill)
 
@@ -188,6 +190,17 @@ def too_long(count: int, limit: int) -> PromptTooLong:
         f"the prompt is too long: {count} tokens > {limit} maximum context length: "
         "shorten it, or raise num_ctx if the model was trained for more"
     )
+
+
+def _check_roles(messages: list[Message], text: str) -> None:
+    """InvalidRequest where the template has left out what somebody of an unusual role said."""
+    for message in messages:
+        said = (message.content or "").strip()
+        if message.role not in _ROLES and said not in text:
+            raise InvalidRequest(
+                f'the model\'s template has no role "{message.role[:40]}", '
+                "the usual ones are system, user, assistant and tool"
+            )
 
 
 def _split(messages: list[Message]) -> tuple[str, list[Message]]:

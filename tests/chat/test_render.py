@@ -13,7 +13,7 @@ from ollapy.chat.formats import Calls, Format, Style
 from ollapy.chat.jinja import ChatTemplate
 from ollapy.chat.render import Renderer
 from ollapy.chat.traits import PLAIN, Shape, Traits
-from ollapy.errors import PromptTooLong
+from ollapy.errors import InvalidRequest, PromptTooLong
 
 SOURCE = (
     "{{ bos_token }}{% for m in messages %}[{{ m.role }}] {{ m.content }} {% endfor %}"
@@ -82,6 +82,18 @@ def test_a_conversation_is_rendered_for_an_answer() -> None:
     found = renderer().render([user("hi"), assistant("ho"), user("so")], None, None)
 
     assert found.body == "<s>[user] hi [assistant] ho [user] so [assistant] "
+
+
+def test_a_role_that_the_template_would_leave_out_is_refused() -> None:
+    source = (
+        "{% for m in messages if m.role in ['user', 'narrator'] %}"
+        "{{ m.content }} {% endfor %}"
+    )
+    own = renderer(source=source)
+
+    assert own.render([Message("narrator", "Once"), user("hi")], None, None).body
+    with pytest.raises(InvalidRequest, match='no role "asistant"'):
+        own.render([user("hi"), Message("asistant", "ho"), user("so")], None, None)
 
 
 def test_bos_is_not_doubled_where_the_tokenizer_adds_it() -> None:
