@@ -120,8 +120,10 @@ def _run() -> NoReturn:
 
 
 def _arguments(words: Iterable[str]) -> Iterable[str]:
-    """`--think` alone means true, as in Ollama; the parser would take the next word for its value."""
+    """The words as the parser takes them: `help X` is `X --help`, and `--think` alone means true, as in Ollama."""
     words = [*words]
+    if words[:1] == ["help"]:
+        return [*words[1:], "--help"]
     end = words.index("--") if "--" in words else len(words)
     options = ("--think=true" if word == "--think" else word for word in words[:end])
     return [*options, *words[end:]]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
 from typing import get_args, get_type_hints
 
 import msgspec
@@ -49,7 +50,9 @@ def checked(parameters: Mapping[str, object]) -> dict[str, object]:
 def _value(name: str, text: str) -> object:
     kind = _TYPES.get(name)
     if kind is None:
-        raise InvalidRequest(f"unknown parameter '{name}'")
+        near = get_close_matches(name, _TYPES, 1)
+        meant = f", did you mean '{near[0]}'?" if near else ""
+        raise InvalidRequest(f"unknown parameter '{name}'{meant}")
     if kind is str:
         return text
     if kind is bool and text in _TRUE + _FALSE:

@@ -161,7 +161,13 @@ def test_a_mistake_in_the_command_line_is_status_2(
     assert sentence in result.err
 
 
-@pytest.mark.parametrize("words", [(), ("-h",)])
+def test_help_of_a_command() -> None:
+    assert ollapy("help", "cp", host=free_address()) == ollapy(
+        "cp", "--help", host=free_address()
+    )
+
+
+@pytest.mark.parametrize("words", [(), ("-h",), ("help",)])
 def test_help_names_every_command(words: tuple[str, ...]) -> None:
     result = ollapy(*words, host=free_address())
 

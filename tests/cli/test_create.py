@@ -658,7 +658,7 @@ REFUSED = {
     "B092 parameter": ("FROM tiny\nPARAMETER num_ctx many", "invalid int value [many]"),
     "B092 unknown parameter": (
         "FROM tiny\nPARAMETER nun_ctx 1",
-        "unknown parameter 'nun_ctx'",
+        "unknown parameter 'nun_ctx', did you mean 'num_ctx'?",
     ),
     "B091 template": (
         "FROM ./tiny.gguf\nTEMPLATE {{ .Prompt",
