@@ -16,12 +16,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from threading import Thread
 
 import msgspec
 
 from ollapy.errors import InvalidModel, OllapyError, StoreError, Unsupported
 from ollapy.gguf.tables import FILE_TYPES
+from ollapy.lifeline import end_with_parent, yield_to_others
 from ollapy.units import format_bytes
 
 from .library import log, raw
@@ -32,7 +32,6 @@ _RESULT = re.compile(r"quant size += +([0-9.]+) MiB")
 _REASON = re.compile(r"failed to quantize: (.*)")
 _SLAB = 256 << 20  # bytes in memory at a time
 _MARGIN = 64 << 20
-_NICENESS = 10
 
 
 class Quantized(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -144,9 +143,8 @@ def main() -> None:
     parser.add_argument("target", type=Path, metavar="TARGET")
     parser.add_argument("file_type", choices=_NUMBERS, metavar="TYPE")
     arguments = parser.parse_args()
-    if not sys.stdin.isatty():
-        Thread(target=_end_with_parent, daemon=True).start()
-    _yield_to_others()
+    end_with_parent()  # what is written has a temporary name
+    yield_to_others()
     try:
         quantize(arguments.sources, arguments.target, arguments.file_type, _print)
     except OllapyError as exc:
@@ -164,22 +162,6 @@ def _fail(exc: OllapyError) -> None:
 def _print(record: Quantized) -> None:
     sys.stdout.buffer.write(msgspec.json.encode(record) + b"\n")
     sys.stdout.buffer.flush()
-
-
-def _end_with_parent() -> None:
-    """What is written has a temporary name; the parent's end is that of the pipe."""
-    # not by `sys.stdin`, whose lock Python wants at its own end
-    os.read(sys.stdin.fileno(), 1)
-    os._exit(1)
-
-
-def _yield_to_others() -> None:
-    """Whoever chats meanwhile goes first, and no core file of a crash holds anything."""
-    if sys.platform != "win32":
-        import resource
-
-        os.nice(_NICENESS)
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 if __name__ == "__main__":

@@ -90,6 +90,20 @@ def test_failure_is_one_line_without_a_path_or_traceback(folder: Path) -> None:
     assert str(folder) not in ended.stdout
 
 
+def test_it_ends_with_its_parent(folder: Path) -> None:
+    """Whatever it is at: here it stands still at an import."""
+    module = ["-m", "ollapy.create.convert", str(folder), str(folder / "out.gguf")]
+    stall = "import sys; sys.addaudithook(lambda n, _: n == 'import' and _[0] == 'gguf' and __import__('time').sleep(60))"
+    code = f"{stall}\nimport runpy; sys.argv = ['', *sys.argv[1:]]; runpy.run_module('ollapy.create.convert', run_name='__main__')"
+
+    with subprocess.Popen(
+        [sys.executable, "-c", code, *module[2:]], stdin=subprocess.PIPE
+    ) as process:
+        assert process.stdin
+        process.stdin.close()
+        assert process.wait(30) == 1
+
+
 def test_only_the_child_loads_gguf() -> None:
     code = "import sys, ollapy.create.convert; sys.exit('gguf' in sys.modules)"
 

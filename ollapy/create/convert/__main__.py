@@ -1,7 +1,7 @@
 """`python -m ollapy.create.convert FOLDER TARGET`: a child process, since it reads what strangers made.
 
 It prints records, one a line: progress in bytes, warnings, and last an error if there was one. It ends
-by itself when nobody reads them any more.
+with its parent.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from ollapy.errors import OllapyError, StoreError
+from ollapy.lifeline import end_with_parent, yield_to_others
 
 logger = logging.getLogger(__name__)
 
@@ -47,6 +48,8 @@ def main() -> None:
         default="auto",
     )
     arguments = parser.parse_args()
+    end_with_parent()  # what is written has a temporary name
+    yield_to_others()
     report = Reporter()
     try:
         from .conversion import convert_folder  # loads numpy and gguf

@@ -1,0 +1,31 @@
+"""What a child process does so as neither to outlive its parent nor to be in anybody's way."""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from threading import Thread
+
+_NICENESS = 10
+
+
+def end_with_parent() -> None:
+    """End at once when stdin does, if it is a pipe: then the parent has its other end."""
+    if stat.S_ISFIFO(os.fstat(sys.stdin.fileno()).st_mode):
+        Thread(target=_wait, name="lifeline", daemon=True).start()
+
+
+def _wait() -> None:
+    # not by `sys.stdin`, whose lock Python wants at its own end
+    os.read(sys.stdin.fileno(), 1)
+    os._exit(1)
+
+
+def yield_to_others() -> None:
+    """Whoever chats meanwhile goes first, and no core file of a crash holds anything."""
+    if sys.platform != "win32":
+        import resource
+
+        os.nice(_NICENESS)
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
