@@ -45,7 +45,8 @@ class Operations:
         mailbox = _Mailbox(asyncio.get_running_loop())
         operation = Operation(mailbox.put)
         doing = self._start(work, operation)
-        doing.add_done_callback(lambda _: mailbox.close())
+        # not below: who leaves may be in too much of a hurry to wait for the end
+        doing.add_done_callback(lambda _: self._ended(doing, operation, mailbox))
         try:
             async for record in mailbox:
                 self._metrics.downloaded(arrivals.add(record))
@@ -54,8 +55,14 @@ class Operations:
         finally:
             operation.cancel()
             await asyncio.wait({doing})
+
+    def _ended(
+        self, doing: asyncio.Future[object], operation: Operation, mailbox: _Mailbox
+    ) -> None:
+        self._running.discard(operation)
+        mailbox.close()
+        if not doing.cancelled():
             doing.exception()  # or asyncio complains that nobody looked
-            self._running.discard(operation)
 
     async def run(self, work: Callable[[], T]) -> T:
         """What some work returns that nobody is told of meanwhile."""
