@@ -13,24 +13,18 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
-from ollapy.errors import NotFound, OllapyError
-from ollapy.keys import KeyRing
-from ollapy.remote import Remote
-from ollapy.settings import Settings
-from ollapy.store import Store
-
-from . import responses
-from .access import Access
-from .conversations import Conversations
-from .counting import Counting
-from .endpoint import Endpoint
-from .generation import Generation
-from .journal import Journal
-from .limits import Limits
-from .metrics import Metrics
-from .operations import Operations
-from .pool import RunnerPool
-from .routes import (
+from ollapy.daemon.answers import responses
+from ollapy.daemon.conversations import Conversations
+from ollapy.daemon.endpoint import Endpoint
+from ollapy.daemon.gates.access import Access
+from ollapy.daemon.gates.counting import Counting
+from ollapy.daemon.gates.limits import Limits
+from ollapy.daemon.gates.security import Gate
+from ollapy.daemon.generation import Generation
+from ollapy.daemon.observation.journal import Journal
+from ollapy.daemon.observation.metrics import Metrics
+from ollapy.daemon.operations import Operations
+from ollapy.daemon.routes import (
     anthropic,
     care,
     creation,
@@ -45,8 +39,13 @@ from .routes import (
     text,
     transfers,
 )
-from .security import Gate
-from .tidying import tidy
+from ollapy.daemon.runners.pool import RunnerPool
+from ollapy.daemon.tidying import tidy
+from ollapy.errors import NotFound, OllapyError
+from ollapy.keys import KeyRing
+from ollapy.remote import Remote
+from ollapy.settings import Settings
+from ollapy.store import Store
 
 logger = logging.getLogger(__name__)
 

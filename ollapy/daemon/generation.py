@@ -30,6 +30,20 @@ from ollapy.api.text import (
     TokenizeRequest,
     TokenizeResponse,
 )
+from ollapy.daemon.answers.ranking import ranked
+from ollapy.daemon.answers.records import (
+    NOTHING,
+    chat_record,
+    fields_of,
+    generate_record,
+    nanoseconds,
+    now,
+)
+from ollapy.daemon.asking import conversation, texts
+from ollapy.daemon.asking.askable import Askable
+from ollapy.daemon.observation.journal import Entry, Journal
+from ollapy.daemon.runners.pool import RunnerPool
+from ollapy.daemon.runners.process import Event
 from ollapy.errors import InvalidRequest, ModelNotFound, Unsupported
 from ollapy.names import ModelName
 from ollapy.remote import Remote, RemoteModel
@@ -44,21 +58,6 @@ from ollapy.runner.protocol import (
 )
 from ollapy.store import Model, Store
 from ollapy.units import parse_keep_alive
-
-from . import asking, texts
-from .askable import Askable
-from .journal import Entry, Journal
-from .pool import RunnerPool
-from .process import Event
-from .ranking import ranked
-from .records import (
-    NOTHING,
-    chat_record,
-    fields_of,
-    generate_record,
-    nanoseconds,
-    now,
-)
 
 R = TypeVar("R", bound=InferenceResponse, covariant=True)
 
@@ -103,7 +102,7 @@ class Generation:
         return self._records(
             request,
             bool(request.prompt or request.tokens),
-            partial(asking.generate, request),
+            partial(conversation.generate, request),
             record,
         )
 
@@ -111,7 +110,10 @@ class Generation:
         """The records of `/api/chat`."""
         _require_model(request)
         return self._records(
-            request, bool(request.messages), partial(asking.chat, request), chat_record
+            request,
+            bool(request.messages),
+            partial(conversation.chat, request),
+            chat_record,
         )
 
     async def embed(self, request: EmbedRequest) -> EmbedResponse:
@@ -188,7 +190,7 @@ class Generation:
         with self._journal.entry(kind, request) as entry:
             model = await self._model(request.model, _NOT_FOUND.format(request.model))
             entry.model = str(model.name)
-            chosen = asking.options(options, model)
+            chosen = conversation.options(options, model)
             asked = ask(model, chosen)
             async with self._answering(model, chosen, _keep_alive(request)) as put:
                 load_seconds = entry.is_loaded()
@@ -228,7 +230,7 @@ class Generation:
             self._unload(model)
             yield NOTHING, entry.end("unload")
             return
-        chosen = asking.options(request.options, model)
+        chosen = conversation.options(request.options, model)
         asked = ask(model, chosen)
         async with self._answering(model, chosen, keep_alive) as put:
             load_seconds = entry.is_loaded()

@@ -12,8 +12,7 @@ import msgspec
 
 from ollapy import __version__
 from ollapy.api import anthropic, openai
-
-from .endpoint import Endpoint
+from ollapy.daemon.endpoint import Endpoint
 
 _PARAMETER = re.compile(r"\{(\w+)(?::\w+)?\}")
 _BEARER, _HEADER = "bearer", "x-api-key"

@@ -13,14 +13,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ollapy.api.ollama import Progress
+from ollapy.daemon.answers import responses
+from ollapy.daemon.answers.disconnect import unless_gone
+from ollapy.daemon.observation.metrics import Metrics
+from ollapy.daemon.state import state
 from ollapy.errors import Busy
 from ollapy.names import ModelName
 from ollapy.operation import Operation
-
-from . import responses
-from .disconnect import unless_gone
-from .metrics import Metrics
-from .state import state
 
 T = TypeVar("T")
 

@@ -19,13 +19,12 @@ from starlette.applications import Starlette
 
 from ollapy import __version__
 from ollapy.api.ollama import API_VERSION
+from ollapy.daemon.app import create_app
+from ollapy.daemon.gates.connection import Connection
+from ollapy.daemon.gates.limits import MAX_HEADER_BYTES, MAX_TARGET
 from ollapy.errors import OllapyError
 from ollapy.keys import KeyRing, Scope
 from ollapy.settings import Address, Settings
-
-from .app import create_app
-from .connection import Connection
-from .limits import MAX_HEADER_BYTES, MAX_TARGET
 
 logger = logging.getLogger(__name__)
 

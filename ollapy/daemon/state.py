@@ -8,16 +8,15 @@ from typing import TYPE_CHECKING, Protocol, cast
 from starlette.requests import Request
 
 if TYPE_CHECKING:  # some of these answer requests themselves
+    from ollapy.daemon.conversations import Conversations
+    from ollapy.daemon.generation import Generation
+    from ollapy.daemon.observation.journal import Journal
+    from ollapy.daemon.observation.metrics import Metrics
+    from ollapy.daemon.operations import Operations
+    from ollapy.daemon.runners.pool import RunnerPool
     from ollapy.remote import Remote
     from ollapy.settings import Settings
     from ollapy.store import Store
-
-    from .conversations import Conversations
-    from .generation import Generation
-    from .journal import Journal
-    from .metrics import Metrics
-    from .operations import Operations
-    from .pool import RunnerPool
 
 
 class State(Protocol):

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from ollapy.daemon import cgroups
-from ollapy.daemon.cores import cpu_quota, num_cores
+from ollapy.daemon.runners import cgroups
+from ollapy.daemon.runners.cores import cpu_quota, num_cores
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from threading import Event
 from typing import Any
 
 from ollapy.api.ollama import Progress
-from ollapy.daemon.metrics import Metrics
+from ollapy.daemon.observation.metrics import Metrics
 from ollapy.daemon.operations import Operations
 from ollapy.errors import Cancelled
 from ollapy.operation import Operation

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from ollapy.daemon.memory import free_in_groups
-from ollapy.daemon.room import Resident, leaving
+from ollapy.daemon.runners.memory import free_in_groups
+from ollapy.daemon.runners.room import Resident, leaving
 from ollapy.names import Digest
 
 

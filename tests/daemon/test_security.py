@@ -9,7 +9,7 @@ import pytest
 from starlette.responses import PlainTextResponse
 
 from ollapy.daemon.app import ENDPOINTS
-from ollapy.daemon.security import Gate
+from ollapy.daemon.gates.security import Gate
 from tests.support.daemon import Daemon
 
 

@@ -13,8 +13,8 @@ import msgspec
 import psutil
 
 from ollapy.api.engine import Device, EngineReport
-from ollapy.daemon import cgroups
-from ollapy.daemon.cores import cpu_quota, num_cores
+from ollapy.daemon.runners import cgroups
+from ollapy.daemon.runners.cores import cpu_quota, num_cores
 from ollapy.errors import EngineMissing
 from ollapy.settings import Settings
 from ollapy.units import format_bytes

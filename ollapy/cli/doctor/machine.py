@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 
 from ollapy import __version__
-from ollapy.daemon import memory
+from ollapy.daemon.runners import memory
 from ollapy.settings import Settings
 from ollapy.units import format_bytes
 

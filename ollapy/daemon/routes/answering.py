@@ -14,8 +14,8 @@ from starlette.responses import Response
 
 from ollapy.api.ollama import ChatRequest, EmbedRequest, GenerateRequest
 from ollapy.api.text import RerankRequest
-from ollapy.daemon import responses
-from ollapy.daemon.disconnect import abandon, unless_gone
+from ollapy.daemon.answers import responses
+from ollapy.daemon.answers.disconnect import abandon, unless_gone
 from ollapy.daemon.generation import Generation
 from ollapy.daemon.state import state
 

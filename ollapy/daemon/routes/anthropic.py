@@ -9,11 +9,11 @@ from starlette.responses import Response
 
 from ollapy.api.anthropic import CountRequest, Message, MessagesRequest, TokenCount
 from ollapy.api.ollama import ChatResponse
-from ollapy.daemon import responses
-from ollapy.daemon.body import read
-from ollapy.daemon.disconnect import unless_gone
+from ollapy.daemon.answers import responses
+from ollapy.daemon.answers.disconnect import unless_gone
+from ollapy.daemon.answers.records import join_chat
 from ollapy.daemon.endpoint import Endpoint, Scope
-from ollapy.daemon.records import join_chat
+from ollapy.daemon.gates.body import read
 from ollapy.daemon.wire import messages
 
 from .answering import answer, count_prompt, generation, prioritized

@@ -18,9 +18,9 @@ from ollapy.api.care import (
     VerifyProgress,
     VerifyRequest,
 )
-from ollapy.daemon import responses
-from ollapy.daemon.body import MAX_ORDER, read
+from ollapy.daemon.answers import responses
 from ollapy.daemon.endpoint import Endpoint
+from ollapy.daemon.gates.body import MAX_ORDER, read
 from ollapy.daemon.operations import answer
 from ollapy.daemon.state import state
 from ollapy.errors import Cancelled, CorruptManifest, OllapyError

@@ -12,8 +12,8 @@ from starlette.responses import Response
 from ollapy.api.ollama import CreateRequest, Progress
 from ollapy.create.creator import Creator
 from ollapy.create.recipe import recipe
-from ollapy.daemon.body import MAX_ORDER, pieces, read
 from ollapy.daemon.endpoint import Endpoint
+from ollapy.daemon.gates.body import MAX_ORDER, pieces, read
 from ollapy.daemon.operations import answer, replacing
 from ollapy.daemon.state import state
 from ollapy.download.space import check_space

@@ -19,11 +19,11 @@ from ollapy.api.ollama import (
     GenerateResponse,
     InferenceResponse,
 )
-from ollapy.daemon import responses
-from ollapy.daemon.body import read
-from ollapy.daemon.disconnect import unless_gone
+from ollapy.daemon.answers import responses
+from ollapy.daemon.answers.disconnect import unless_gone
+from ollapy.daemon.answers.records import join_chat, join_generate
 from ollapy.daemon.endpoint import Endpoint, Scope
-from ollapy.daemon.records import join_chat, join_generate
+from ollapy.daemon.gates.body import read
 
 from .answering import answer, generation, prioritized, whole
 

@@ -22,8 +22,7 @@ from ollapy.api.ollama import (
     ShowResponse,
     TagsResponse,
 )
-from ollapy.daemon import responses
-from ollapy.daemon.body import MAX_ORDER, read
+from ollapy.daemon.answers import responses
 from ollapy.daemon.describe import (
     details,
     model_info,
@@ -34,7 +33,8 @@ from ollapy.daemon.describe import (
 )
 from ollapy.daemon.elsewhere import running, shown, summary
 from ollapy.daemon.endpoint import Endpoint, Scope
-from ollapy.daemon.runner import Runner
+from ollapy.daemon.gates.body import MAX_ORDER, read
+from ollapy.daemon.runners.runner import Runner
 from ollapy.daemon.state import state
 from ollapy.errors import (
     InvalidModel,

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from ollapy.api.neighbours import NeighbourModel, NeighboursResponse
 from ollapy.api.ollama import Details
-from ollapy.daemon import responses
+from ollapy.daemon.answers import responses
 from ollapy.daemon.endpoint import Endpoint
 from ollapy.daemon.state import state
 from ollapy.neighbours import Neighbour, Neighbours

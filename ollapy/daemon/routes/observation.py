@@ -6,12 +6,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ollapy.api.status import RequestsResponse
-from ollapy.daemon import responses
-from ollapy.daemon.counters import counters
+from ollapy.daemon.answers import responses
 from ollapy.daemon.endpoint import Endpoint
-from ollapy.daemon.journal import Journal
-from ollapy.daemon.metrics import Gauges
-from ollapy.daemon.pool import RunnerPool
+from ollapy.daemon.observation.counters import counters
+from ollapy.daemon.observation.journal import Journal
+from ollapy.daemon.observation.metrics import Gauges
+from ollapy.daemon.runners.pool import RunnerPool
 from ollapy.daemon.state import state
 
 _TEXT = "text/plain; version=0.0.4; charset=utf-8"

@@ -23,12 +23,12 @@ from ollapy.api.openai import (
     ModelObject,
 )
 from ollapy.api.text import DetokenizeRequest
-from ollapy.daemon import responses
-from ollapy.daemon.body import read
-from ollapy.daemon.disconnect import unless_gone
+from ollapy.daemon.answers import responses
+from ollapy.daemon.answers.disconnect import unless_gone
+from ollapy.daemon.answers.merging import merged
+from ollapy.daemon.answers.records import join_chat, join_generate
 from ollapy.daemon.endpoint import Endpoint, Scope
-from ollapy.daemon.merging import merged
-from ollapy.daemon.records import join_chat, join_generate
+from ollapy.daemon.gates.body import read
 from ollapy.daemon.state import state
 from ollapy.daemon.wire import chat_completions, completions, embeddings
 from ollapy.names import ModelName

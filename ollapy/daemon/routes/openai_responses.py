@@ -17,10 +17,10 @@ from ollapy.api.openai_responses import (
     ResponseRequest,
 )
 from ollapy.api.openai_responses import Response as ResponseObject
-from ollapy.daemon import responses
-from ollapy.daemon.body import read
-from ollapy.daemon.disconnect import unless_gone
+from ollapy.daemon.answers import responses
+from ollapy.daemon.answers.disconnect import unless_gone
 from ollapy.daemon.endpoint import Endpoint, Scope
+from ollapy.daemon.gates.body import read
 from ollapy.daemon.state import state
 from ollapy.daemon.wire import items, openai_responses
 from ollapy.daemon.wire.building import Building, Events

@@ -7,9 +7,9 @@ from starlette.responses import PlainTextResponse, Response
 
 from ollapy import __version__
 from ollapy.api.ollama import API_VERSION, Cloud, StatusResponse, VersionResponse
-from ollapy.daemon import responses
-from ollapy.daemon.counters import Counters, counters
+from ollapy.daemon.answers import responses
 from ollapy.daemon.endpoint import Endpoint, Scope
+from ollapy.daemon.observation.counters import Counters, counters
 from ollapy.daemon.state import state
 
 

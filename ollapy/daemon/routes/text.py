@@ -20,8 +20,8 @@ from ollapy.api.text import (
     TokenizeRequest,
     TokenizeResponse,
 )
-from ollapy.daemon.body import read
 from ollapy.daemon.endpoint import Endpoint, Scope
+from ollapy.daemon.gates.body import read
 from ollapy.daemon.generation import Generation
 from ollapy.errors import InvalidRequest
 

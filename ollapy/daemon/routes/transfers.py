@@ -6,8 +6,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ollapy.api.ollama import Progress, PullRequest
-from ollapy.daemon.body import MAX_ORDER, read
 from ollapy.daemon.endpoint import Endpoint
+from ollapy.daemon.gates.body import MAX_ORDER, read
 from ollapy.daemon.operations import answer, replacing
 from ollapy.daemon.state import state
 from ollapy.errors import InvalidRequest

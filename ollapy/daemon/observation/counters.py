@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 from contextlib import aclosing
 
+from ollapy.daemon.runners.pool import RunnerPool
+from ollapy.daemon.runners.process import RunnerProcess
 from ollapy.errors import RunnerStopped
 from ollapy.runner.protocol import GetStats, Stats
-
-from .pool import RunnerPool
-from .process import RunnerProcess
 
 Counters = dict[str, float | list[int]]
 _PATIENCE = 2.0  # seconds; an engine answers between two steps

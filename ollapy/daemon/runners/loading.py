@@ -6,15 +6,14 @@ import asyncio
 import math
 
 from ollapy.api.options import Options
+from ollapy.daemon.runners import placement
+from ollapy.daemon.runners.cores import num_cores
+from ollapy.daemon.runners.process import RunnerProcess
 from ollapy.errors import LoadFailed
 from ollapy.gguf import Header
 from ollapy.runner.protocol import Load
 from ollapy.settings import Settings
 from ollapy.store import Model
-
-from . import placement
-from .cores import num_cores
-from .process import RunnerProcess
 
 
 async def started(model: Model, load: Load, settings: Settings) -> RunnerProcess:

@@ -13,15 +13,14 @@ from ollapy.api.ollama import (
     Message,
 )
 from ollapy.api.options import Options
+from ollapy.daemon.asking import thinking
+from ollapy.daemon.asking.askable import Askable
+from ollapy.daemon.asking.grammar import grammar
+from ollapy.daemon.asking.priority import is_background
+from ollapy.daemon.asking.sampling import check_logprobs, sampling
+from ollapy.daemon.asking.tool_choice import choose
 from ollapy.errors import InvalidRequest, Unsupported
 from ollapy.runner.protocol import Chat, Complete
-
-from . import thinking
-from .askable import Askable
-from .grammar import grammar
-from .priority import is_background
-from .sampling import check_logprobs, sampling
-from .tool_choice import choose
 
 _MAX_MESSAGES = 10_000
 _NUM_KEEP = 4  # tokens that stay at the beginning of a context that shifts

@@ -6,9 +6,8 @@ from http import HTTPStatus
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from ollapy.daemon.answers import responses
 from ollapy.errors import InvalidRequest, OllapyError
-
-from . import responses
 
 MAX_TARGET = 8 * 1024
 MAX_HEADERS, MAX_HEADER_BYTES = 100, 32 * 1024

@@ -11,11 +11,10 @@ from typing import TypeVar
 import msgspec
 from starlette.requests import ClientDisconnect, Request
 
+from ollapy.daemon.answers.disconnect import ClientGone
+from ollapy.daemon.gates import coding, nesting
+from ollapy.daemon.state import state
 from ollapy.errors import InvalidRequest, OllapyError
-
-from . import coding, nesting
-from .disconnect import ClientGone
-from .state import state
 
 T = TypeVar("T")
 MAX_BODY = 64 * 1024 * 1024  # of inference, for its images

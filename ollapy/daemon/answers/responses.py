@@ -13,11 +13,10 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from ollapy.api import ndjson
+from ollapy.daemon.answers.disconnect import abandon
+from ollapy.daemon.answers.pulse import Pulse
+from ollapy.daemon.wire import failures
 from ollapy.errors import OllapyError
-
-from .disconnect import abandon
-from .pulse import Pulse
-from .wire import failures
 
 logger = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psutil
 
-from . import cgroups
+from ollapy.daemon.runners import cgroups
 
 
 def available() -> int:

@@ -9,11 +9,10 @@ from starlette.routing import Match
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ollapy import keys
+from ollapy.daemon.answers import responses
+from ollapy.daemon.endpoint import Endpoint
 from ollapy.errors import OllapyError
 from ollapy.keys import KeyRing
-
-from . import responses
-from .endpoint import Endpoint
 
 
 class _KeyMissing(OllapyError):

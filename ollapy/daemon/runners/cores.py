@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psutil
 
-from . import cgroups
+from ollapy.daemon.runners import cgroups
 
 
 def num_cores() -> int:

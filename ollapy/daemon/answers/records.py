@@ -14,10 +14,9 @@ from ollapy.api.ollama import (
     Message,
     OllapyReport,
 )
+from ollapy.daemon.runners.process import Event
 from ollapy.runner.protocol import Chunk, Done, Rendered
 from ollapy.units import format_time
-
-from .process import Event
 
 NOTHING = Chunk(0)
 

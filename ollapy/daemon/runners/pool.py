@@ -13,18 +13,17 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager, suppress
 
 from ollapy.api.options import Options
+from ollapy.daemon.observation.metrics import Metrics
+from ollapy.daemon.runners import memory, placement
+from ollapy.daemon.runners.loading import how_to_load, started
+from ollapy.daemon.runners.process import RunnerProcess
+from ollapy.daemon.runners.room import Resident, leaving
+from ollapy.daemon.runners.runner import Runner
 from ollapy.errors import Busy, RunnerStopped
 from ollapy.gguf import Header
 from ollapy.names import Digest, ModelName
 from ollapy.settings import Settings
 from ollapy.store import Model
-
-from . import memory, placement
-from .loading import how_to_load, started
-from .metrics import Metrics
-from .process import RunnerProcess
-from .room import Resident, leaving
-from .runner import Runner
 
 logger = logging.getLogger(__name__)
 

@@ -14,13 +14,12 @@ import msgspec
 
 from ollapy.api.ollama import ContextReport
 from ollapy.api.status import RequestEntry
+from ollapy.daemon.answers.records import nanoseconds
+from ollapy.daemon.observation.metrics import Metrics
+from ollapy.daemon.runners.process import Event
 from ollapy.errors import OllapyError
 from ollapy.runner.protocol import Chunk, Done, Embeddings, Scores, Usage
 from ollapy.units import format_time
-
-from .metrics import Metrics
-from .process import Event
-from .records import nanoseconds
 
 _MAX_REQUEST = 16_384  # bytes of JSON that are kept of one
 _ids = itertools.count(1)

@@ -7,11 +7,10 @@ import math
 import time
 from dataclasses import dataclass, field
 
+from ollapy.daemon.runners.process import RunnerProcess
+from ollapy.daemon.runners.room import Resident
 from ollapy.runner.protocol import Ready
 from ollapy.store import Model
-
-from .process import RunnerProcess
-from .room import Resident
 
 
 @dataclass(slots=True, eq=False)

@@ -5,12 +5,11 @@ from __future__ import annotations
 from ollapy.api.ollama import EmbedRequest
 from ollapy.api.options import Options
 from ollapy.api.text import DetokenizeRequest, RerankRequest, TokenizeRequest
+from ollapy.daemon.answers.ranking import text_of
+from ollapy.daemon.asking.askable import Askable
+from ollapy.daemon.asking.priority import is_background
 from ollapy.errors import InvalidRequest, Unsupported
 from ollapy.runner.protocol import Detokenize, Embed, Rerank, Tokenize
-
-from .askable import Askable
-from .priority import is_background
-from .ranking import text_of
 
 _MAX_INPUTS = 2_048
 
