@@ -12,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 
+from ollapy.decoding import from_json
 from ollapy.errors import NotFound, OllapyError
 
 PREFIX = "ollapy-"
@@ -81,7 +82,7 @@ class KeyRing:
 
     def _read(self) -> list[Key]:
         try:
-            return msgspec.json.decode(self._path.read_bytes(), type=list[Key])
+            return from_json(self._path.read_bytes(), list[Key])
         except (OSError, msgspec.DecodeError) as exc:
             raise OllapyError(
                 "the file of API keys cannot be read: make new ones with `ollapy key create` after removing it"

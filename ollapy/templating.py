@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from ollapy.decoding import from_msgpack
 from ollapy.errors import InvalidRequest
 
 T = TypeVar("T")
@@ -87,7 +88,7 @@ class TemplateProcess:
 
     def learn(self, source: Source, kind: type[T]) -> T:
         """What the template can do, as `kind` reads it; InvalidRequest where it cannot be compiled."""
-        return msgspec.msgpack.decode(self._ask(Ask(source)).traits, type=kind)
+        return from_msgpack(self._ask(Ask(source)).traits, kind)
 
     def close(self) -> None:
         """End the process."""
@@ -115,7 +116,7 @@ class TemplateProcess:
             (length,) = LENGTH.unpack(process.stdout.read(LENGTH.size))
             if length > _MAX_ANSWER:
                 raise ValueError("the answer is too long")
-            return msgspec.msgpack.decode(process.stdout.read(length), type=Told)
+            return from_msgpack(process.stdout.read(length), Told)
         except (OSError, struct.error, ValueError):
             status = self._end()
             return None if status == -signal.SIGALRM else Told(error=_reason(status))

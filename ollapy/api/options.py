@@ -12,6 +12,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from ollapy.decoding import converted
 from ollapy.errors import InvalidRequest
 
 logger = logging.getLogger(__name__)
@@ -90,7 +91,7 @@ class Options(msgspec.Struct, frozen=True, omit_defaults=True):
                     values[name] = _convert(name, kind, value)
                 elif value is not None:
                     logger.warning("option ignored name=%s", name[:80])
-        return msgspec.convert(values, cls)
+        return converted(values, cls)
 
     def sampling(
         self, *, logprobs: int | None = None, prompt_logprobs: int | None = None

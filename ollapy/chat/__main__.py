@@ -15,6 +15,7 @@ from functools import lru_cache
 
 import msgspec
 
+from ollapy.decoding import from_msgpack
 from ollapy.errors import InvalidRequest
 from ollapy.templating import LENGTH, MEMORY, SECONDS, Ask, Source, Told
 
@@ -51,7 +52,7 @@ def main() -> None:
 def _answer(body: bytes) -> Told:
     signal.setitimer(signal.ITIMER_PROF, SECONDS)
     try:
-        return _told(msgspec.msgpack.decode(body, type=Ask))
+        return _told(from_msgpack(body, Ask))
     except InvalidRequest as exc:
         return Told(error=str(exc))
     except MemoryError:

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from ollapy.decoding import from_json
 from ollapy.gguf import Header
 from ollapy.gguf.filenames import GgufModel
 from ollapy.names import TAG
@@ -65,6 +66,6 @@ def _part(text: str) -> str:
 def _config(folder: Path) -> dict[str, Any]:
     try:
         with (folder / "config.json").open("rb") as file:
-            return msgspec.json.decode(file.read(_MAX_CONFIG), type=dict[str, Any])
+            return from_json(file.read(_MAX_CONFIG), dict[str, Any])
     except (OSError, msgspec.DecodeError, UnicodeDecodeError):
         return {}  # whatever is wrong with it, the conversion says it

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import httpcore  # httpx brings cookies, forms and more, half the time that `ollapy list` takes
 import msgspec
 
+from ollapy.decoding import from_json
 from ollapy.errors import DaemonUnreachable, InvalidRequest, ModelNotFound, OllapyError
 from ollapy.settings import Address
 
@@ -113,7 +114,7 @@ class Connection:
         if response.status < 400:
             return
         try:
-            body = msgspec.json.decode(response.read(), type=dict[str, Any])
+            body = from_json(response.read(), dict[str, Any])
             sentence = str(body["error"])
         except (msgspec.DecodeError, KeyError):
             if response.status == 403:  # the gate's, which says nothing to a browser
@@ -170,7 +171,7 @@ def _encode(body: object) -> bytes:
 def decode(data: bytes, kind: type[T]) -> T:
     """A value of what the daemon sent; OllapyError where it is none."""
     try:
-        return msgspec.json.decode(data, type=kind)
+        return from_json(data, kind)
     except msgspec.DecodeError as exc:
         raise OllapyError(
             f"the server's answer is not one ollapy understands: {exc}"

@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from ollapy.api.ollama import Progress
+from ollapy.decoding import from_json
 from ollapy.errors import InvalidRequest, revive
 from ollapy.gguf import Header
 from ollapy.operation import Operation
@@ -51,7 +52,7 @@ class Quantization:
         for line in lines_of(
             _MODULE, *paths, self.file_type, env=env, operation=operation
         ):
-            record = msgspec.json.decode(line, type=_Record)
+            record = from_json(line, _Record)
             if record.error:
                 raise revive(record.kind, record.error)
             self._report(operation, total, begun)

@@ -9,10 +9,11 @@ import msgspec
 
 from ollapy.api import ndjson
 from ollapy.api.ollama import Message
+from ollapy.decoding import msgpack_decoder
 from ollapy.errors import NotFound
 
 _MAX_BYTES = 64 * 1024 * 1024
-_decode = msgspec.msgpack.Decoder(list[Message]).decode
+_decode = msgpack_decoder(list[Message])
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,8 @@ class Conversations:
 
     def messages(self, response_id: str) -> list[Message]:
         """The conversation up to and with that response; NotFound where it is not kept."""
-        return _decode(self._find(response_id).messages)
+        found: list[Message] = _decode(self._find(response_id).messages)
+        return found
 
     def response(self, response_id: str) -> msgspec.Raw:
         """The response as it was answered, in JSON."""

@@ -22,6 +22,7 @@ from ollapy.api.ollama import API_VERSION
 from ollapy.daemon.app import create_app
 from ollapy.daemon.gates.connection import Connection
 from ollapy.daemon.gates.limits import MAX_HEADER_BYTES, MAX_TARGET
+from ollapy.decoding import from_json
 from ollapy.errors import OllapyError
 from ollapy.keys import KeyRing, Scope
 from ollapy.settings import Address, Settings
@@ -167,8 +168,6 @@ def _who_listens(address: Address) -> dict[str, str]:
     try:
         with closing(connection):
             connection.request("GET", "/api/version")
-            return msgspec.json.decode(
-                connection.getresponse().read(4096), type=dict[str, str]
-            )
+            return from_json(connection.getresponse().read(4096), dict[str, str])
     except (OSError, HTTPException, msgspec.DecodeError):
         return {}

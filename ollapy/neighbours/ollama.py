@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 
+from ollapy.decoding import from_json
 from ollapy.errors import CorruptManifest, OllapyError
 from ollapy.gguf.filenames import Kind
 from ollapy.names import HUB_HOSTS, Digest, ModelName
@@ -86,6 +87,6 @@ def _located(layer: Layer, blobs: Blobs) -> Path:
 
 def _config(data: bytes) -> ModelConfig:
     try:
-        return msgspec.json.decode(data, type=ModelConfig)
+        return from_json(data, ModelConfig)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
         raise CorruptManifest(f"its config is damaged: {exc}") from exc

@@ -10,6 +10,7 @@ from urllib.parse import urlencode, urlsplit
 
 import msgspec
 
+from ollapy.decoding import from_json
 from ollapy.errors import Unauthorized
 from ollapy.names import HOST
 from ollapy.net.addresses import is_loopback
@@ -128,7 +129,7 @@ def _read(reply: Reply) -> str:
     if reply.status in (401, 403):
         raise Unauthorized(_DENIED)
     try:
-        found = msgspec.json.decode(reply.body, type=_Token)
+        found = from_json(reply.body, _Token)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         found = _Token()
     token = found.token or found.access_token

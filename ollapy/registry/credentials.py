@@ -10,6 +10,8 @@ from typing import Self
 
 import msgspec
 
+from ollapy.decoding import from_json
+
 _MAX_CONFIG = 4 * 1024 * 1024
 _DOCKER_HUB = ("docker.io", "https://index.docker.io/v1/")
 
@@ -34,7 +36,7 @@ class Credentials:
         """Those of a host in Docker's `config.json`; None where there are none, or they cannot be read."""
         try:
             with config.open("rb") as file:
-                found = msgspec.json.decode(file.read(_MAX_CONFIG), type=_Config)
+                found = from_json(file.read(_MAX_CONFIG), _Config)
             keys = (
                 host,
                 f"https://{host}",

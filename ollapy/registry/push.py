@@ -12,6 +12,7 @@ from urllib.parse import urljoin
 import msgspec
 
 from ollapy.api.ollama import Progress
+from ollapy.decoding import from_json
 from ollapy.errors import CorruptManifest, InvalidName, RemoteError
 from ollapy.names import ModelName
 from ollapy.net.http import Reply
@@ -81,7 +82,7 @@ def push(
             )
         _Upload(repository, layer, path, requests, operation).run()
     operation.status("pushing manifest")
-    kind = msgspec.json.decode(entry.data, type=_MediaType).media_type
+    kind = from_json(entry.data, _MediaType).media_type
     requests.send(
         "push model manifest",
         "PUT",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from ollapy.decoding import from_json
 from ollapy.download.plan import Plan, Source
 from ollapy.errors import CorruptManifest, RemoteError
 from ollapy.names import Digest, ModelName
@@ -67,7 +68,7 @@ def check(data: bytes, name: ModelName) -> Manifest:
     """The manifest of a model, as a registry sent it."""
     try:
         manifest = decode(data, name)
-        kind = msgspec.json.decode(data, type=_Kind)
+        kind = from_json(data, _Kind)
     except (CorruptManifest, msgspec.DecodeError) as exc:
         if _is_index(data):
             raise RemoteError(
@@ -94,7 +95,7 @@ def check(data: bytes, name: ModelName) -> Manifest:
 
 def _is_index(data: bytes) -> bool:
     try:
-        kind = msgspec.json.decode(data, type=_Kind)
+        kind = from_json(data, _Kind)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return False
     return kind.manifests is not None or any(i in kind.media_type for i in _INDEXES)

@@ -13,6 +13,7 @@ from ollapy.api.ollama import (
     TokenLogprob,
     ToolCall,
 )
+from ollapy.decoding import from_json, json_decoder
 from ollapy.errors import RemoteError
 from ollapy.runner.protocol import Chunk, Done, Usage
 
@@ -91,7 +92,7 @@ class _Call(msgspec.Struct):
     arguments: str = ""
 
 
-_decode = msgspec.json.Decoder(_Event).decode
+_decode = json_decoder(_Event)
 
 
 class Answer:
@@ -177,7 +178,7 @@ class Answer:
         whole, broken = [], []
         for index, call in sorted(self._calls.items()):
             try:
-                found = msgspec.json.decode(call.arguments or "{}", type=dict[str, Any])
+                found = from_json(call.arguments or "{}", dict[str, Any])
             except (msgspec.DecodeError, RecursionError):
                 broken.append(f"{call.name} {call.arguments}")
             else:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
+from ollapy.decoding import from_json
 from ollapy.errors import (
     InvalidName,
     ModelNotFound,
@@ -171,6 +172,6 @@ def _normalised(vector: list[float]) -> list[float]:
 
 def _decoded(server: Server, data: bytes, kind: type[T]) -> T:
     try:
-        return msgspec.json.decode(data, type=kind)
+        return from_json(data, kind)
     except (msgspec.DecodeError, UnicodeDecodeError) as exc:
         raise RemoteError(f"{server.host} gave a malformed answer") from exc

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import faulthandler
 import logging
 import os
 import signal
@@ -33,6 +34,7 @@ def main() -> None:
     _forbid_core_files()
     frames_in, frames_out = _take_pipes()
     logs.configure()
+    faulthandler.enable()  # where a signal of llama.cpp's found each thread, for the log
     # the engine thread waits this long for the GIL at worst
     sys.setswitchinterval(0.0005)
     threading.stack_size(_STACK)

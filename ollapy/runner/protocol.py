@@ -17,6 +17,7 @@ import msgspec
 from ollapy.api.grammar import Grammar
 from ollapy.api.ollama import ContextReport, Logprob, Message, Tool, ToolCall
 from ollapy.api.options import SamplingParams
+from ollapy.decoding import msgpack_decoder
 
 MAX_FRAME = 256 * 1024 * 1024
 _LENGTH = struct.Struct(">I")
@@ -273,7 +274,7 @@ class FrameReader:
     """Cuts a byte stream into messages, wherever its pieces begin and end."""
 
     def __init__(self, kind: Any) -> None:
-        self._decode = msgspec.msgpack.Decoder(kind).decode
+        self._decode = msgpack_decoder(kind)
         self._buffer = bytearray()
 
     def feed(self, data: bytes) -> Iterator[Any]:

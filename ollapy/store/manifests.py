@@ -12,6 +12,7 @@ from typing import Annotated
 
 import msgspec
 
+from ollapy.decoding import from_json
 from ollapy.errors import CorruptManifest, InvalidName, InvalidRequest, OllapyError
 from ollapy.names import Digest, ModelName
 
@@ -220,7 +221,7 @@ def decode(data: bytes, name: ModelName) -> Manifest:
     if len(data) > MAX_MANIFEST:
         raise CorruptManifest(f"{cure}: it is larger than {MAX_MANIFEST} bytes")
     try:
-        return msgspec.json.decode(data, type=Manifest)
+        return from_json(data, Manifest)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
         raise CorruptManifest(f"{cure}: {exc}") from exc
 

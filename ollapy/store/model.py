@@ -6,10 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from ollapy.api.ollama import Message
+from ollapy.decoding import from_json
 from ollapy.errors import CorruptManifest
 from ollapy.gguf import Header
 from ollapy.names import Digest, ModelName
@@ -119,7 +121,7 @@ class Model:
         return list(dict.fromkeys([*claimed, *names]))
 
 
-_JSON: dict[str, object] = {
+_JSON: dict[str, Any] = {
     "config": ModelConfig,
     "params": dict[str, object],
     "messages": list[Message],
@@ -132,7 +134,7 @@ def check_contents(name: ModelName, manifest: Manifest, blobs: Blobs) -> None:
     for layer in (manifest.config, *manifest.layers):
         try:
             if kind := _JSON.get(layer.kind):
-                msgspec.json.decode(blobs.read(layer.digest), type=kind)
+                from_json(blobs.read(layer.digest), kind)
             elif layer.kind in _TEXTS and b"\0" in blobs.read(layer.digest):
                 raise ValueError("it has a NUL in it")
         except (ValueError, RecursionError) as exc:

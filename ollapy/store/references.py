@@ -14,6 +14,7 @@ from pathlib import Path
 
 import msgspec
 
+from ollapy.decoding import from_json
 from ollapy.errors import InvalidRequest
 from ollapy.names import Digest
 
@@ -73,7 +74,7 @@ class References:
             except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
                 return None
         with suppress(msgspec.DecodeError, UnicodeDecodeError):
-            return msgspec.json.decode(data, type=Reference)
+            return from_json(data, Reference)
         return None
 
     def write(self, digest: Digest, reference: Reference) -> None:

@@ -12,6 +12,7 @@ from typing import TypeVar
 import msgspec
 
 from ollapy.api.ollama import Message
+from ollapy.decoding import from_json
 from ollapy.errors import CorruptManifest, InvalidModel, InvalidRequest
 from ollapy.gguf import Header, read_model
 from ollapy.names import Digest, ModelName
@@ -163,7 +164,7 @@ class Resolver:
         if not layers:
             return None
         try:
-            return msgspec.json.decode(self._bytes(entry, layers[-1]), type=type_)
+            return from_json(self._bytes(entry, layers[-1]), type_)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
             raise CorruptManifest(
                 f"the {layers[-1].kind} of '{entry.name}' is damaged, pull the model again: {exc}"

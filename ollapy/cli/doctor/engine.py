@@ -9,12 +9,12 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-import msgspec
 import psutil
 
 from ollapy.api.engine import Device, EngineReport
 from ollapy.daemon.runners import cgroups
 from ollapy.daemon.runners.cores import cpu_quota, num_cores
+from ollapy.decoding import from_json
 from ollapy.errors import EngineMissing
 from ollapy.settings import Settings
 from ollapy.units import format_bytes
@@ -76,7 +76,7 @@ def _ask(settings: Settings) -> EngineReport:
     if done.returncode:
         last = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
         raise EngineMissing(last.partition(": ")[2])
-    return msgspec.json.decode(done.stdout, type=EngineReport)
+    return from_json(done.stdout, EngineReport)
 
 
 def devices(report: EngineReport, gpus: Iterable[str]) -> Iterator[Finding]:

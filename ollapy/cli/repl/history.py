@@ -10,6 +10,7 @@ import msgspec
 from prompt_toolkit.history import History
 
 from ollapy.cli.output import talk
+from ollapy.decoding import from_json
 
 _MAX_ENTRIES = 1000
 
@@ -68,6 +69,6 @@ class EntryHistory(History):
 
 def _decode(line: bytes) -> str:
     try:
-        return msgspec.json.decode(line, type=str)
+        return from_json(line, str)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return ""  # half a line, of a disk that was full

@@ -10,6 +10,7 @@ import msgspec
 
 from ollapy.api.ollama import Progress
 from ollapy.create.child import lines_of
+from ollapy.decoding import from_json
 from ollapy.errors import revive
 from ollapy.operation import Operation
 from ollapy.text import clean
@@ -43,7 +44,7 @@ def convert(
         for line in lines_of(
             _MODULE, str(folder), str(target), env=env, operation=operation
         ):
-            _relay(msgspec.json.decode(line, type=_Record), operation)
+            _relay(from_json(line, _Record), operation)
     except BaseException:
         target.unlink(missing_ok=True)
         raise

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 import msgspec
 
+from ollapy.decoding import from_json
 from ollapy.errors import InvalidModel
 from ollapy.text import clean
 
@@ -59,7 +60,7 @@ class Folder:
 def decode(name: str, data: bytes | msgspec.Raw, shape: type[T]) -> T:
     """JSON of the file `name` as the type given."""
     try:
-        return msgspec.json.decode(data, type=shape)
+        return from_json(data, shape)
     except (ValueError, RecursionError) as exc:
         reason = clean(str(exc)) or "it is nested too deeply"
         raise InvalidModel(f"{name} cannot be read: {reason}") from exc

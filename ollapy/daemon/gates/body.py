@@ -14,6 +14,7 @@ from starlette.requests import ClientDisconnect, Request
 from ollapy.daemon.answers.disconnect import ClientGone
 from ollapy.daemon.gates import coding, nesting
 from ollapy.daemon.state import state
+from ollapy.decoding import from_json
 from ollapy.errors import InvalidRequest, OllapyError
 
 T = TypeVar("T")
@@ -87,7 +88,7 @@ def _decoded(body: bytes, encoding: str, kind: type[T], most: int) -> T:
     _check_size(len(plain), most)
     nesting.check(plain)
     try:
-        return msgspec.json.decode(plain, type=kind)
+        return from_json(plain, kind)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
         if str(exc) == "Input data was truncated":  # ours to blame, by the sound of it
             raise InvalidRequest("JSON is malformed: it ends too soon") from exc

@@ -14,6 +14,7 @@ from ollapy.api import sse
 from ollapy.api.ollama import ChatResponse, Logprob, Message, ToolCall
 from ollapy.api.openai import TokenLogprob
 from ollapy.api.openai_responses import Event, Item, Response, ResponseRequest
+from ollapy.decoding import converted
 from ollapy.errors import OllapyError
 
 from . import items
@@ -185,7 +186,7 @@ class Events:
 
 def _inputs(output: list[Item]) -> list[api.InputItem]:
     """Output items as a client would send them back."""
-    return msgspec.convert(msgspec.to_builtins(output), list[api.InputItem])
+    return converted(msgspec.to_builtins(output), list[api.InputItem])
 
 
 def _usage(record: ChatResponse) -> api.Usage:
