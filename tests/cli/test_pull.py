@@ -261,7 +261,7 @@ def test_run_pulls_what_is_not_here(own: Daemon, name: str) -> None:
 def test_run_in_a_terminal_pulls_and_then_talks(own: Daemon, name: str) -> None:
     with terminal("run", name, host=own.address) as session:
         session.expect("success")
-        session.expect("Send a message (/? for help)\n>>> ")
+        session.shows(">>> Send a message (/? for help)")
         session.type("/bye\r")
         assert session.wait() == 0
 

@@ -130,7 +130,10 @@ def test_commands_that_there_are_not(chat: Terminal) -> None:
 
 def test_what_is_set_reaches_the_model(theatre: Daemon, tmp_path: Path) -> None:
     """And a model that is saved has it."""
-    with started("endless", host=theatre.address) as session:
+    wide = 250  # a path of any length stays on its line
+    with terminal(
+        "run", "endless", host=theatre.address, rows=ROWS, columns=wide
+    ) as session:
         assert ask(session, "/set parameter num_predict 3") == [
             "Set parameter 'num_predict' to '3'"
         ]

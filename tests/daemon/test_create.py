@@ -64,6 +64,11 @@ def create(daemon: Daemon, model: str, **body: Any) -> list[dict[str, Any]]:
     return found
 
 
+def unfinished(daemon: Daemon) -> list[Path]:
+    """Files that are being written, or have been left."""
+    return list((daemon.models / "blobs").glob(".new-*"))
+
+
 def refusal(daemon: Daemon, **body: Any) -> tuple[int, str]:
     response = daemon.post("/api/create", **{"model": "never", **body})
     if response.status_code == 200:
@@ -268,10 +273,7 @@ def test_a_client_that_leaves_leaves_nothing(own: Daemon, full: Path) -> None:
     ) as records:
         assert any(r["status"].startswith("quantizing") for r in records)
 
-    eventually(
-        lambda: not list((own.models / "blobs").glob(".new-*")),
-        "something is left of the unfinished file",
-    )
+    eventually(lambda: not unfinished(own), "something is left of the file")
     assert not [p for p in own.runners if "quantize" in " ".join(p.cmdline())]
 
 
@@ -325,6 +327,7 @@ FILE = {"x.gguf": UNKNOWN}
     ],
 )
 def test_what_cannot_be_made(own: Daemon, body: dict[str, Any], sentence: str) -> None:
+    eventually(lambda: not unfinished(own), "an earlier test has not ended")
     before = sorted(own.models.rglob("*"))
 
     response = own.http.post(
@@ -383,6 +386,7 @@ def test_a_blob_comes_once(own: Daemon) -> None:
 
 
 def test_a_blob_that_is_another_leaves_nothing(own: Daemon) -> None:
+    eventually(lambda: not unfinished(own), "an earlier test has not ended")
     before = sorted((own.models / "blobs").iterdir())
 
     response = own.http.post(f"/api/blobs/{UNKNOWN}", content=b"other")
@@ -398,6 +402,7 @@ def test_a_client_that_stops_sending_leaves_nothing(own: Daemon) -> None:
         yield b"x" * (2 << 20)
         raise ZeroDivisionError
 
+    eventually(lambda: not unfinished(own), "an earlier test has not ended")
     before = sorted((own.models / "blobs").iterdir())
     with pytest.raises(ZeroDivisionError):
         own.http.post(f"/api/blobs/{UNKNOWN}", content=chunks())
