@@ -67,7 +67,10 @@ def test_malformed_bodies(daemon: Daemon, path: str, body: bytes) -> None:
 def test_a_body_that_is_cut_off_is_not_our_doing(daemon: Daemon) -> None:
     answer = refusal(daemon, "POST", "/api/chat", b'{"model":')
 
-    assert answer == (400, "JSON is malformed: it ends too soon")
+    assert answer == (
+        400,
+        "JSON is malformed: it, or half of a surrogate pair, ends too soon",
+    )
 
 
 def test_an_empty_body_has_ollamas_words(daemon: Daemon) -> None:

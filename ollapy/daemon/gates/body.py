@@ -91,5 +91,7 @@ def _decoded(body: bytes, encoding: str, kind: type[T], most: int) -> T:
         return from_json(plain, kind)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
         if str(exc) == "Input data was truncated":  # ours to blame, by the sound of it
-            raise InvalidRequest("JSON is malformed: it ends too soon") from exc
+            raise InvalidRequest(
+                "JSON is malformed: it, or half of a surrogate pair, ends too soon"
+            ) from exc
         raise InvalidRequest(str(exc)) from exc
