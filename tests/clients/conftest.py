@@ -47,7 +47,14 @@ def node_modules(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if npm is None or shutil.which("node") is None:
         pytest.skip("node and npm are not on this machine")
     folder = tmp_path_factory.mktemp("npm")
-    command = [npm, "install", "--silent", "--no-audit", "--no-fund"]
+    command = [
+        npm,
+        "install",
+        "--silent",
+        "--no-audit",
+        "--no-fund",
+        "--fetch-retries=0",
+    ]
     try:
         subprocess.run(
             [*command, "ollama", "openai"],
