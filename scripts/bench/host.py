@@ -20,7 +20,7 @@ import psutil
 from .streams import Record
 
 _PATIENCE = 60.0
-_OLLAPY = (sys.executable, "-m", "ollapy")
+_SERVE = ("-m", "ollapy", "serve")
 
 
 class Host:
@@ -69,11 +69,11 @@ class Host:
         }
 
     @contextmanager
-    def daemon(self) -> Iterator[psutil.Process]:
-        """`ollapy serve` while the block runs, ready at its beginning."""
+    def daemon(self, *command: str) -> Iterator[psutil.Process]:
+        """`ollapy serve`, or this Python command, while the block runs, ready at its beginning."""
         with self.log.open("ab") as log:
             process = subprocess.Popen(
-                [*_OLLAPY, "serve"],
+                [sys.executable, *(command or _SERVE)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -13,6 +13,7 @@ from statistics import median
 import psutil
 
 from .constrained import constrained
+from .http import tokens, version
 from .host import Cost, Host, run
 from .report import Row
 from .streams import Record, Stream, stream_all, wall_seconds
@@ -241,4 +242,6 @@ MEASURES: dict[str, Measure] = {
     "import": adopt,
     "list": library,
     "constrained": constrained,
+    "version": version,
+    "tokens": tokens,
 }

@@ -7,7 +7,7 @@ import itertools
 import logging
 import sys
 from collections.abc import AsyncGenerator, Mapping
-from typing import Self, cast
+from typing import ClassVar, Self, cast
 
 import msgspec
 
@@ -40,6 +40,9 @@ class RunnerProcess(asyncio.SubprocessProtocol):
     says how the process ended.
     """
 
+    # nothing in the working folder or named by PYTHON… is imported
+    command: ClassVar = (sys.executable, "-E", "-P", "-m", "ollapy.runner")
+
     def __init__(self, label: str) -> None:
         loop = asyncio.get_running_loop()
         self.ready: asyncio.Future[Ready] = loop.create_future()
@@ -54,10 +57,9 @@ class RunnerProcess(asyncio.SubprocessProtocol):
 
     @classmethod
     async def start(cls, label: str, load: Load, env: Mapping[str, str]) -> Self:
-        """Start a child on a model; nothing in the working folder or named by PYTHON… is imported."""
-        command = (sys.executable, "-E", "-P", "-m", "ollapy.runner")
+        """Start a child on a model."""
         _, runner = await asyncio.get_running_loop().subprocess_exec(
-            lambda: cls(label), *command, env=dict(env)
+            lambda: cls(label), *cls.command, env=dict(env)
         )
         runner._write(frame(load))
         return runner

@@ -1,0 +1,173 @@
+"""What the daemon costs beside its web server, and what it adds to a token on its way to the client."""
+
+from __future__ import annotations
+
+import json
+import re
+import selectors
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from statistics import median, quantiles
+
+import psutil
+
+from .host import Host, free_port
+from .report import Row
+
+_CONNECTIONS = 8
+_NUM_REQUESTS = 3000
+_NUM_TOKENS = 500
+_TOKEN = re.compile(rb'"response":"(\d+) "[^\n]*\n')
+_GET = b"GET /api/version HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+
+
+def version(host: Host, rounds: int) -> Iterator[Row]:
+    """Requests a second of `/api/version` by a bare Starlette app against ollapy's, kept connections."""
+    with host.daemon(), _bare(host) as port:
+        rates = [
+            (_requests_per_second(port), _requests_per_second(host.port))
+            for _ in range(rounds + 1)
+        ][1:]
+    bare, own = (median(column) for column in zip(*rates, strict=True))
+    detail = f"{own:.0f} against {bare:.0f} requests/s, ollapy {own / bare:.2f} of it"
+    yield Row("/api/version, bare Starlette against ollapy", bare / own, "x", 2, detail)
+
+
+@contextmanager
+def _bare(host: Host) -> Iterator[int]:
+    port = free_port()
+    command = (sys.executable, "-m", "scripts.bench.bare", str(port))
+    process = subprocess.Popen(command)
+    try:
+        host.until_open(port)
+        yield port
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _requests_per_second(port: int) -> float:
+    started = time.perf_counter()
+    with selectors.DefaultSelector() as selector:
+        for _ in range(_CONNECTIONS):
+            sock = socket.create_connection(("127.0.0.1", port))
+            selector.register(sock, selectors.EVENT_READ)
+            sock.sendall(_GET)
+        num_answers = 0
+        while num_answers < _NUM_REQUESTS:
+            for key, _ in selector.select():
+                assert isinstance(key.fileobj, socket.socket)
+                # bare uvicorn sends head and body apart
+                if key.fileobj.recv(1 << 16).endswith(b"}"):
+                    num_answers += 1
+                    key.fileobj.sendall(_GET)
+        for key in list(selector.get_map().values()):
+            key.fileobj.close()  # type: ignore[union-attr]  # all are sockets
+    return num_answers / (time.perf_counter() - started)
+
+
+@dataclass(slots=True, eq=False)
+class _Arrivals:
+    """One stream, and how much of it was there when, in nanoseconds."""
+
+    received: bytearray = field(default_factory=bytearray)
+    times: list[tuple[int, int]] = field(default_factory=list)
+
+    def take(self, data: bytes) -> None:
+        self.received += data
+        self.times.append((len(self.received), time.perf_counter_ns()))
+
+    def tokens(self) -> Iterator[tuple[int, int]]:
+        """When each token was made, and when it was here."""
+        times = iter(self.times)
+        size, at = next(times)
+        for match in _TOKEN.finditer(self.received):
+            while size < match.end():
+                size, at = next(times)
+            yield int(match[1]), at
+
+
+@dataclass(slots=True)
+class _Steady:
+    """The time in which all streams ran: in seconds, and the daemon's CPU in it."""
+
+    began: float = 0.0
+    ended: float = 0.0
+    cpu: float = 0.0
+
+
+def tokens(host: Host, rounds: int) -> Iterator[Row]:
+    """A runner that makes 78 tokens a second for each stream, whatever their number."""
+    with host.daemon("-m", "scripts.bench.paced_daemon", "serve") as daemon:
+        for count in (16, 64, 256):
+            runs = [_stream(host.port, daemon, count) for _ in range(rounds)]
+            cores, rate, typical, worst = (
+                median(column) for column in zip(*runs, strict=True)
+            )
+            detail = f"{rate:.0f} tokens/s, {cores / rate * 1e6:.0f} µs of CPU a token"
+            yield Row(f"daemon CPU, {count} paced streams", cores, "cores", 1, detail)
+            detail = f"median {typical:.2f} ms, with the pipe and the client"
+            name = f"a token's way, 99 of 100, {count} paced streams"
+            yield Row(name, worst, "ms", 2, detail)
+
+
+def _stream(
+    port: int, daemon: psutil.Process, count: int
+) -> tuple[float, float, float, float]:
+    """The daemon's cores, tokens a second, and a token's milliseconds: the median, and 99 of 100."""
+    streams, steady = _receive(port, daemon, count)
+    arrived = [
+        (at - made) / 1e6
+        for stream in streams
+        for made, at in stream.tokens()
+        if steady.began <= at / 1e9 <= steady.ended
+    ]
+    seconds = steady.ended - steady.began
+    worst = quantiles(arrived, n=100)[98]
+    return steady.cpu / seconds, len(arrived) / seconds, median(arrived), worst
+
+
+def _receive(
+    port: int, daemon: psutil.Process, count: int
+) -> tuple[list[_Arrivals], _Steady]:
+    streams, steady = [_Arrivals() for _ in range(count)], _Steady()
+    begun = set[_Arrivals]()
+    with selectors.DefaultSelector() as selector:
+        for stream in streams:
+            selector.register(_asked(port), selectors.EVENT_READ, stream)
+        while selector.get_map():
+            for key, _ in selector.select():
+                assert isinstance(key.fileobj, socket.socket)
+                data = key.fileobj.recv(1 << 16)
+                key.data.take(data)
+                if not steady.began:
+                    begun.add(key.data)
+                    if len(begun) == count:
+                        steady.began, steady.cpu = time.perf_counter(), -_cpu(daemon)
+                if b'"done":true' in data and not steady.ended:
+                    steady.ended = time.perf_counter()
+                    steady.cpu += _cpu(daemon)
+                if not data:
+                    selector.unregister(key.fileobj)
+                    key.fileobj.close()
+    return streams, steady
+
+
+def _asked(port: int) -> socket.socket:
+    options = {"num_predict": _NUM_TOKENS}
+    asked = {"model": "tiny", "prompt": "Hi", "raw": True, "options": options}
+    data = json.dumps(asked).encode()
+    head = f"POST /api/generate HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nContent-Length: {len(data)}\r\n\r\n"
+    sock = socket.create_connection(("127.0.0.1", port))
+    sock.sendall(head.encode() + data)
+    return sock
+
+
+def _cpu(process: psutil.Process) -> float:
+    used = process.cpu_times()
+    return float(used.user + used.system)
