@@ -28,7 +28,7 @@ _GET = b"GET /api/version HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
 
 def version(host: Host, rounds: int) -> Iterator[Row]:
     """Requests a second of `/api/version` by a bare Starlette app against ollapy's, kept connections."""
-    with host.daemon(), _bare(host) as port:
+    with host.daemon(), _bare(host) as (port, _):
         rates = [
             (_requests_per_second(port), _requests_per_second(host.port))
             for _ in range(rounds + 1)
@@ -39,13 +39,13 @@ def version(host: Host, rounds: int) -> Iterator[Row]:
 
 
 @contextmanager
-def _bare(host: Host) -> Iterator[int]:
+def _bare(host: Host) -> Iterator[tuple[int, psutil.Process]]:
     port = free_port()
     command = (sys.executable, "-m", "scripts.bench.bare", str(port))
     process = subprocess.Popen(command)
     try:
         host.until_open(port)
-        yield port
+        yield port, psutil.Process(process.pid)
     finally:
         process.terminate()
         process.wait()
@@ -94,46 +94,63 @@ class _Arrivals:
 
 @dataclass(slots=True)
 class _Steady:
-    """The time in which all streams ran: in seconds, and the daemon's CPU in it."""
+    """The time in which all streams ran: in seconds, and the server's CPU in it."""
 
     began: float = 0.0
     ended: float = 0.0
     cpu: float = 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class _Pace:
+    """What a server did of the tokens: cores, tokens a second, and milliseconds of a token's way."""
+
+    cores: float
+    rate: float
+    typical: float
+    worst: float  # of 99 in 100
+
+    def __str__(self) -> str:
+        cost = self.cores / self.rate * 1e6
+        return f"{cost:.0f} µs of CPU, median {self.typical:.2f} ms, 99 of 100 within {self.worst:.2f} ms"
+
+
 def tokens(host: Host, rounds: int) -> Iterator[Row]:
-    """A runner that makes 78 tokens a second for each stream, whatever their number."""
-    with host.daemon("-m", "scripts.bench.paced_daemon", "serve") as daemon:
+    """A runner that makes 78 tokens a second for each stream, behind ollapy and behind bare Starlette."""
+    with (
+        host.daemon("-m", "scripts.bench.paced_daemon", "serve") as daemon,
+        _bare(host) as (port, bare),
+    ):
         for count in (16, 64, 256):
-            runs = [_stream(host.port, daemon, count) for _ in range(rounds)]
-            cores, rate, typical, worst = (
-                median(column) for column in zip(*runs, strict=True)
+            runs = [
+                (_stream(host.port, daemon, count), _stream(port, bare, count))
+                for _ in range(rounds)
+            ]
+            own, base = (
+                _Pace(*(median(getattr(p, f) for p in paces) for f in _Pace.__slots__))
+                for paces in zip(*runs, strict=True)
             )
-            detail = f"{rate:.0f} tokens/s, {cores / rate * 1e6:.0f} µs of CPU a token"
-            yield Row(f"daemon CPU, {count} paced streams", cores, "cores", 1, detail)
-            detail = f"median {typical:.2f} ms, with the pipe and the client"
-            name = f"a token's way, 99 of 100, {count} paced streams"
-            yield Row(name, worst, "ms", 2, detail)
+            name = f"daemon CPU, {count} paced streams"
+            yield Row(name, own.cores, "cores", 1, f"{own.rate:.0f} tokens/s: {own}")
+            name = f"added to a token's way, 99 of 100, {count} paced streams"
+            yield Row(name, own.worst - base.worst, "ms", 2, f"bare: {base}")
 
 
-def _stream(
-    port: int, daemon: psutil.Process, count: int
-) -> tuple[float, float, float, float]:
-    """The daemon's cores, tokens a second, and a token's milliseconds: the median, and 99 of 100."""
-    streams, steady = _receive(port, daemon, count)
+def _stream(port: int, server: psutil.Process, count: int) -> _Pace:
+    streams, steady = _receive(port, server, count)
     arrived = [
         (at - made) / 1e6
         for stream in streams
         for made, at in stream.tokens()
-        if steady.began <= at / 1e9 <= steady.ended
+        if steady.began <= made / 1e9 <= steady.ended
     ]
     seconds = steady.ended - steady.began
     worst = quantiles(arrived, n=100)[98]
-    return steady.cpu / seconds, len(arrived) / seconds, median(arrived), worst
+    return _Pace(steady.cpu / seconds, len(arrived) / seconds, median(arrived), worst)
 
 
 def _receive(
-    port: int, daemon: psutil.Process, count: int
+    port: int, server: psutil.Process, count: int
 ) -> tuple[list[_Arrivals], _Steady]:
     streams, steady = [_Arrivals() for _ in range(count)], _Steady()
     begun = set[_Arrivals]()
@@ -148,10 +165,10 @@ def _receive(
                 if not steady.began:
                     begun.add(key.data)
                     if len(begun) == count:
-                        steady.began, steady.cpu = time.perf_counter(), -_cpu(daemon)
+                        steady.began, steady.cpu = time.perf_counter(), -_cpu(server)
                 if b'"done":true' in data and not steady.ended:
                     steady.ended = time.perf_counter()
-                    steady.cpu += _cpu(daemon)
+                    steady.cpu += _cpu(server)
                 if not data:
                     selector.unregister(key.fileobj)
                     key.fileobj.close()

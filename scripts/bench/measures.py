@@ -13,8 +13,8 @@ from statistics import median
 import psutil
 
 from .constrained import constrained
-from .http import tokens, version
 from .host import Cost, Host, run
+from .http import tokens, version
 from .report import Row
 from .streams import Record, Stream, stream_all, wall_seconds
 from .transfers import adopt, library, pull

@@ -5,13 +5,11 @@ python -m scripts.bench.paced_daemon serve
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 from ollapy.cli.main import main
 from ollapy.daemon.runners.process import RunnerProcess
 
+from .paced_runner import COMMAND
+
 if __name__ == "__main__":
-    runner = Path(__file__).with_name("paced_runner.py")
-    RunnerProcess.command = (sys.executable, "-E", "-P", str(runner))
-    sys.exit(main())
+    RunnerProcess.command = COMMAND
+    main()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import select
+import sys
 import time
 from collections import deque
 
@@ -25,6 +26,7 @@ from ollapy.runner.protocol import (
     frame,
 )
 
+COMMAND = (sys.executable, "-E", "-P", __file__)
 _TOKENS_PER_SECOND = 20_000 / 256  # of one stream
 _TICK = 0.001
 

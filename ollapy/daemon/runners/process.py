@@ -41,7 +41,13 @@ class RunnerProcess(asyncio.SubprocessProtocol):
     """
 
     # nothing in the working folder or named by PYTHON… is imported
-    command: ClassVar = (sys.executable, "-E", "-P", "-m", "ollapy.runner")
+    command: ClassVar[tuple[str, ...]] = (
+        sys.executable,
+        "-E",
+        "-P",
+        "-m",
+        "ollapy.runner",
+    )
 
     def __init__(self, label: str) -> None:
         loop = asyncio.get_running_loop()
