@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.bench import transfers
+from scripts.bench import http, transfers
 from scripts.bench.host import Host
 from scripts.bench.measures import MEASURES
 from scripts.bench.versus import command
@@ -106,6 +106,21 @@ def test_transfers_are_measured(
     monkeypatch.setattr(transfers, "_SHAPE", small)
     monkeypatch.setattr(transfers, "_IMPORTED", 1 << 20)
     monkeypatch.setattr(transfers, "_NUM_MODELS", 2)
+
+    rows = list(MEASURES[name](Host(tmp_path), 1))
+
+    assert len(rows) == num_rows
+    assert all(math.isfinite(row.value) for row in rows)
+
+
+@pytest.mark.parametrize(("name", "num_rows"), [("version", 1), ("tokens", 2)])
+def test_the_daemon_is_measured_beside_bare_starlette(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, num_rows: int
+) -> None:
+    monkeypatch.setattr(http, "_NUM_REQUESTS", 20)
+    monkeypatch.setattr(http, "_COUNTS", (3,))
+    monkeypatch.setattr(http, "_NUM_TOKENS", 40)
+    monkeypatch.setattr(http, "_SETTLED", 3)
 
     rows = list(MEASURES[name](Host(tmp_path), 1))
 

@@ -21,7 +21,9 @@ from .report import Row
 
 _CONNECTIONS = 8
 _NUM_REQUESTS = 3000
+_COUNTS = (16, 64, 256)
 _NUM_TOKENS = 500
+_SETTLED = 50  # arrivals of each stream, after which all questions have been worked off
 _TOKEN = re.compile(rb'"response":"(\d+) "[^\n]*\n')
 _GET = b"GET /api/version HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
 
@@ -121,7 +123,7 @@ def tokens(host: Host, rounds: int) -> Iterator[Row]:
         host.daemon("-m", "scripts.bench.paced_daemon", "serve") as daemon,
         _bare(host) as (port, bare),
     ):
-        for count in (16, 64, 256):
+        for count in _COUNTS:
             runs = [
                 (_stream(host.port, daemon, count), _stream(port, bare, count))
                 for _ in range(rounds)
@@ -163,7 +165,8 @@ def _receive(
                 data = key.fileobj.recv(1 << 16)
                 key.data.take(data)
                 if not steady.began:
-                    begun.add(key.data)
+                    if len(key.data.times) == _SETTLED:
+                        begun.add(key.data)
                     if len(begun) == count:
                         steady.began, steady.cpu = time.perf_counter(), -_cpu(server)
                 if b'"done":true' in data and not steady.ended:
