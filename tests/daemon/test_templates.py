@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from scripts.make_gguf import write_scripted
 from tests.chat.test_go_template import TEMPLATES, TOOLS
-from tests.support.daemon import Daemon
+from tests.support.daemon import Daemon, running_daemon
 from tests.support.models import add_model
 
 ROUNDS = "{{ if .System }}S:{{ .System }}\n{{ end }}{{ if .Prompt }}U:{{ .Prompt }}\n{{ end }}A:{{ .Response }}\n"
@@ -16,9 +17,15 @@ ENDLESS = b"{{ if eq .Prompt `x` }}{{ range 999999999 }}{{ end }}{{ end }}{{ .Pr
 CALL = '<tool_call>{"name": "weather", "arguments": {"city": "Rome"}}</tool_call>'
 
 
-@pytest.fixture(scope="module", autouse=True)
-def models(daemon: Daemon) -> None:
-    """`rounds`, `qwen` and `gap` by their templates, all three the same weights; `caller` calls and `thinker` thinks."""
+@pytest.fixture(scope="module")
+def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    """With `rounds` and `gap` by their templates, of the same weights; `caller` calls and `thinker` thinks."""
+    with running_daemon(tmp_path_factory.mktemp("templates")) as daemon:
+        _add_models(daemon)
+        yield daemon
+
+
+def _add_models(daemon: Daemon) -> None:
     folder = daemon.models.parent
     weights = folder / "templated.gguf"
     write_scripted(weights, "Well.", context_length=4096)
