@@ -21,14 +21,7 @@ from ollapy.store.leases import Lease
 from .base import Base, layer
 from .convert import convert
 from .gguf_files import GgufFiles, adapters_of
-from .layers import (
-    Content,
-    config_layer,
-    messages_layer,
-    params_layer,
-    template_layer,
-    text_layer,
-)
+from .layers import config_layer, text_layers
 from .parameters import checked
 from .precision import Quantization, check_quantizable
 from .recipe import Recipe
@@ -60,7 +53,7 @@ class Creator:
     def _create(self, recipe: Recipe) -> None:
         with self.store.lease(*recipe.digests) as lease:
             base = self._quantized(self._base(recipe, lease), recipe, lease)
-            drafts, texts = self._drafts(recipe), dict(_texts(recipe, base))
+            drafts, texts = self._drafts(recipe), _texts(recipe, base)
             config = config_layer(msgspec.structs.replace(base.config, **recipe.config))
             layers = [*_kept(base, texts), *drafts, *texts]
             manifest = Manifest(config=config[0], layers=layers)
@@ -155,18 +148,16 @@ class Creator:
                 blobs.add([contents[each]], each.digest)
 
 
-def _texts(recipe: Recipe, base: Base) -> Iterable[Content]:
-    """The small layers that the recipe makes, in Ollama's order."""
-    if recipe.template is not None:
-        yield template_layer(recipe.template)
-    if recipe.system is not None:
-        yield text_layer("system", recipe.system)
-    for text in recipe.licenses:
-        yield text_layer("license", text)
-    if recipe.parameters:
-        yield params_layer(checked({**base.parameters, **recipe.parameters}))
-    if recipe.messages:
-        yield messages_layer(recipe.messages)
+def _texts(recipe: Recipe, base: Base) -> dict[Layer, bytes]:
+    """What the recipe says beside its files; parameters are added to the base's."""
+    own = recipe.parameters
+    return text_layers(
+        template=recipe.template,
+        system=recipe.system,
+        licenses=recipe.licenses,
+        parameters=checked({**base.parameters, **own}) if own else {},
+        messages=recipe.messages,
+    )
 
 
 def _kept(base: Base, texts: Iterable[Layer]) -> list[Layer]:

@@ -5,7 +5,7 @@ The same text is the same bytes that Ollama writes, and so the same digest.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -31,21 +31,37 @@ _ESCAPED = (
 )
 
 
-def text_layers(modelfile: Modelfile) -> dict[Layer, bytes]:
-    """What a Modelfile's text makes, in Ollama's order; InvalidRequest where it cannot be right."""
+def text_layers(
+    *,
+    template: str | None,
+    system: str | None,
+    licenses: Iterable[str],
+    parameters: Mapping[str, object],
+    messages: Sequence[Message],
+) -> dict[Layer, bytes]:
+    """What texts make, in Ollama's order, the parameters in their types; InvalidRequest where one cannot be right."""
     found = []
-    if modelfile.template is not None:
-        found.append(template_layer(modelfile.template))
-    if modelfile.system is not None:
-        found.append(text_layer("system", modelfile.system))
-    found += [text_layer("license", text) for text in modelfile.licenses]
-    if values := typed(modelfile.parameters):
-        found.append(params_layer(values))
-    if modelfile.messages:
-        found.append(
-            messages_layer(Message(role, text) for role, text in modelfile.messages)
-        )
+    if template is not None:
+        found.append(template_layer(template))
+    if system is not None:
+        found.append(text_layer("system", system))
+    found += [text_layer("license", text) for text in licenses]
+    if parameters:
+        found.append(params_layer(parameters))
+    if messages:
+        found.append(messages_layer(messages))
     return dict(found)
+
+
+def layers_of(modelfile: Modelfile) -> dict[Layer, bytes]:
+    """What a Modelfile says beside its sources."""
+    return text_layers(
+        template=modelfile.template,
+        system=modelfile.system,
+        licenses=modelfile.licenses,
+        parameters=typed(modelfile.parameters),
+        messages=[Message(role, text) for role, text in modelfile.messages],
+    )
 
 
 def template_layer(text: str) -> Content:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from ollapy import catalog
 from ollapy.api.ollama import Progress
-from ollapy.create.layers import text_layers
+from ollapy.create.layers import layers_of
 from ollapy.download import Plan
 from ollapy.errors import NotOnRemote, RemoteError
 from ollapy.hub import Hub
@@ -96,7 +96,7 @@ class Planner:
         entry = catalog.find(name)
         if entry is None or plan.origin is None:
             return plan
-        manifest, texts = decode(plan.manifest, name), text_layers(entry.modelfile)
+        manifest, texts = decode(plan.manifest, name), layers_of(entry.modelfile)
         full = Manifest(config=manifest.config, layers=[*manifest.layers, *texts])
         contents = {layer.digest: content for layer, content in texts.items()}
         return replace(

@@ -8,7 +8,7 @@ import pytest
 
 from ollapy import catalog
 from ollapy.catalog import Entry
-from ollapy.create.layers import text_layers
+from ollapy.create.layers import layers_of
 from ollapy.modelfile import decode, parse
 from ollapy.names import ModelName
 
@@ -49,7 +49,7 @@ def test_an_entry_says_what_it_is(entry: Entry) -> None:
     assert purpose
     assert len(entry.summary) <= 42
     assert 10_000_000 < entry.size < 500_000_000_000
-    assert text_layers(entry.modelfile)  # which refuses a parameter of a wrong type
+    assert layers_of(entry.modelfile)  # which refuses a parameter of a wrong type
 
 
 @pytest.mark.parametrize("name", NAMES)
