@@ -22,17 +22,17 @@ _msgpack: dict[Any, Decode] = {}
 
 def from_json(data: bytes | str | msgspec.Raw, kind: type[T]) -> T:
     """A value of JSON; msgspec.DecodeError where it is none of the type."""
-    return cast(T, _of(kind, _json, msgspec.json.Decoder)(data))
+    return cast(T, json_decoder(kind)(data))
 
 
 def from_msgpack(data: bytes, kind: type[T]) -> T:
     """A value of MessagePack; msgspec.DecodeError where it is none of the type."""
-    return cast(T, _of(kind, _msgpack, msgspec.msgpack.Decoder)(data))
+    return cast(T, msgpack_decoder(kind)(data))
 
 
 def converted(value: Any, kind: type[T]) -> T:
     """A value of plain lists, mappings and scalars; msgspec.ValidationError where it is none of the type."""
-    _of(kind, _json, msgspec.json.Decoder)
+    json_decoder(kind)  # after which msgspec knows the type
     return msgspec.convert(value, kind)
 
 

@@ -23,9 +23,14 @@ def _wait() -> None:
 
 
 def yield_to_others() -> None:
-    """Whoever chats meanwhile goes first, and no core file of a crash holds anything."""
+    """Whoever chats meanwhile goes first."""
+    if sys.platform != "win32":
+        os.nice(_NICENESS)
+
+
+def forbid_core_files() -> None:
+    """A core file would hold prompts, or a model."""
     if sys.platform != "win32":
         import resource
 
-        os.nice(_NICENESS)
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

@@ -17,6 +17,7 @@ import msgspec
 
 from ollapy.decoding import from_msgpack
 from ollapy.errors import InvalidRequest
+from ollapy.lifeline import forbid_core_files
 from ollapy.templating import LENGTH, MEMORY, SECONDS, Ask, Source, Told
 
 from .go_template import GoChatTemplate
@@ -31,7 +32,7 @@ def _compiled(source: Source) -> ChatTemplate | GoChatTemplate:
 
 def main() -> None:
     """Answer requests one by one."""
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    forbid_core_files()
     with suppress(ValueError):  # macOS takes no such limit
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     # a terminal's Ctrl+C is for the daemon

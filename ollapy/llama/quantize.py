@@ -21,7 +21,7 @@ import msgspec
 
 from ollapy.errors import InvalidModel, OllapyError, StoreError, Unsupported
 from ollapy.gguf.tables import FILE_TYPES
-from ollapy.lifeline import end_with_parent, yield_to_others
+from ollapy.lifeline import end_with_parent, forbid_core_files, yield_to_others
 from ollapy.units import format_bytes
 
 from .library import log, raw
@@ -144,6 +144,7 @@ def main() -> None:
     parser.add_argument("file_type", choices=_NUMBERS, metavar="TYPE")
     arguments = parser.parse_args()
     end_with_parent()  # what is written has a temporary name
+    forbid_core_files()
     yield_to_others()
     try:
         quantize(arguments.sources, arguments.target, arguments.file_type, _print)

@@ -18,6 +18,7 @@ from typing import BinaryIO
 
 from ollapy import logs
 from ollapy.errors import OllapyError
+from ollapy.lifeline import forbid_core_files
 
 from .protocol import Failed, FrameReader, ToRunner
 from .writer import FrameWriter
@@ -31,7 +32,7 @@ _STACK = 16 << 20
 def main() -> None:
     """Set the process up and serve until the daemon closes the pipe."""
     _die_with_parent()
-    _forbid_core_files()
+    forbid_core_files()
     frames_in, frames_out = _take_pipes()
     logs.configure()
     faulthandler.enable()  # where a signal of llama.cpp's found each thread, for the log
@@ -60,14 +61,6 @@ def _die_with_parent() -> None:
     if sys.platform == "linux":
         set_pdeathsig = 1
         ctypes.CDLL(None).prctl(set_pdeathsig, signal.SIGKILL)
-
-
-def _forbid_core_files() -> None:
-    """A core file would hold prompts."""
-    if sys.platform != "win32":
-        import resource
-
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 async def _serve(frames_in: BinaryIO, frames_out: BinaryIO) -> None:

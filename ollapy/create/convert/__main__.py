@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from ollapy.errors import OllapyError, StoreError
-from ollapy.lifeline import end_with_parent, yield_to_others
+from ollapy.lifeline import end_with_parent, forbid_core_files, yield_to_others
 
 logger = logging.getLogger(__name__)
 
@@ -49,6 +49,7 @@ def main() -> None:
     )
     arguments = parser.parse_args()
     end_with_parent()  # what is written has a temporary name
+    forbid_core_files()
     yield_to_others()
     report = Reporter()
     try:
