@@ -10,6 +10,8 @@ from typing import Any
 
 import msgspec
 
+from .report import OllapyReport
+
 # The release of Ollama whose behaviour this API follows; clients gate features on it.
 API_VERSION = "0.17.7"
 
@@ -215,37 +217,6 @@ class Logprob(msgspec.Struct, frozen=True, omit_defaults=True):
     logprob: float
     bytes: list[int]
     top_logprobs: list[TokenLogprob] = []
-
-
-class ContextReport(msgspec.Struct, frozen=True):
-    """What became of the prompt: its limit, what was reused, what had to be dropped to fit.
-
-    The tokens that a full context dropped to go on are among `dropped_tokens`.
-    """
-
-    limit: int
-    prompt_tokens: int
-    cached_tokens: int = 0
-    dropped_messages: int = 0
-    dropped_tokens: int = 0
-
-
-class OllapyReport(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What ollapy adds to the final record of every answer, under the key `ollapy`; the first one has the context alone.
-
-    `queue_duration` is the wait for a place, `preemptions` how often it was given up for others.
-    `thinking_tokens` are those of `eval_count` that were thought, and `thinking_cut` says that there were no
-    more because the budget was spent. `parse_error` says that a call was not written as the model's format
-    says; its text is in the content. `stop` is the stop string that ended the answer.
-    """
-
-    context: ContextReport
-    queue_duration: int = 0
-    preemptions: int = 0
-    thinking_tokens: int = 0
-    thinking_cut: bool = False
-    parse_error: str = ""
-    stop: str = ""
 
 
 class DebugInfo(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from .ollama import ContextReport
+from .report import ContextReport
 
 
 class RequestEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ollapy.api.ollama import ContextReport, Message, Tool
+from ollapy.api.ollama import Message, Tool
+from ollapy.api.report import ContextReport
 from ollapy.errors import InvalidRequest, PromptTooLong
 
 from .foreign import Vocabulary, tokenized

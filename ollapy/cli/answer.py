@@ -11,12 +11,8 @@ from typing import Any, Self
 
 import msgspec
 
-from ollapy.api.ollama import (
-    ChatResponse,
-    ContextReport,
-    GenerateResponse,
-    InferenceResponse,
-)
+from ollapy.api.ollama import ChatResponse, GenerateResponse, InferenceResponse
+from ollapy.api.report import ContextReport
 from ollapy.settings import has_colours, has_escapes
 from ollapy.text import clean
 from ollapy.units import format_duration

@@ -6,13 +6,8 @@ from typing import Any
 
 import msgspec
 
-from ollapy.api.ollama import (
-    ContextReport,
-    FunctionCall,
-    Logprob,
-    TokenLogprob,
-    ToolCall,
-)
+from ollapy.api.ollama import FunctionCall, Logprob, TokenLogprob, ToolCall
+from ollapy.api.report import ContextReport
 from ollapy.decoding import from_json, json_decoder
 from ollapy.errors import RemoteError
 from ollapy.runner.protocol import Chunk, Done, Usage

@@ -20,7 +20,8 @@ from ollapy import logs
 from ollapy.errors import OllapyError
 from ollapy.lifeline import forbid_core_files
 
-from .protocol import Failed, FrameReader, ToRunner
+from .frames import FrameReader
+from .protocol import Failed, ToRunner
 from .writer import FrameWriter
 
 logger = logging.getLogger(__name__)

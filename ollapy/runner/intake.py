@@ -10,7 +10,7 @@ from functools import lru_cache, partial
 
 import msgspec
 
-from ollapy.api.ollama import ContextReport
+from ollapy.api.report import ContextReport
 from ollapy.chat.formats import Format
 from ollapy.chat.parser import Parser
 from ollapy.chat.render import Prompt, too_long

@@ -1,26 +1,19 @@
-"""What daemon and runner say to each other: msgpack frames with a four-byte big-endian length.
+"""What daemon and runner say to each other.
 
 Messages are meaning, not text: conversations and options go in, pieces of an answer come out. So
-another engine can stand behind the same frames. `id` is given when a request is sent, unique for one
+another engine can stand behind the same messages. `id` is given when a request is sent, unique for one
 runner's life.
 Each question is answered by exactly one answer or Failed, after any number of Chunks, unless it is cancelled first; frames already on their way may then still follow.
 """
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Iterator
-from typing import Any
-
 import msgspec
 
 from ollapy.api.grammar import Grammar
-from ollapy.api.ollama import ContextReport, Logprob, Message, Tool, ToolCall
+from ollapy.api.ollama import Logprob, Message, Tool, ToolCall
 from ollapy.api.options import SamplingParams
-from ollapy.decoding import msgpack_decoder
-
-MAX_FRAME = 256 * 1024 * 1024
-_LENGTH = struct.Struct(">I")
+from ollapy.api.report import ContextReport
 
 
 class Load(msgspec.Struct, tag=True, frozen=True):
@@ -256,45 +249,3 @@ Question = Chat | Complete | Embed | Rerank | Tokenize | Detokenize
 Answer = Done | Rendered | Text | Embeddings | Scores
 ToRunner = Load | Question | Cancel | GetStats
 FromRunner = Loading | Ready | Chunk | Answer | Stats | Failed
-
-_encode = msgspec.msgpack.Encoder().encode
-
-
-def frame(message: ToRunner | FromRunner) -> bytes:
-    """The message as it goes over the pipe."""
-    body = _encode(message)
-    return _LENGTH.pack(len(body)) + body
-
-
-class FrameError(ValueError):
-    """Bytes that no peer of this protocol sends: the connection is of no further use."""
-
-
-class FrameReader:
-    """Cuts a byte stream into messages, wherever its pieces begin and end."""
-
-    def __init__(self, kind: Any) -> None:
-        self._decode = msgpack_decoder(kind)
-        self._buffer = bytearray()
-
-    def feed(self, data: bytes) -> Iterator[Any]:
-        """The messages that `data` completes; FrameError for one too long or malformed."""
-        self._buffer += data
-        start = 0
-        try:
-            while (end := self._frame_end(start)) is not None:
-                yield self._decode(memoryview(self._buffer)[start + _LENGTH.size : end])
-                start = end
-        except msgspec.DecodeError as exc:
-            raise FrameError(str(exc)) from exc
-        finally:
-            del self._buffer[:start]
-
-    def _frame_end(self, start: int) -> int | None:
-        body = start + _LENGTH.size
-        if len(self._buffer) < body:
-            return None
-        (length,) = _LENGTH.unpack_from(self._buffer, start)
-        if length > MAX_FRAME:
-            raise FrameError(f"frame of {length} bytes")
-        return body + length if len(self._buffer) >= body + length else None

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from ollapy.api.ollama import ContextReport
+from ollapy.api.report import ContextReport
 from ollapy.chat.parser import Parser
 from ollapy.engine.answer import Output
 from ollapy.engine.sequence import Sequence

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from .protocol import FromRunner, frame
+from .frames import frame
+from .protocol import FromRunner
 
 # A fast model makes a token in a millisecond, and each write wakes the daemon, which costs it more than
 # the token does. Nobody sees two milliseconds, and no model slower than 500 tokens a second waits at all.

@@ -19,14 +19,8 @@ from starlette.responses import JSONResponse, StreamingResponse
 from starlette.routing import Route
 
 from ollapy.api.options import SamplingParams
-from ollapy.runner.protocol import (
-    Chunk,
-    Complete,
-    Done,
-    FrameReader,
-    FromRunner,
-    frame,
-)
+from ollapy.runner.frames import FrameReader, frame
+from ollapy.runner.protocol import Chunk, Complete, Done, FromRunner
 
 from .paced_runner import COMMAND
 

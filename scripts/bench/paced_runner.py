@@ -11,19 +11,18 @@ import sys
 import time
 from collections import deque
 
-from ollapy.api.ollama import ContextReport
+from ollapy.api.report import ContextReport
+from ollapy.runner.frames import FrameReader, frame
 from ollapy.runner.protocol import (
     Cancel,
     Chunk,
     Complete,
     Done,
-    FrameReader,
     FromRunner,
     Load,
     Ready,
     ToRunner,
     Usage,
-    frame,
 )
 
 COMMAND = (sys.executable, "-E", "-P", __file__)

@@ -14,17 +14,16 @@ import pytest
 
 from ollapy.api.ollama import Message
 from ollapy.api.options import SamplingParams
+from ollapy.runner.frames import FrameReader, frame
 from ollapy.runner.protocol import (
     Chat,
     Chunk,
     Complete,
     Done,
     Failed,
-    FrameReader,
     FromRunner,
     Load,
     Ready,
-    frame,
 )
 from ollapy.settings import Settings
 from scripts.make_gguf import write_scripted

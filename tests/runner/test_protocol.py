@@ -4,22 +4,20 @@ import struct
 
 import pytest
 
-from ollapy.api.ollama import ContextReport, FunctionCall, Message, ToolCall
+from ollapy.api.ollama import FunctionCall, Message, ToolCall
 from ollapy.api.options import SamplingParams
+from ollapy.api.report import ContextReport
+from ollapy.runner.frames import MAX_FRAME, FrameError, FrameReader, frame
 from ollapy.runner.protocol import (
-    MAX_FRAME,
     Cancel,
     Chat,
     Chunk,
     Done,
     Failed,
-    FrameError,
-    FrameReader,
     FromRunner,
     Load,
     ToRunner,
     Usage,
-    frame,
 )
 
 REQUESTS = [

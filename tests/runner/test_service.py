@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from ollapy.api.ollama import ContextReport
 from ollapy.api.options import SamplingParams
+from ollapy.api.report import ContextReport
 from ollapy.chat.formats import Format
 from ollapy.chat.parser import Parsed, Parser
 from ollapy.engine.answer import Output

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 
-from ollapy.runner.protocol import Chunk, FrameReader, FromRunner
+from ollapy.runner.frames import FrameReader
+from ollapy.runner.protocol import Chunk, FromRunner
 from ollapy.runner.writer import FrameWriter
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from ollapy.api.ollama import ContextReport
+from ollapy.api.report import ContextReport
 from ollapy.api.status import RequestEntry
 from ollapy.daemon.answers.records import nanoseconds
 from ollapy.daemon.observation.metrics import Metrics

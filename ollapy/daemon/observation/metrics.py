@@ -13,7 +13,7 @@ from prometheus_client import (
 )
 from prometheus_client.core import GaugeMetricFamily, Metric
 
-from ollapy.api.ollama import ContextReport
+from ollapy.api.report import ContextReport
 from ollapy.runner.protocol import Usage
 
 # seconds

@@ -12,13 +12,12 @@ from typing import ClassVar, Self, cast
 import msgspec
 
 from ollapy.errors import InvalidRequest, OllapyError, RunnerStopped, revive
+from ollapy.runner.frames import FrameError, FrameReader, frame
 from ollapy.runner.protocol import (
     Answer,
     Cancel,
     Chunk,
     Failed,
-    FrameError,
-    FrameReader,
     FromRunner,
     GetStats,
     Load,
@@ -26,7 +25,6 @@ from ollapy.runner.protocol import (
     Question,
     Ready,
     Stats,
-    frame,
 )
 
 Event = Chunk | Answer | Stats
