@@ -13,8 +13,10 @@ import numpy.typing as npt
 
 from ollapy.errors import LoadFailed, RunnerError
 
+from .batch import BatchArrays
 from .library import held, log, raw
 from .model import Model, Pooling
+from .native import Native, carry, make
 
 _C = ctypes.CDLL("ucrtbase" if sys.platform == "win32" else None)
 _get_logits = held("llama_get_logits")
@@ -40,28 +42,56 @@ class Aborted(Exception):
 class Context:
     """One KV pool shared by all sequences of a model. Every call on the one thread that made it."""
 
-    def __init__(self, handle: Any, model: Model, params: Any) -> None:
-        self.handle = handle
-        window = raw.llama_model_n_swa(model.handle)
+    def __init__(self, model: Model, params: Any, num_cells: int) -> None:
+        self._model = model
+        self._params = params
         # Whether a sequence can be cut back to any position, and so be shared up to there.
-        self.can_rewind = not model.has_state and (params.swa_full or not window)
+        self.can_rewind: bool = not model.has_state and params.swa_full
         self.max_outputs: int = params.n_outputs_max
-        self._num_threads: int = params.n_threads
-        self._memory = raw.llama_get_memory(handle)
         self._num_vocab = model.num_vocab
         is_ranking = model.pooling is Pooling.RANK
         self._num_pooled: int = (
             raw.llama_model_n_cls_out if is_ranking else raw.llama_model_n_embd_out
         )(model.handle)
-        self.num_cells: int = raw.llama_n_ctx(handle)
-        self.max_batch: int = raw.llama_n_batch(handle)
-        self.max_sequences: int = raw.llama_n_seq_max(handle)
-        self._arrays = _BatchArrays(self.max_batch, self.max_outputs)
         # llama.cpp asks before each node of the graph whether to go on. A Python callback would take the
         # GIL thousands of times a batch; strlen of this buffer answers 0 until somebody writes into it.
         self._abort = ctypes.create_string_buffer(2)
+        # what the layers of a window keep does not shrink with the pool
+        least = 0 if params.swa_full else _window_cells(model, params)
+        self._use(make(model, params, max(num_cells, least)))
+        self.max_batch: int = raw.llama_n_batch(self.handle)
+        self.max_sequences: int = raw.llama_n_seq_max(self.handle)
+        self._min_cells = max(least, self.max_batch)
+        self._arrays = BatchArrays(self.max_batch, self.max_outputs)
+
+    def _use(self, native: Native) -> None:
+        """Compute in that one from now on."""
+        self._native, self.handle = native, native.handle
+        self._memory = raw.llama_get_memory(self.handle)
+        self.num_cells: int = raw.llama_n_ctx(self.handle)
         callback = ctypes.cast(_C.strlen, raw.ggml_abort_callback)
-        raw.llama_set_abort_callback(handle, callback, ctypes.addressof(self._abort))
+        raw.llama_set_abort_callback(
+            self.handle, callback, ctypes.addressof(self._abort)
+        )
+
+    def resize(self, num_cells: int) -> None:
+        """Have a pool of so many cells that holds what it held; not of an encoder's decoder.
+
+        The other one is made beside this one. LoadFailed leaves everything as it was, where there is no
+        memory for that, or more is held than goes in.
+        """
+        other = make(self._model, self._params, max(num_cells, self._min_cells))
+        try:
+            carry(self.handle, other.handle)
+        except LoadFailed:
+            other.free()
+            raise
+        self.close()
+        self._use(other)
+
+    def close(self) -> None:
+        """Free all of it; nothing else may be called any more."""
+        self._native.free()
 
     def decode(
         self,
@@ -107,8 +137,8 @@ class Context:
 
     def use_threads(self, count: int) -> None:
         """Compute with so many threads from the next batch on."""
-        if count != self._num_threads:
-            self._num_threads = count
+        if count != self._params.n_threads:
+            self._params.n_threads = self._params.n_threads_batch = count
             raw.llama_set_n_threads(self.handle, count, count)
 
     def abort(self) -> None:
@@ -186,55 +216,10 @@ class Context:
             raw.llama_memory_clear(self._memory, wipe)
 
 
-class _BatchArrays:
-    """The arrays behind a llama_batch, filled with numpy: 4 µs for 512 tokens against 205 µs by ctypes."""
-
-    def __init__(self, capacity: int, max_outputs: int) -> None:
-        self._capacity = capacity
-        self._max_outputs = max_outputs
-        self._token = np.zeros(capacity, np.int32)
-        self._position = np.zeros(capacity, np.int32)
-        self._sequence = np.zeros(capacity, np.int32)
-        self._output = np.zeros(capacity, np.int8)
-        self._ones = np.ones(capacity, np.int32)
-        self._rows = self._sequence.ctypes.data + np.arange(
-            capacity, dtype=np.uint64
-        ) * np.uint64(4)
-        fields = raw.llama_batch()
-        fields.token = _pointer(self._token, ctypes.c_int32)
-        fields.pos = _pointer(self._position, ctypes.c_int32)
-        fields.n_seq_id = _pointer(self._ones, ctypes.c_int32)
-        fields.seq_id = ctypes.cast(
-            self._rows.ctypes.data, ctypes.POINTER(ctypes.POINTER(ctypes.c_int32))
-        )
-        fields.logits = _pointer(self._output, ctypes.c_int8)
-        self._batch = fields
-
-    def fill(
-        self,
-        tokens: list[int],
-        positions: list[int],
-        sequences: list[int],
-        outputs: list[int],
-    ) -> Any:
-        count = len(tokens)
-        # the library would abort
-        if not 0 < count <= self._capacity or len(outputs) > self._max_outputs:
-            raise RunnerError(
-                f"a batch of {count} tokens and {len(outputs)} outputs does not fit "
-                f"{self._capacity} and {self._max_outputs}"
-            )
-        self._token[:count] = tokens
-        self._position[:count] = positions
-        self._sequence[:count] = sequences
-        self._output[:count] = 0
-        self._output[outputs] = 1
-        self._batch.n_tokens = count
-        return self._batch
-
-
-def _pointer(array: npt.NDArray[Any], kind: Any) -> Any:
-    return array.ctypes.data_as(ctypes.POINTER(kind))
+def _window_cells(model: Model, params: Any) -> int:
+    """Cells for a window of each sequence, and a batch beside them; 0 where no layer has one."""
+    window: int = raw.llama_model_n_swa(model.handle)
+    return window * params.n_seq_max + params.n_batch if window else 0
 
 
 @contextmanager
@@ -245,22 +230,24 @@ def open_context(
     max_sequences: int,
     num_batch: int,
     num_threads: int,
+    max_cells: int = 0,
     pooled: bool = False,
 ) -> Iterator[Context]:
     """A context, freed at the end; LoadFailed where llama.cpp cannot make one.
+
+    It may be resized to `max_cells` at most, which decides how the layers of a window keep theirs.
 
     `pooled` makes one for embeddings: a batch's sequences are pooled as the model says. Every token of
     a batch that is pooled is an output; where `pools_last`, such batches have `max_sequences` at most.
     """
     params = raw.llama_context_default_params()
-    params.n_ctx = num_cells
     params.n_batch = params.n_ubatch = num_batch
     params.n_seq_max = max_sequences
     params.n_threads = params.n_threads_batch = num_threads
     params.kv_unified = True  # one pool for all: any sequence may use the whole of it
     # Layers with a sliding window keep no more than it for each sequence, where that is less than all.
-    windows = raw.llama_model_n_swa(model.handle) * max_sequences + num_batch
-    params.swa_full = windows >= num_cells
+    windows = _window_cells(model, params)
+    params.swa_full = not windows or windows >= max(num_cells, max_cells)
     # Logits rows are reserved for this many outputs; the default is the whole batch, hundreds of
     # megabytes with a large vocabulary. Asking for more rows than this aborts.
     # An encoder's tokens and those that are pooled are all outputs.
@@ -269,15 +256,8 @@ def open_context(
     params.embeddings = pooled
     if pooled:
         params.pooling_type = model.pooling
-    log.complaints.clear()
-    handle = raw.llama_init_from_model(model.handle, params)
-    if not handle:
-        reason = "; ".join(dict.fromkeys(log.complaints))
-        raise LoadFailed(
-            f"llama.cpp could not make a context of {num_cells} tokens: {reason or 'no reason given'}"
-        )
-    model.apply_adapters(handle)
+    context = Context(model, params, num_cells)
     try:
-        yield Context(handle, model, params)
+        yield context
     finally:
-        raw.llama_free(handle)
+        context.close()
