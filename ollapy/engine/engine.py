@@ -14,9 +14,10 @@ from ollapy.llama.model import Model
 from ollapy.llama.sampling import Candidates, Row
 
 from .answer import Answer, Output
+from .batch import Batch
 from .pace import Pace
 from .prefix_tree import Action, PrefixTree, Remove, Reuse, Share
-from .scheduler import Batch, Scheduler
+from .scheduler import Scheduler
 from .sequence import Sequence
 from .stats import Counters
 

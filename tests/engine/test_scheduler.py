@@ -9,8 +9,9 @@ import pytest
 
 from ollapy.api.options import SamplingParams
 from ollapy.engine import checkpoints
+from ollapy.engine.batch import Batch
 from ollapy.engine.prefix_tree import PrefixTree, Reuse, Share
-from ollapy.engine.scheduler import Batch, Scheduler
+from ollapy.engine.scheduler import Scheduler
 from ollapy.engine.sequence import Sequence
 from tests.support.cells import Cells
 
