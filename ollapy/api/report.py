@@ -3,12 +3,28 @@
 from __future__ import annotations
 
 import msgspec
+from msgspec import UNSET, UnsetType
+
+
+class DivergenceReport(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Where a prompt parted from the nearest one in memory: `token` is the first that differs, counted from 0.
+
+    `shared` is the end of what they have in common, `prompt` and `cached` are how either goes on: a few words,
+    their control characters escaped. `cached` is empty where somebody else asked it, all three where this was
+    somebody else's prompt.
+    """
+
+    token: int
+    shared: str = ""
+    prompt: str = ""
+    cached: str = ""
 
 
 class ContextReport(msgspec.Struct, frozen=True):
     """What became of the prompt: its limit, what was reused, what had to be dropped to fit.
 
-    The tokens that a full context dropped to go on are among `dropped_tokens`.
+    The tokens that a full context dropped to go on are among `dropped_tokens`. There is no `divergence` where all
+    that was reused is all that there was.
     """
 
     limit: int
@@ -16,6 +32,7 @@ class ContextReport(msgspec.Struct, frozen=True):
     cached_tokens: int = 0
     dropped_messages: int = 0
     dropped_tokens: int = 0
+    divergence: DivergenceReport | UnsetType = UNSET
 
 
 class OllapyReport(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -7,11 +7,21 @@ import msgspec
 from .report import ContextReport
 
 
+class PlacementReport(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Where a model was when it answered: so many bytes in all, and on an accelerator, or else on another server."""
+
+    size: int = 0
+    size_vram: int = 0
+    host: str = ""
+
+
 class RequestEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One request to a model. Durations are nanoseconds, 0 where it has not come so far.
 
-    `outcome` is `running`, `cancelled`, `failed` with its `error`, or how the answer ended. `first_token_duration`
-    counts from the request. `request`, as JSON, is there only where the daemon is set to keep it.
+    `outcome` is `running`, `cancelled`, `failed` with its `error`, or how the answer ended, by the `stop` string that
+    it came to. `first_token_duration` counts from the request. `beside` are the requests to the same model that
+    were under way when it came, `waited_for` those that kept it waiting when the model was there, as they left no
+    `room` or were reading the same `prompt`, which is what `wait` says. `placement` is where the model was. `request`, as JSON, is there only where the daemon is set to keep it.
     """
 
     id: int
@@ -28,6 +38,15 @@ class RequestEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     prompt_eval_duration: int = 0
     eval_count: int = 0
     eval_duration: int = 0
+    thinking_tokens: int = 0
+    thinking_cut: bool = False
+    parse_error: str = ""
+    stop: str = ""
+    preemptions: int = 0
+    beside: list[int] = []
+    waited_for: list[int] = []
+    wait: str = ""
+    placement: PlacementReport | None = None
     context: ContextReport | None = None
     request: str = ""
 

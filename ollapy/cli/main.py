@@ -31,6 +31,7 @@ from .commands import (
     show,
     stop,
     verify,
+    why,
 )
 from .output import complain
 
@@ -62,6 +63,7 @@ app.command("rm")(remove.remove)
 app.command("du")(du.du)
 app.command("prune")(prune.prune)
 app.command("verify")(verify.verify)
+app.command("why")(why.why)
 app.command("doctor")(doctor.doctor)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Iterable
 from itertools import zip_longest
@@ -29,6 +30,20 @@ def print_table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> None:
 def print_text(text: str) -> None:
     """A text that others wrote: harmless on a terminal, unchanged in a file or pipe."""
     print(clean(text, keep="\n\t") if sys.stdout.isatty() else text)
+
+
+def print_paragraphs(texts: Iterable[str]) -> None:
+    """A text a line, broken between words where a terminal's line ends."""
+    if not sys.stdout.isatty():
+        print("\n".join(map(clean, texts)))
+        return
+    from rich.console import Console
+    from rich.text import Text
+
+    # rich wraps by cells; that a terminal without escapes had 80 columns it only believes
+    columns, console = shutil.get_terminal_size().columns, Console()
+    for text in texts:
+        print(*Text(clean(text)).wrap(console, columns), sep="\n")
 
 
 def print_json(value: object) -> None:

@@ -34,6 +34,7 @@ from ollapy.api.ollama import (
     TagsResponse,
     VersionResponse,
 )
+from ollapy.api.status import RequestEntry, RequestsResponse
 from ollapy.errors import OllapyError
 from ollapy.names import Digest
 from ollapy.settings import Address
@@ -82,6 +83,10 @@ class Client:
     def running(self) -> list[RunningModel]:
         """The models that are loaded."""
         return self._call("GET", "/api/ps", PsResponse).models
+
+    def requests(self) -> list[RequestEntry]:
+        """The requests under way and the last that have ended, newest first."""
+        return self._call("GET", "/api/requests", RequestsResponse).requests
 
     def show(self, model: str, *, verbose: bool = False) -> ShowResponse:
         """Everything about a model."""

@@ -22,6 +22,7 @@ from ollapy.api.ollama import (
     InferenceResponse,
 )
 from ollapy.api.options import Options
+from ollapy.api.status import PlacementReport
 from ollapy.api.text import (
     DetokenizeRequest,
     DetokenizeResponse,
@@ -41,7 +42,8 @@ from ollapy.daemon.answers.records import (
 )
 from ollapy.daemon.asking import conversation, texts
 from ollapy.daemon.asking.askable import Askable
-from ollapy.daemon.observation.journal import Entry, Journal
+from ollapy.daemon.observation.entry import Entry
+from ollapy.daemon.observation.journal import Journal
 from ollapy.daemon.runners.pool import RunnerPool
 from ollapy.daemon.runners.process import Event
 from ollapy.errors import InvalidRequest, ModelNotFound, Unsupported
@@ -189,17 +191,16 @@ class Generation:
         """What a model answers all at once, None where it is only loaded, and the seconds until it was loaded."""
         with self._journal.entry(kind, request) as entry:
             model = await self._model(request.model, _NOT_FOUND.format(request.model))
-            entry.model = str(model.name)
+            self._journal.begin(entry, str(model.name))
             chosen = conversation.options(options, model)
-            asked = ask(model, chosen)
-            async with self._answering(model, chosen, _keep_alive(request)) as put:
-                load_seconds = entry.is_loaded()
+            asked, keep_alive = ask(model, chosen), _keep_alive(request)
+            async with self._answering(entry, model, chosen, keep_alive) as put:
                 if asked is None:
-                    return None, load_seconds
-                async with aclosing(put(asked)) as events:
+                    return None, entry.load_seconds
+                async with aclosing(put(entry.addressed(asked))) as events:
                     answer = await anext(events)
                     entry.see(answer)
-                    return answer, load_seconds
+                    return answer, entry.load_seconds
 
     async def _records(
         self,
@@ -225,32 +226,39 @@ class Generation:
     ) -> AsyncGenerator[tuple[Chunk, dict[str, Any]], None]:
         """A chunk and the other fields of each record."""
         model = await self._model(request.model, f"model '{request.model}' not found")
-        entry.model, keep_alive = str(model.name), _keep_alive(request)
+        self._journal.begin(entry, str(model.name))
+        keep_alive = _keep_alive(request)
         if not has_prompt and keep_alive == 0:
             self._unload(model)
             yield NOTHING, entry.end("unload")
             return
         chosen = conversation.options(request.options, model)
         asked = ask(model, chosen)
-        async with self._answering(model, chosen, keep_alive) as put:
-            load_seconds = entry.is_loaded()
+        async with self._answering(entry, model, chosen, keep_alive) as put:
             if asked is None:
                 yield NOTHING, entry.end("load")
                 return
-            async with aclosing(put(asked)) as events:
+            async with aclosing(put(entry.addressed(asked))) as events:
                 async for event in events:
                     entry.see(event)
-                    yield fields_of(event, entry.started, load_seconds)
+                    yield fields_of(event, entry.started, entry.load_seconds)
 
     @asynccontextmanager
     async def _answering(
-        self, model: Model | RemoteModel, chosen: Options, keep_alive: float | None
+        self,
+        entry: Entry,
+        model: Model | RemoteModel,
+        chosen: Options,
+        keep_alive: float | None,
     ) -> AsyncGenerator[Callable[[Question], AsyncGenerator[Event, None]], None]:
         """Whom to ask, loaded: a runner, or the server that the model is on."""
         if isinstance(model, RemoteModel):
+            entry.is_loaded(PlacementReport(host=model.host))
             yield partial(self._remote.ask, model)
             return
         async with self._pool.runner(model, chosen, keep_alive) as runner:
+            ready = runner.ready.result()
+            entry.is_loaded(PlacementReport(ready.size, ready.size_vram))
             yield runner.ask
 
     def _unload(self, model: Model | RemoteModel) -> None:

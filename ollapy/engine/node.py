@@ -28,6 +28,7 @@ class Node:
     tokens: list[int]
     start: int
     frozen_end: int
+    asked_by: str = ""  # whose tokens they are
     parent: Node | None = None
     children: list[Node] = field(default_factory=list)
     slot: int | None = None
@@ -68,7 +69,9 @@ class Node:
     def split(self, at: int) -> Node:
         """Cut the edge in two; the upper part is new and inner, slot and owner stay below."""
         assert self.parent is not None
-        upper = Node(self.tokens, self.start, at, parent=self.parent, children=[self])
+        upper = Node(
+            self.tokens, self.start, at, self.asked_by, self.parent, children=[self]
+        )
         upper.checkpoints = [c for c in self.checkpoints if c.position <= at]
         self.checkpoints = [c for c in self.checkpoints if c.position > at]
         self.parent.children[self.parent.children.index(self)] = upper

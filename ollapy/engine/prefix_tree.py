@@ -116,13 +116,13 @@ class PrefixTree:
         """
         match self.reuse:
             case Reuse.ANYWHERE:
-                return self._longest(tokens)
+                return self.longest(tokens)
             case Reuse.CHECKPOINT:
                 return self._checkpoints.latest(tokens)
             case Reuse.NOWHERE:
                 return self._root, 0
 
-    def _longest(self, tokens: list[int]) -> tuple[Node, int]:
+    def longest(self, tokens: list[int]) -> tuple[Node, int]:
         """The deepest node whose path begins as the tokens do."""
         node, length, most = self._root, 0, len(tokens) - 1
         while node.children and length == node.end and length < most:
@@ -159,6 +159,7 @@ class PrefixTree:
         assert leaf.slot is not None
         self._leaves[leaf.slot] = leaf
         leaf.tokens, leaf.owner = sequence.tokens, sequence
+        leaf.asked_by = sequence.asked_by
         sequence.slot, sequence.num_computed = leaf.slot, length
         return actions
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from .batch import Batch
+from .divergence import divergence
 from .node import common
 from .prefix_tree import Action, PrefixTree, Reuse
-from .sequence import AGING, Sequence
+from .sequence import AGING, Sequence, Wait
 
 # A prompt waits for another that is being read if they begin with this many tokens in common.
 _WORTH_WAITING = 16
@@ -191,23 +192,30 @@ class Scheduler:
 
     def _admit_waiting(self, now: float) -> None:
         """Admit who waits, in order; who waits for another's prompt lets others pass."""
-        for sequence in sorted(self._waiting, key=lambda s: s.due):
-            if self._follows(sequence):
-                continue
-            if not self._can_admit(sequence):
+        waiting = sorted(self._waiting, key=lambda s: s.due)
+        for place, sequence in enumerate(waiting):
+            if other := self._followed(sequence):
+                sequence.wait_for([other], Wait.PROMPT)
+            elif self._can_admit(sequence):
+                self._admit(sequence, now)
+            else:
+                for blocked in waiting[place:]:
+                    blocked.wait_for(self._running, Wait.ROOM)
                 return
-            self._admit(sequence, now)
 
     def _admit(self, sequence: Sequence, now: float) -> None:
         self._waiting.remove(sequence)
+        if sequence.num_cached is None:
+            found = self._tree.longest(sequence.tokens)
+            sequence.divergence = divergence(*found, sequence)
         self._tree.plan(sequence)
         self._actions += self._tree.attach(sequence, now)
         self._running.append(sequence)
         if sequence.num_cached is None:
             sequence.num_cached = sequence.num_computed
 
-    def _follows(self, sequence: Sequence) -> bool:
-        """Whether somebody is reading a prompt that begins as this one does: it is read once."""
+    def _followed(self, sequence: Sequence) -> Sequence | None:
+        """Who is reading a prompt that begins as this one does: it is read once."""
         for other in self._running:
             if other.num_pending > 1:
                 end = min(other.num_prompt, len(sequence.tokens) - 1)
@@ -215,8 +223,8 @@ class Scheduler:
                 if shared >= _WORTH_WAITING and shared > other.num_computed:
                     if self._tree.reuse is Reuse.CHECKPOINT:
                         other.checkpoints.add(shared)
-                    return True
-        return False
+                    return other
+        return None
 
     def _can_admit(self, sequence: Sequence) -> bool:
         """Whether there is a slot, and all its tokens fit beside what those who run still have to compute."""

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from ollapy.api.options import SamplingParams
 from ollapy.grammar.constraint import Constraint
 
 from .budget import Budget
+
+if TYPE_CHECKING:
+    from .divergence import Divergence
 
 # Each second of waiting counts as so many tokens less to compute: the shortest goes first, nobody starves.
 AGING = 256.0
@@ -24,6 +29,13 @@ class FinishReason(StrEnum):
 
     STOP = "stop"
     LENGTH = "length"
+
+
+class Wait(StrEnum):
+    """Why a sequence did not get a slot at once."""
+
+    ROOM = "room"  # for its tokens, beside those who run
+    PROMPT = "prompt"  # another is reading one that begins alike: it is read once
 
 
 @dataclass(slots=True, eq=False)
@@ -42,6 +54,7 @@ class Sequence:
     # what an encoder reads before; `tokens` are then the decoder's, from its start token on
     encoder_tokens: list[int] | None = None
     is_background: bool = False
+    asked_by: str = ""  # who may see what of it is told
     constraint: Constraint | None = None  # what the answer is held to
     # control tokens whose texts belong to the answer; others are not seen in it
     visible: frozenset[int] = frozenset()
@@ -54,6 +67,11 @@ class Sequence:
     num_preemptions: int = 0
     # tokens that were resident when it was first admitted
     num_cached: int | None = None
+    # where it parted then from the nearest that was resident
+    divergence: Divergence | None = None
+    # who kept it waiting first
+    waited_for: tuple[int, ...] = ()
+    wait: Wait | None = None
     slot: int | None = None  # llama.cpp's sequence id while its cells are held
     checkpoints: set[int] = field(default_factory=set)  # positions to stop at
     finish_reason: FinishReason | None = None
@@ -101,6 +119,11 @@ class Sequence:
     def scores_prompt(self) -> bool:
         """Whether the logits of the prompt's tokens are wanted as well, so that all are computed."""
         return self.params.prompt_logprobs is not None and not self.num_generated
+
+    def wait_for(self, others: Iterable[Sequence], wait: Wait) -> None:
+        """It is not its turn yet; whom it met first is remembered."""
+        if self.wait is None:
+            self.waited_for, self.wait = tuple(other.id for other in others), wait
 
     def shift(self) -> None:
         """Drop half of what lies between the tokens to keep and the end."""

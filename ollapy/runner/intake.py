@@ -89,7 +89,7 @@ class Intake:
         sequence.constraint = self._constraints.of_chat(
             message, traits, parser, prompt.prefill
         )
-        return Reply(sequence, parser, prompt.report)
+        return Reply(sequence, parser, prompt.report, self._text)
 
     def _prompt(self, message: Chat, source: Source | None, limit: int) -> Prompt:
         """The conversation rendered and fitted, after the tokens that the request puts before it."""
@@ -124,7 +124,7 @@ class Intake:
             return self._rendered(message.id, tokens)
         sequence = self._sequence(message, tokens, limit, ())
         sequence.constraint = self._constraints.of_completion(message)
-        return Reply(sequence, None, ContextReport(limit, len(tokens)))
+        return Reply(sequence, None, ContextReport(limit, len(tokens)), self._text)
 
     def _embedding(self, message: Embed) -> EmbedJob:
         most = max_embed_tokens(self._load, self._model)
@@ -187,6 +187,7 @@ class Intake:
             limit,
             encoder_tokens=tokens if encoded else None,
             is_background=message.is_background,
+            asked_by=message.asked_by,
             visible=self._visible((*markers, *message.sampling.stop)),
             num_keep=self._num_keep(message.num_keep, len(tokens)),
         )

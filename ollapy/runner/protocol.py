@@ -1,8 +1,9 @@
 """What daemon and runner say to each other.
 
 Messages are meaning, not text: conversations and options go in, pieces of an answer come out. So
-another engine can stand behind the same messages. `id` is given when a request is sent, unique for one
-runner's life.
+another engine can stand behind the same messages. `id` is unique for one runner's life: a question has that of
+its entry in the daemon's journal, what the daemon asks for itself a negative one. `asked_by` says who may see
+what is told of a prompt.
 Each question is answered by exactly one answer or Failed, after any number of Chunks, unless it is cancelled first; frames already on their way may then still follow.
 """
 
@@ -64,6 +65,7 @@ class Chat(msgspec.Struct, tag=True, frozen=True, kw_only=True):
     num_keep: int | None = None
     truncate: bool
     is_background: bool = False
+    asked_by: str = ""
     grammar: Grammar | None = None
     render_only: bool = False
 
@@ -83,6 +85,7 @@ class Complete(msgspec.Struct, tag=True, frozen=True, kw_only=True):
     num_ctx: int | None
     num_keep: int | None = None
     is_background: bool = False
+    asked_by: str = ""
     grammar: Grammar | None = None
     render_only: bool = False
 
@@ -169,7 +172,7 @@ class Chunk(msgspec.Struct, tag=True, frozen=True, omit_defaults=True):
 
 
 class Usage(msgspec.Struct, frozen=True):
-    """Counts in tokens, durations in seconds."""
+    """Counts in tokens, durations in seconds; `waited_for` are the ids of those who kept it waiting, `wait` says why."""
 
     num_prompt: int
     num_generated: int
@@ -178,6 +181,8 @@ class Usage(msgspec.Struct, frozen=True):
     decode_seconds: float
     num_preemptions: int
     num_thinking: int = 0
+    waited_for: tuple[int, ...] = ()
+    wait: str = ""
 
 
 class Done(msgspec.Struct, tag=True, frozen=True):

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import msgspec
+from msgspec import UNSET
 
-from ollapy.api.report import ContextReport
+from ollapy.api.report import ContextReport, DivergenceReport
 from ollapy.chat.parser import Parser
 from ollapy.engine.answer import Output
 from ollapy.engine.sequence import Sequence
+from ollapy.text import clean
 
 from .protocol import Chunk, Done, Usage
+
+_MAX_EXCERPT = 100  # characters; some tokens are long lines of dashes
 
 
 @dataclass(slots=True)
@@ -22,6 +27,7 @@ class Reply:
     sequence: Sequence
     parser: Parser | None
     report: ContextReport
+    text: Callable[[list[int]], str]  # what tokens stand for
     num_thinking: int = 0  # tokens
     has_begun: bool = False  # whether anything has been told
 
@@ -46,7 +52,25 @@ class Reply:
             self.report,
             cached_tokens=sequence.num_cached or 0,
             dropped_tokens=self.report.dropped_tokens + sequence.num_shifted,
+            divergence=self._divergence or UNSET,
         )
+
+    @property
+    def _divergence(self) -> DivergenceReport | None:
+        found = self.sequence.divergence
+        if found is None:
+            return None
+        is_own = found.asked_by == self.sequence.asked_by
+        return DivergenceReport(
+            found.position,
+            self._excerpt(found.shared),
+            self._excerpt(found.prompt),
+            self._excerpt(found.cached) if is_own else "",
+        )
+
+    def _excerpt(self, tokens: list[int]) -> str:
+        """A few words on one line, without what is left of a character that the first or last token cuts."""
+        return clean(self.text(tokens).strip("\ufffd"))[:_MAX_EXCERPT]
 
     def _parts(self, output: Output) -> list[Chunk]:
         if self.parser is None:
@@ -73,6 +97,8 @@ class Reply:
             decode_seconds=now - first,
             num_preemptions=sequence.num_preemptions,
             num_thinking=self.num_thinking,
+            waited_for=sequence.waited_for,
+            wait=sequence.wait or "",
         )
         reason = str(sequence.finish_reason)
         budget = sequence.budget

@@ -191,6 +191,7 @@ def test_help_names_every_command(words: tuple[str, ...]) -> None:
         "du",
         "prune",
         "verify",
+        "why",
         "doctor",
         "key",
     ]

@@ -40,7 +40,7 @@ def test_an_answer_that_cannot_be_read_ends_in_an_error_and_no_other_does(
     service._thread = thread  # type: ignore[assignment]
     sequences = [Sequence(i, [1], SamplingParams(), 8) for i in (1, 2)]
     for sequence in sequences:
-        reply = Reply(sequence, _Broken(Format()), ContextReport(8, 1))
+        reply = Reply(sequence, _Broken(Format()), ContextReport(8, 1), str)
         service._replies[sequence.id] = reply
 
     service._on_event([Output(sequences[0], "bad"), Output(sequences[1], "good")])

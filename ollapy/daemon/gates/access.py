@@ -9,6 +9,7 @@ from starlette.routing import Match
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ollapy import keys
+from ollapy.daemon import asker
 from ollapy.daemon.answers import responses
 from ollapy.daemon.endpoint import Endpoint
 from ollapy.errors import OllapyError
@@ -61,6 +62,7 @@ class Access:
             raise _KeyTooWeak(
                 f"this API key may only {key.scope}, this takes one that may {needed}"
             )
+        asker.remember(key)
 
     def _needed(self, scope: Scope) -> keys.Scope | None:
         matching = (e for e in self._endpoints if e.matches(scope)[0] is Match.FULL)

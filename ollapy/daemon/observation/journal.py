@@ -3,98 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 
 import msgspec
 
-from ollapy.api.report import ContextReport
 from ollapy.api.status import RequestEntry
-from ollapy.daemon.answers.records import nanoseconds
+from ollapy.daemon import asker
+from ollapy.daemon.observation.entry import Entry
 from ollapy.daemon.observation.metrics import Metrics
-from ollapy.daemon.runners.process import Event
 from ollapy.errors import OllapyError
-from ollapy.runner.protocol import Chunk, Done, Embeddings, Scores, Usage
-from ollapy.units import format_time
 
 _MAX_REQUEST = 16_384  # bytes of JSON that are kept of one
-_ids = itertools.count(1)
-
-
-@dataclass(slots=True)
-class Entry:
-    """A request, as far as it has come. Times are of the monotonic clock."""
-
-    kind: str
-    request: str
-    model: str = ""
-    outcome: str = ""
-    error: str = ""
-    id: int = field(default_factory=lambda: next(_ids))
-    begun_at: float = field(default_factory=time.time)
-    started: float = field(default_factory=time.monotonic)
-    loaded: float | None = None
-    first: float | None = None
-    ended: float | None = None
-    num_prompt: int = 0
-    usage: Usage | None = None
-    context: ContextReport | None = None
-
-    def is_loaded(self) -> float:
-        """The model is there: after how many seconds."""
-        self.loaded = time.monotonic()
-        return self.loaded - self.started
-
-    def end(self, outcome: str) -> dict[str, object]:
-        """It ends without an answer; the fields that say so."""
-        self.outcome = outcome
-        return {"done": True, "done_reason": outcome}
-
-    def see(self, event: Event) -> None:
-        """What the runner says: the first is an answer's beginning, the last its end."""
-        if self.first is None:
-            self.first = time.monotonic()
-        match event:
-            case Chunk():
-                pass
-            case Done():
-                self.outcome, self.num_prompt = event.reason, event.usage.num_prompt
-                self.usage, self.context = event.usage, event.context
-            case Embeddings() | Scores():
-                self.outcome, self.num_prompt = "done", event.num_prompt
-            case _:
-                self.outcome = "done"
-
-    @property
-    def record(self) -> RequestEntry:
-        """For who wants to see it."""
-        usage = self.usage
-        return RequestEntry(
-            id=self.id,
-            kind=self.kind,
-            model=self.model,
-            created_at=format_time(self.begun_at),
-            outcome=self.outcome or "running",
-            error=self.error,
-            total_duration=self._since(self.ended or time.monotonic()),
-            load_duration=self._since(self.loaded),
-            queue_duration=nanoseconds(usage.queue_seconds) if usage else 0,
-            first_token_duration=self._since(self.first),
-            prompt_eval_count=self.num_prompt,
-            prompt_eval_duration=nanoseconds(usage.prefill_seconds) if usage else 0,
-            eval_count=usage.num_generated if usage else 0,
-            eval_duration=nanoseconds(usage.decode_seconds) if usage else 0,
-            context=self.context,
-            request=self.request,
-        )
-
-    def _since(self, moment: float | None) -> int:
-        """Nanoseconds from the beginning to a moment; none where it has not come."""
-        return 0 if moment is None else nanoseconds(moment - self.started)
 
 
 class Journal:
@@ -113,9 +35,14 @@ class Journal:
 
     @property
     def records(self) -> list[RequestEntry]:
-        """Those under way and then those that have ended, the newest first."""
+        """Those under way and then those that have ended, the newest first, as far as the asker may know of them."""
         entries = [*reversed(self._running.values()), *reversed(self._ended)]
-        return [entry.record for entry in entries]
+        return [e.record for e in entries if e.is_own or asker.sees_all()]
+
+    def begin(self, entry: Entry, model: str) -> None:
+        """It is known which model a request is for."""
+        beside = (e.id for e in self._running.values() if e.model == model)
+        entry.model, entry.beside = model, [*beside]
 
     @contextmanager
     def entry(self, kind: str, request: object) -> Iterator[Entry]:
@@ -147,8 +74,8 @@ class Journal:
             self._metrics.first_token(entry.model, entry.first - entry.started)
         if entry.num_prompt:
             self._metrics.read(entry.model, entry.num_prompt)
-        if entry.usage and entry.context:
-            self._metrics.answer(entry.model, entry.usage, entry.context)
+        if entry.done:
+            self._metrics.answer(entry.model, entry.done.usage, entry.done.context)
 
 
 def _cut(request: object) -> str:

@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from ollapy.api.status import RequestsResponse
 from ollapy.daemon.answers import responses
-from ollapy.daemon.endpoint import Endpoint
+from ollapy.daemon.endpoint import Endpoint, Scope
 from ollapy.daemon.observation.counters import counters
 from ollapy.daemon.observation.journal import Journal
 from ollapy.daemon.observation.metrics import Gauges
@@ -32,7 +32,7 @@ async def metrics(request: Request) -> Response:
 
 
 async def requests(request: Request) -> Response:
-    """The requests to models that are under way, and the last that have ended, with their timings."""
+    """The requests to models that are under way, and the last that have ended, with their timings: all of them, or the asker's own."""
     return responses.json(RequestsResponse(state(request).journal.records))
 
 
@@ -55,5 +55,7 @@ async def _gauges(pool: RunnerPool, journal: Journal) -> Gauges:
 
 ENDPOINTS = [
     Endpoint("/metrics", metrics, "GET"),
-    Endpoint("/api/requests", requests, "GET", gives=RequestsResponse),
+    Endpoint(
+        "/api/requests", requests, "GET", gives=RequestsResponse, needs=Scope.INFER
+    ),
 ]

@@ -52,7 +52,7 @@ class RunnerProcess(asyncio.SubprocessProtocol):
         self.ready: asyncio.Future[Ready] = loop.create_future()
         self.exited: asyncio.Future[str] = loop.create_future()
         self.progress = 0.0
-        self._ids = itertools.count(1)
+        self._ids = itertools.count(-1, -1)  # of what the daemon itself wants to know
         self._inboxes: dict[int, asyncio.Queue[Event | Failed]] = {}
         self._frames = FrameReader(FromRunner)
         self._log = logging.getLogger(f"ollapy.runner.{label}")
@@ -75,7 +75,8 @@ class RunnerProcess(asyncio.SubprocessProtocol):
 
     async def ask(self, request: Question | GetStats) -> AsyncGenerator[Event, None]:
         """What the runner answers, up to and with the last event; leaving early cancels the request."""
-        request = msgspec.structs.replace(request, id=next(self._ids))
+        if not request.id:
+            request = msgspec.structs.replace(request, id=next(self._ids))
         data = _framed(request)
         inbox: asyncio.Queue[Event | Failed] = asyncio.Queue()
         self._inboxes[request.id] = inbox
