@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ollapy.errors import InvalidModel, InvalidRequest
-from ollapy.gguf import Header, read_header, read_model
+from ollapy.gguf import Header, check_adapter, read_header, read_model
 
 from .uploads import Upload
 
@@ -99,10 +99,11 @@ def adapters_of(files: Sequence[Upload]) -> list[Upload]:
 
 
 def check_fit(adapters: Sequence[Upload], header: Header) -> None:
-    """InvalidRequest where an adapter is made for a model of another kind."""
+    """InvalidModel where llama.cpp could not add an adapter to a model."""
     for file in adapters:
-        made_for = _header(file).architecture
-        if made_for != header.architecture:
-            raise InvalidRequest(
-                f"the adapter '{file.name}' is for a {made_for} model, and this one is {header.architecture}"
-            )
+        try:
+            check_adapter(_header(file), header)
+        except InvalidModel as exc:
+            raise InvalidModel(
+                f"the adapter '{file.name}' cannot be used: {exc}"
+            ) from exc

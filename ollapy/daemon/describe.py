@@ -65,7 +65,7 @@ def modelfile(
     parameters = {**model.parameters, **(options or {})}
     found = Modelfile(
         sources=tuple(map(str, (*model.parts, *model.projectors))),
-        adapters=tuple(map(str, model.adapters)),
+        adapters=tuple(adapter.path for adapter in model.adapters),
         drafts=tuple(map(str, model.drafts)),
         template=model.template,
         system=system or model.system,

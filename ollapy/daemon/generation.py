@@ -41,6 +41,7 @@ from ollapy.daemon.answers.records import (
     now,
 )
 from ollapy.daemon.asking import conversation, texts
+from ollapy.daemon.asking.adapters import adapted
 from ollapy.daemon.asking.askable import Askable
 from ollapy.daemon.observation.entry import Entry
 from ollapy.daemon.observation.journal import Journal
@@ -259,7 +260,7 @@ class Generation:
         async with self._pool.runner(model, chosen, keep_alive) as runner:
             ready = runner.ready.result()
             entry.is_loaded(PlacementReport(ready.size, ready.size_vram))
-            yield runner.ask
+            yield lambda question: runner.ask(adapted(question, model.adapters))
 
     def _unload(self, model: Model | RemoteModel) -> None:
         if isinstance(model, RemoteModel):

@@ -1,9 +1,10 @@
-"""Batch: what one decode gets, and whose tokens they are."""
+"""Batch: the tokens that one decode computes."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from ollapy.api.adapters import AdapterSet
 from ollapy.grammar.constraint import Constraint
 
 from .prefix_tree import Action
@@ -12,13 +13,14 @@ from .sequence import Sequence
 
 @dataclass(slots=True)
 class Batch:
-    """What one decode gets: parallel lists, and whose tokens they are.
+    """What one decode gets: parallel lists, and whose tokens they are, all computed with the same adapters.
 
     `actions` come before the decode. `outputs` are the indices of the tokens whose logits are wanted,
     `rows` their sequences and positions in the same order: a sequence's last token is sampled from,
     those before it are its prompt's.
     """
 
+    adapters: AdapterSet = ()
     actions: list[Action] = field(default_factory=list)
     tokens: list[int] = field(default_factory=list)
     positions: list[int] = field(default_factory=list)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .node import Checkpoint, Node, common
+from .roots import Roots
 from .sequence import Sequence
 
 # A prompt's last tokens open the model's turn, and the next turn's template may write them otherwise.
@@ -13,18 +14,18 @@ _LEAST = 32  # tokens that are read again as fast as a checkpoint is restored
 
 
 class Checkpoints:
-    """The copies of the model's state that are kept along a tree's edges.
+    """The copies of the model's state that are kept along the edges of all trees.
 
     Of all of them together there are so many bytes at most; the least recently used go.
     """
 
-    def __init__(self, root: Node) -> None:
-        self._root = root
+    def __init__(self, roots: Roots) -> None:
+        self._roots = roots
 
-    def latest(self, tokens: list[int]) -> tuple[Node, int]:
-        """The last checkpoint on a path that begins as the tokens do, or an idle leaf's end."""
-        node, length = self._root, 0
-        for other in self._root.below():
+    def latest(self, root: Node, tokens: list[int]) -> tuple[Node, int]:
+        """The last checkpoint on a path from a root that begins as the tokens do, or an idle leaf's end."""
+        node, length = root, 0
+        for other in root.below():
             shared = _shared(other, tokens)
             kept = other.checkpoint(shared)
             if other.is_idle and length <= other.end == shared:
@@ -39,15 +40,15 @@ class Checkpoints:
         Where it parts from anything resident, as what two have shared a third will share (Marconi,
         arXiv 2411.19379); shortly before its prompt's end, for its next turn; and along the way.
         """
-        length = len(sequence.tokens)
-        parting = max(_shared(node, sequence.tokens) for node in self._root.below())
+        length, root = len(sequence.tokens), self._roots.of(sequence.adapters)
+        parting = max(_shared(node, sequence.tokens) for node in root.below())
         wanted = (parting, length - _TAIL, *range(_EVERY, length, _EVERY))
         sequence.checkpoints = {p for p in wanted if p >= _LEAST}
 
     def keep(self, leaf: Node, state: bytes, now: float) -> None:
         """Remember the state at a running leaf's end."""
         leaf.checkpoints.append(Checkpoint(leaf.end, state, now))
-        kept = [(c, node) for node in self._root.below() for c in node.checkpoints]
+        kept = [(c, node) for node in self._roots.below() for c in node.checkpoints]
         excess = sum(len(c.state) for c, _ in kept) - _MAX_BYTES
         for oldest, node in sorted(kept, key=lambda pair: pair[0].used_at):
             if excess <= 0:

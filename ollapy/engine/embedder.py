@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ollapy.errors import RunnerError, Unsupported
+from ollapy.llama.adapters import Adapters
 from ollapy.llama.context import Aborted, Context, Floats, NoCells
 from ollapy.llama.model import Model, Pooling
 
@@ -20,8 +21,11 @@ class Embedder:
     beside long ones that are read in parts.
     """
 
-    def __init__(self, model: Model, context: Context) -> None:
+    def __init__(
+        self, model: Model, context: Context, adapters: Adapters | None = None
+    ) -> None:
         self._context = context
+        self._adapters = adapters or Adapters(model)
         self._pooling = model.pooling
         self._pools_last = model.pools_last
         part_cells = context.num_cells - context.max_batch
@@ -77,6 +81,7 @@ class Embedder:
     def _compute(self, pack: Pack) -> None:
         self._computing = {text.job.id for text, _ in pack}
         try:
+            self._adapters.use(self._context, pack[0][0].job.adapters)
             self._decode(pack)
         except Aborted:
             self._restart(pack)

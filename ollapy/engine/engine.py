@@ -9,6 +9,7 @@ from typing import Any
 
 from ollapy.errors import OllapyError, RunnerError
 from ollapy.grammar.constraint import Masks
+from ollapy.llama.adapters import Adapters
 from ollapy.llama.context import Aborted, Context, NoCells
 from ollapy.llama.model import Model
 from ollapy.llama.sampling import Candidates, Row
@@ -33,10 +34,16 @@ class Engine:
     """Sequences join and leave at any step; every step computes one batch for all of them."""
 
     def __init__(
-        self, model: Model, context: Context, *, step_seconds: float = 0.15
+        self,
+        model: Model,
+        context: Context,
+        adapters: Adapters | None = None,
+        *,
+        step_seconds: float = 0.15,
     ) -> None:
         self._model = model
         self._context = context
+        self._adapters = adapters or Adapters(model)
         self._pace = Pace(step_seconds)
         self._scheduler = self._new_scheduler()
         self._candidates = Candidates(model.num_vocab, model.suppressed_tokens)
@@ -167,6 +174,8 @@ class Engine:
         for sequence, _ in batch.parts:
             sequence.started_at = sequence.started_at or now
         self._computing = {sequence.id for sequence, _ in batch.parts}
+        has_switched = self._adapters.use(self._context, batch.adapters)
+        self.counters.switches += has_switched
         started = time.perf_counter()
         try:
             self._encode(batch)
@@ -178,7 +187,8 @@ class Engine:
             self._computing = set()
         seconds = time.perf_counter() - started
         self.counters.decode_seconds += seconds
-        self._pace.record(len(batch.tokens), seconds)
+        if not has_switched:  # which is no batch of its size
+            self._pace.record(len(batch.tokens), seconds)
         for sequence in self._scheduler.commit(batch):
             assert sequence.slot is not None
             state = self._context.checkpoint(sequence.slot)

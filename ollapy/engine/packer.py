@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from ollapy.api.adapters import AdapterSet
 from ollapy.errors import OllapyError
 
 from .sequence import AGING, BACKGROUND_DELAY
@@ -26,6 +27,7 @@ class EmbedJob:
     dimensions: int = 0
     scores: bool = False
     is_background: bool = True
+    adapters: AdapterSet = ()
     arrived_at: float = field(default_factory=time.monotonic)
     vectors: list[list[float]] = field(default_factory=list)
     error: OllapyError | None = None
@@ -96,7 +98,10 @@ class Packer:
         self._part_cells = part_cells
 
     def pack(self, max_tokens: int) -> Pack:
-        """Texts of the jobs in their turn, up to so many tokens; one that must be whole goes alone if longer."""
+        """Texts of the jobs in their turn, up to so many tokens; one that must be whole goes alone if longer.
+
+        All are computed with the same adapters.
+        """
         cells = self._part_cells
         if cells is not None:
             cells -= sum(len(text.tokens) for text in self.begun.values())
@@ -104,6 +109,8 @@ class Packer:
         for job in sorted(self.jobs.values(), key=lambda job: job.turn):
             if room.num_tokens <= 0:
                 break
+            if pack and pack[0][0].job.adapters != job.adapters:
+                continue
             if not job.is_alone:
                 pack += self._take(job, room)
             elif not pack and (alone := self._take(job, room)):

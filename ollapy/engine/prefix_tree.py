@@ -6,7 +6,8 @@
 
 A node owns the cells of its edge, the positions from `start` to `end`: computed once, shared by all
 below. Each leaf has a slot, llama.cpp's sequence id, which holds the cells of the whole path from the
-root. An inner node has none; it lives by the leaves below it, two at least.
+root. An inner node has none; it lives by the leaves below it, two at least. What is computed with other
+adapters has another root.
 
 Where a model cannot be cut back to any position, a newcomer joins at a checkpoint, and siblings may
 begin alike: what lies between the checkpoint and where they differ is then computed and held twice.
@@ -20,8 +21,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum, auto
 
+from ollapy.api.adapters import AdapterSet
+
 from .checkpoints import Checkpoints
 from .node import Node, common
+from .roots import Roots
 from .sequence import Sequence
 
 
@@ -69,8 +73,8 @@ class PrefixTree:
     ) -> None:
         self.num_cells = num_cells
         self.reuse = reuse
-        self._root = Node([], 0, 0)
-        self._checkpoints = Checkpoints(self._root)
+        self._roots = Roots()
+        self._checkpoints = Checkpoints(self._roots)
         self._free_slots = list(range(num_slots - 1, -1, -1))
         self._leaves: dict[int, Node] = {}  # by slot
         # cells used but for what running leaves compute; None: count again
@@ -80,7 +84,7 @@ class PrefixTree:
     def num_used(self) -> int:
         """Cells that hold a token. Asked in every step, so only what grows is counted each time."""
         if self._num_settled is None:
-            nodes = self._root.below()
+            nodes = self._roots.below()
             self._num_settled = sum(
                 (0 if node.owner else node.frozen_end) - node.start for node in nodes
             )
@@ -92,15 +96,15 @@ class PrefixTree:
         nodes = {id(node): node for leaf in self._running() for node in leaf.path()}
         return sum(node.end - node.start for node in nodes.values())
 
-    def num_unpinned(self, tokens: list[int]) -> int:
+    def num_unpinned(self, sequence: Sequence) -> int:
         """Cells that a sequence would need beyond those that running ones hold already."""
-        node, length = self.match(tokens)
+        node, length = self.match(sequence.tokens, sequence.adapters)
         shared = (
             min(n.end, length)
             for n in node.path()
             if any(leaf.owner for leaf in n.below())
         )
-        return len(tokens) - max(shared, default=0)
+        return len(sequence.tokens) - max(shared, default=0)
 
     @property
     def can_attach(self) -> bool:
@@ -109,22 +113,22 @@ class PrefixTree:
             leaf.is_idle for leaf in self._leaves.values()
         )
 
-    def match(self, tokens: list[int]) -> tuple[Node, int]:
+    def match(self, tokens: list[int], adapters: AdapterSet = ()) -> tuple[Node, int]:
         """The node whose path a sequence can go on from, and the length of the prefix it then has.
 
         The last token never counts: it must be computed for its logits.
         """
         match self.reuse:
             case Reuse.ANYWHERE:
-                return self.longest(tokens)
+                return self.longest(tokens, adapters)
             case Reuse.CHECKPOINT:
-                return self._checkpoints.latest(tokens)
+                return self._checkpoints.latest(self._roots.of(adapters), tokens)
             case Reuse.NOWHERE:
-                return self._root, 0
+                return self._roots.of(adapters), 0
 
-    def longest(self, tokens: list[int]) -> tuple[Node, int]:
+    def longest(self, tokens: list[int], adapters: AdapterSet) -> tuple[Node, int]:
         """The deepest node whose path begins as the tokens do."""
-        node, length, most = self._root, 0, len(tokens) - 1
+        node, length, most = self._roots.of(adapters), 0, len(tokens) - 1
         while node.children and length == node.end and length < most:
             ends = [
                 common(tokens, child.tokens, length, min(child.end, most))
@@ -205,8 +209,8 @@ class PrefixTree:
     def _find(self, sequence: Sequence) -> tuple[Node, int]:
         """What a sequence can go on from; one that wants its whole prompt scored must compute it all."""
         if sequence.scores_prompt:
-            return self._root, 0
-        return self.match(sequence.tokens)
+            return self._roots.of(sequence.adapters), 0
+        return self.match(sequence.tokens, sequence.adapters)
 
     def _running(self) -> Iterator[Node]:
         return (leaf for leaf in self._leaves.values() if leaf.owner is not None)
@@ -289,10 +293,8 @@ class PrefixTree:
 
     def check(self) -> None:
         """Cells owned fit the pool, leaves and slots belong together, and every edge hangs where it begins."""
-        nodes = list(self._root.below())
-        leaves = [
-            node for node in nodes if not node.children and node is not self._root
-        ]
+        nodes = list(self._roots.below())
+        leaves = [node for node in nodes if not node.children and node.parent]
         assert {id(leaf) for leaf in leaves} == {
             id(leaf) for leaf in self._leaves.values()
         }, self
@@ -304,7 +306,7 @@ class PrefixTree:
                 child.parent is node and child.start == node.end
                 for child in node.children
             ), self
-            assert node is self._root or len(node.children) != 1, self
+            assert node.parent is None or len(node.children) != 1, self
             assert all(
                 node.start < kept.position <= node.end for kept in node.checkpoints
             ), self

@@ -7,6 +7,7 @@ from .divergence import divergence
 from .node import common
 from .prefix_tree import Action, PrefixTree, Reuse
 from .sequence import AGING, Sequence, Wait
+from .turns import Turns
 
 # A prompt waits for another that is being read if they begin with this many tokens in common.
 _WORTH_WAITING = 16
@@ -31,6 +32,7 @@ class Scheduler:
         self._max_idle = max_idle
         self._waiting: list[Sequence] = []
         self._running: list[Sequence] = []  # in order of admission
+        self._turns = Turns()
         self._actions: list[Action] = []  # to be done before the next decode
         self.num_preemptions = 0
 
@@ -90,6 +92,7 @@ class Scheduler:
     def schedule(self, *, now: float, max_prompt: int, max_alone: int) -> Batch:
         """The next batch: one token of everyone who generates, then prompts, then newcomers.
 
+        That is of those whose turn it is, where some are computed with other adapters than the rest.
         Of prompts it takes `max_prompt` tokens while anybody generates, `max_alone` while nobody does.
         Nothing counts as computed before `commit`.
         """
@@ -100,12 +103,14 @@ class Scheduler:
             and self.num_running > 1
         ):
             self.preempt(now)
-        batch = Batch()
+        batch = Batch(self._turns.choose(self._running, now))
         for sequence in self._running:
-            if sequence.num_pending == 1:
+            if sequence.num_pending == 1 and sequence.adapters == batch.adapters:
                 batch.add(sequence, 1)
-        room = max_prompt if batch.tokens else max_alone
+        room = max_prompt if self.num_generating else max_alone
         self._add_prompts(batch, min(room, self._max_batch - len(batch.tokens)), now)
+        if not batch.tokens:
+            self._turns.pass_on()
         batch.actions = self.take_actions()
         return batch
 
@@ -173,7 +178,11 @@ class Scheduler:
 
     def _add_prompts(self, batch: Batch, room: int, now: float) -> None:
         rows = {sequence.id for sequence, _ in batch.parts}
-        reading = [s for s in self._running if s.id not in rows]
+        reading = [
+            s
+            for s in self._running
+            if s.id not in rows and s.adapters == batch.adapters
+        ]
         reading.sort(key=lambda s: s.num_pending - AGING * (now - s.due))
         for sequence in reading:
             room -= self._add_prompt(batch, sequence, room)
@@ -206,7 +215,7 @@ class Scheduler:
     def _admit(self, sequence: Sequence, now: float) -> None:
         self._waiting.remove(sequence)
         if sequence.num_cached is None:
-            found = self._tree.longest(sequence.tokens)
+            found = self._tree.longest(sequence.tokens, sequence.adapters)
             sequence.divergence = divergence(*found, sequence)
         self._tree.plan(sequence)
         self._actions += self._tree.attach(sequence, now)
@@ -217,7 +226,7 @@ class Scheduler:
     def _followed(self, sequence: Sequence) -> Sequence | None:
         """Who is reading a prompt that begins as this one does: it is read once."""
         for other in self._running:
-            if other.num_pending > 1:
+            if other.num_pending > 1 and other.adapters == sequence.adapters:
                 end = min(other.num_prompt, len(sequence.tokens) - 1)
                 shared = common(sequence.tokens, other.tokens, 0, end)
                 if shared >= _WORTH_WAITING and shared > other.num_computed:
@@ -234,7 +243,7 @@ class Scheduler:
             return False
         promised = sum(s.num_pending for s in self._running) + len(self._running) + 1
         return (
-            self._tree.num_pinned + promised + self._tree.num_unpinned(sequence.tokens)
+            self._tree.num_pinned + promised + self._tree.num_unpinned(sequence)
             <= self._tree.num_cells
         )
 

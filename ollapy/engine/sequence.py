@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from ollapy.api.adapters import AdapterSet
 from ollapy.api.options import SamplingParams
 from ollapy.grammar.constraint import Constraint
 
@@ -55,6 +56,7 @@ class Sequence:
     encoder_tokens: list[int] | None = None
     is_background: bool = False
     asked_by: str = ""  # who may see what of it is told
+    adapters: AdapterSet = ()
     constraint: Constraint | None = None  # what the answer is held to
     # control tokens whose texts belong to the answer; others are not seen in it
     visible: frozenset[int] = frozenset()

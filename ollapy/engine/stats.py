@@ -16,6 +16,7 @@ class Counters:
     rows: int = 0
     tokens: int = 0
     shifts: int = 0
+    switches: int = 0  # to other adapters
     decode_seconds: float = 0.0
     sample_seconds: float = 0.0
     overhead_seconds: float = 0.0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import prod
 
 from .arrays import Array
@@ -38,7 +38,10 @@ class Tensor:
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """A checked header. Long arrays stay in the file: `metadata` has an Array in their place."""
+    """A checked header. Long arrays stay in the file: `metadata` has an Array in their place.
+
+    `types` are the names of the types that numbers were written with.
+    """
 
     version: int
     metadata: dict[str, Value]
@@ -46,6 +49,7 @@ class Header:
     data_offset: int
     file_size: int
     has_infill_marks: bool = False  # by their texts
+    types: dict[str, str] = field(default_factory=dict)
 
     @property
     def architecture(self) -> str:

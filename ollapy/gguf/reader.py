@@ -70,14 +70,14 @@ def _read(file: BinaryIO, size: int, *, arrays: bool, part: bool) -> Header:
 def _parse(data: bytes, size: int, *, arrays: bool, part: bool) -> Header:
     cursor = _Cursor(data)
     version, num_tensors, num_keys = _preamble(cursor)
-    raw = _metadata(cursor, num_keys)
+    raw, types = _metadata(cursor, num_keys)
     tensors = tuple(_tensor(cursor) for _ in range(num_tensors))
     alignment = _alignment(raw)
     data_offset = _padded(cursor.pos, alignment)
     _check_layout(tensors, alignment, size - data_offset)
     limit = MAX_HEADER if arrays else _KEPT
     metadata = {key: _kept(data, value, limit) for key, value in raw.items()}
-    header = Header(version, metadata, tensors, data_offset, size)
+    header = Header(version, metadata, tensors, data_offset, size, types=types)
     check_split(header, part=part)
     if header.has_metadata:
         check_model(header)
@@ -142,14 +142,21 @@ def _preamble(cursor: _Cursor) -> tuple[int, int, int]:
     return version, num_tensors, num_keys
 
 
-def _metadata(cursor: _Cursor, num_keys: int) -> dict[str, Value]:
+def _metadata(
+    cursor: _Cursor, num_keys: int
+) -> tuple[dict[str, Value], dict[str, str]]:
+    """The values, and the types of those that are numbers."""
     metadata: dict[str, Value] = {}
+    types: dict[str, str] = {}
     for _ in range(num_keys):
         key = _name(cursor.string("a key", MAX_KEY), "a key")
         if key in metadata:
             raise InvalidModel(f"{key} appears twice")
-        metadata[key] = _value(cursor, key)
-    return metadata
+        kind = cursor.u32()
+        metadata[key] = _value(cursor, key, kind)
+        if kind in SCALARS:
+            types[key] = SCALARS[kind].name
+    return metadata, types
 
 
 def _name(raw: bytes, what: str) -> str:
@@ -162,8 +169,7 @@ def _name(raw: bytes, what: str) -> str:
     return name
 
 
-def _value(cursor: _Cursor, key: str) -> Value:
-    kind = cursor.u32()
+def _value(cursor: _Cursor, key: str, kind: int) -> Value:
     if kind == STRING:
         return cursor.string(key, MAX_STRING).decode(errors="replace")
     if kind == ARRAY:

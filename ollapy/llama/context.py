@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ollapy.api.adapters import AdapterSet
 from ollapy.errors import LoadFailed, RunnerError
 
 from .batch import BatchArrays
@@ -67,6 +68,7 @@ class Context:
     def _use(self, native: Native) -> None:
         """Compute in that one from now on."""
         self._native, self.handle = native, native.handle
+        self.adapters: AdapterSet = ()  # what it computes with, see Adapters
         self._memory = raw.llama_get_memory(self.handle)
         self.num_cells: int = raw.llama_n_ctx(self.handle)
         callback = ctypes.cast(_C.strlen, raw.ggml_abort_callback)

@@ -10,6 +10,8 @@ import ctypes
 import logging
 import re
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, ClassVar
 
 from ollapy.errors import EngineMissing
@@ -66,11 +68,17 @@ class Log:
         r"(\S+) +(?:model|KV|RS|compute|output) buffer size *= *([0-9.]+) MiB"
     )
     _LEVELS: ClassVar = {3: logging.WARNING, 4: logging.ERROR}
-    _EXPECTED = "possible training context overflow"  # the pool is for several sequences of the trained length
+    _EXPECTED = (
+        # the pool is for several sequences of the trained length
+        "possible training context overflow",
+        # an adapter's part for weights that were repacked
+        "fallback to CPU",
+    )
 
     def __init__(self) -> None:
         self.complaints: deque[str] = deque(maxlen=8)
         self.buffers: list[tuple[str, int]] = []
+        self._is_measuring = False
         # a decode is being given up on purpose: its complaints are none
         self.is_aborting = False
         # a collected callback is a segfault, so it lives as long as this object: the process
@@ -83,9 +91,9 @@ class Log:
 
     def _on_text(self, level: int, text: bytes, _data: object) -> None:
         line = text.decode("utf-8", "replace").strip()
-        if found := self._BUFFER.search(line):
+        if self._is_measuring and (found := self._BUFFER.search(line)):
             self.buffers.append((found[1], int(float(found[2]) * 2**20)))
-        expected = self._EXPECTED in line or self.is_aborting
+        expected = self.is_aborting or any(text in line for text in self._EXPECTED)
         if level in self._LEVELS and not expected:
             self.complaints.append(line)
         logger.log(
@@ -94,8 +102,17 @@ class Log:
             line,
         )
 
+    @contextmanager
+    def measuring(self) -> Iterator[None]:
+        """Count the buffers that are allocated meanwhile; at other times they only take the place of others."""
+        self._is_measuring = True
+        try:
+            yield
+        finally:
+            self._is_measuring = False
+
     def memory(self) -> tuple[int, int]:
-        """Bytes of all buffers allocated so far, and of those on an accelerator."""
+        """Bytes of all buffers that have been counted, and of those on an accelerator."""
         total = sum(size for _, size in self.buffers)
         return total, total - sum(
             size

@@ -58,9 +58,8 @@ class Pooling(IntEnum):
 class Model:
     """Weights on their devices. Tokenising may happen on any thread; the pieces on one at a time."""
 
-    def __init__(self, handle: Any, adapters: Sequence[Any] = ()) -> None:
+    def __init__(self, handle: Any) -> None:
         self.handle = handle
-        self._adapters = adapters  # freed with the model
         self._vocab = raw.llama_model_get_vocab(handle)
         self.num_vocab: int = raw.llama_vocab_n_tokens(self._vocab)
         self.num_ctx_train: int = raw.llama_model_n_ctx_train(handle)
@@ -70,14 +69,6 @@ class Model:
         ) or raw.llama_vocab_get_add_sep(self._vocab)
         self._pieces: dict[int, bytes] = {}
         self._controls: dict[int, bool] = {}
-
-    def apply_adapters(self, context: Any) -> None:
-        """Have a context compute with the model's adapters, in full strength."""
-        count = len(self._adapters)
-        handles = (raw.llama_adapter_lora_p_ctypes * count)(*self._adapters)
-        scales = (ctypes.c_float * count)(*[1.0] * count)
-        if raw.llama_set_adapters_lora(context, handles, count, scales) != 0:
-            raise LoadFailed("llama.cpp could not use the model's adapters")
 
     def metadata(self, key: str) -> str | None:
         """A scalar of the file's metadata as text; None where absent, and for arrays."""
@@ -306,7 +297,6 @@ def _has_amx() -> bool:
 def open_model(
     parts: Sequence[Path],
     *,
-    adapters: Sequence[Path] = (),
     num_gpu_layers: int,
     on_progress: Callable[[float], None],
 ) -> Iterator[Model]:
@@ -326,26 +316,19 @@ def open_model(
     params.use_extra_bufts = not _has_amx()
     log.complaints.clear()
     paths = (ctypes.c_char_p * len(parts))(*map(os.fsencode, parts))
-    handle = raw.llama_model_load_from_splits(paths, len(parts), params)
+    with log.measuring():
+        handle = raw.llama_model_load_from_splits(paths, len(parts), params)
     if not handle:
-        raise LoadFailed(f"llama.cpp could not load the model: {_reason(parts)}")
+        raise LoadFailed(f"llama.cpp could not load the model: {reason(parts)}")
     try:
-        yield Model(handle, [_adapter(handle, path) for path in adapters])
+        yield Model(handle)
     finally:
         raw.llama_model_free(handle)
 
 
-def _adapter(model: Any, path: Path) -> Any:
-    log.complaints.clear()
-    handle = raw.llama_adapter_lora_init(model, os.fsencode(path))
-    if not handle:
-        raise LoadFailed(f"llama.cpp could not load the adapter: {_reason([path])}")
-    return handle
-
-
-def _reason(files: Sequence[Path]) -> str:
+def reason(files: Sequence[Path]) -> str:
     """What llama.cpp complained about, with no path of this machine."""
-    reason = "; ".join(dict.fromkeys(log.complaints))
+    complaints = "; ".join(dict.fromkeys(log.complaints))
     for path in files:
-        reason = reason.replace(str(path), path.name)
-    return reason or "no reason given"
+        complaints = complaints.replace(str(path), path.name)
+    return complaints or "no reason given"

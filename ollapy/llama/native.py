@@ -33,14 +33,14 @@ def make(model: Model, params: Any, num_cells: int) -> Native:
     params.n_ctx = num_cells
     log.complaints.clear()
     known = len(log.buffers)
-    handle = raw.llama_init_from_model(model.handle, params)
+    with log.measuring():
+        handle = raw.llama_init_from_model(model.handle, params)
     if not handle:
         del log.buffers[known:]
         reason = "; ".join(dict.fromkeys(log.complaints))
         raise LoadFailed(
             f"llama.cpp could not make a context of {num_cells} tokens: {reason or 'no reason given'}"
         )
-    model.apply_adapters(handle)
     return Native(handle, log.buffers[known:])
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ollapy import catalog
 from ollapy.errors import CorruptManifest, InvalidModel
-from ollapy.gguf import Header, read_header, read_model
+from ollapy.gguf import Header, check_adapter, read_header, read_model
 from ollapy.names import HOST, NAMESPACE, TAG, Digest, ModelName
 from ollapy.store import Blobs, Manifest
 
@@ -28,9 +28,10 @@ def check_files(
 ) -> None:
     """The same of files. `what` begins the sentence, which ends with the catalog's model of that name."""
     with _told(name, what):
-        _check_kind(read_model(weights))
+        header = read_model(weights)
+        _check_kind(header)
         for adapter in adapters:
-            read_model([adapter])
+            check_adapter(read_header(adapter), header)
 
 
 def check_beginning(name: ModelName, path: Path) -> None:

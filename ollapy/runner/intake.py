@@ -141,6 +141,7 @@ class Intake:
             [_cut(tokens, limit, self._model) for tokens in inputs],
             message.dimensions,
             is_background=message.is_background,
+            adapters=message.adapters,
         )
 
     def _input(self, given: str | list[int]) -> list[int]:
@@ -162,7 +163,11 @@ class Intake:
             for text in documents
         ]
         return EmbedJob(
-            message.id, inputs, scores=True, is_background=message.is_background
+            message.id,
+            inputs,
+            scores=True,
+            is_background=message.is_background,
+            adapters=message.adapters,
         )
 
     def _sequence(
@@ -188,6 +193,7 @@ class Intake:
             encoder_tokens=tokens if encoded else None,
             is_background=message.is_background,
             asked_by=message.asked_by,
+            adapters=message.adapters,
             visible=self._visible((*markers, *message.sampling.stop)),
             num_keep=self._num_keep(message.num_keep, len(tokens)),
         )

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import msgspec
 
+from ollapy.api.adapters import AdapterSet
 from ollapy.api.grammar import Grammar
 from ollapy.api.ollama import Logprob, Message, Tool, ToolCall
 from ollapy.api.options import SamplingParams
@@ -20,7 +21,7 @@ from ollapy.api.report import ContextReport
 class Load(msgspec.Struct, tag=True, frozen=True):
     """The first message: which model, and with what memory. Answered by Loading*, then Ready or Failed.
 
-    `paths` are the model's parts in order, mostly one; `adapters` LoRAs that change what it computes.
+    `paths` are the model's parts in order, mostly one.
     `num_cells` is the KV pool that all sequences share, in tokens; `num_ctx` the context of a request
     that does not name its own; `num_gpu_layers` -1 leaves the choice to llama.cpp.
     """
@@ -32,7 +33,6 @@ class Load(msgspec.Struct, tag=True, frozen=True):
     num_batch: int
     num_threads: int
     num_gpu_layers: int
-    adapters: list[str] = []
 
 
 class ToolChoice(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -66,6 +66,7 @@ class Chat(msgspec.Struct, tag=True, frozen=True, kw_only=True):
     truncate: bool
     is_background: bool = False
     asked_by: str = ""
+    adapters: AdapterSet = ()
     grammar: Grammar | None = None
     render_only: bool = False
 
@@ -86,6 +87,7 @@ class Complete(msgspec.Struct, tag=True, frozen=True, kw_only=True):
     num_keep: int | None = None
     is_background: bool = False
     asked_by: str = ""
+    adapters: AdapterSet = ()
     grammar: Grammar | None = None
     render_only: bool = False
 
@@ -99,6 +101,7 @@ class Embed(msgspec.Struct, tag=True, frozen=True, kw_only=True):
     dimensions: int
     num_ctx: int | None
     is_background: bool = True
+    adapters: AdapterSet = ()
 
 
 class Rerank(msgspec.Struct, tag=True, frozen=True, kw_only=True):
@@ -114,6 +117,7 @@ class Rerank(msgspec.Struct, tag=True, frozen=True, kw_only=True):
     truncate: bool
     num_ctx: int | None
     is_background: bool = True
+    adapters: AdapterSet = ()
 
 
 class Tokenize(msgspec.Struct, tag=True, frozen=True, kw_only=True):

@@ -16,6 +16,7 @@ from ollapy.engine.engine import Engine
 from ollapy.engine.packer import EmbedJob
 from ollapy.engine.sequence import Sequence
 from ollapy.errors import OllapyError, RunnerError, Unsupported
+from ollapy.llama.adapters import Adapters
 from ollapy.llama.context import Context, open_context
 from ollapy.llama.library import log
 from ollapy.llama.model import Model, open_model
@@ -113,11 +114,11 @@ class EngineThread:
     def _open(self) -> None:
         opening = open_model(
             [Path(path) for path in self._load.paths],
-            adapters=[Path(path) for path in self._load.adapters],
             num_gpu_layers=self._load.num_gpu_layers,
             on_progress=lambda progress: self._post(Loading(progress)),
         )
         self.model = model = self._resources.enter_context(opening)
+        self._adapters = Adapters(model)
         if model.is_embedding:
             self._open_embedder(model)
         else:
@@ -139,7 +140,10 @@ class EngineThread:
         )
         _, on_accelerator = log.memory()
         self._engine = Engine(
-            model, context, step_seconds=_GPU_STEP if on_accelerator else _CPU_STEP
+            model,
+            context,
+            self._adapters,
+            step_seconds=_GPU_STEP if on_accelerator else _CPU_STEP,
         )
 
     def _open_embedder(self, model: Model) -> Embedder:
@@ -156,7 +160,7 @@ class EngineThread:
         )
         _, on_accelerator = log.memory()
         self._max_pack = _GPU_PACK if on_accelerator else _CPU_PACK
-        self._embedder = Embedder(model, context)
+        self._embedder = Embedder(model, context, self._adapters)
         return self._embedder
 
     def _open_context(

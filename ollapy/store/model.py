@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from ollapy.api.adapters import AdapterSet
 from ollapy.api.ollama import Message
 from ollapy.decoding import from_json
 from ollapy.errors import CorruptManifest
@@ -45,8 +46,8 @@ class Model:
     """What a name stands for. `header` and `abilities` are read when first asked for.
 
     `modified_at` is Unix time, `size` the bytes of all blobs, `digest` the manifest's. `parts` are the files of
-    the weights in order, mostly one. `loads` is what a runner has to load, weights and adapters: models that
-    load the same can share a runner.
+    the weights in order, mostly one. `loads` is what a runner has to load: models that load the same share a
+    runner, whatever adapters their answers are computed with.
     """
 
     name: ModelName
@@ -56,7 +57,7 @@ class Model:
     config: ModelConfig
     parts: tuple[Path, ...]
     projectors: list[Path]
-    adapters: list[Path]
+    adapters: AdapterSet
     drafts: list[Path]
     template: str | None
     system: str | None

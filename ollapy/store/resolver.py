@@ -11,10 +11,11 @@ from typing import TypeVar
 
 import msgspec
 
+from ollapy.api.adapters import Adapter, AdapterSet
 from ollapy.api.ollama import Message
 from ollapy.decoding import from_json
 from ollapy.errors import CorruptManifest, InvalidModel, InvalidRequest
-from ollapy.gguf import Header, read_model
+from ollapy.gguf import Header, check_adapter, read_model
 from ollapy.names import Digest, ModelName
 from ollapy.templating import Abilities, Source, TemplateProcess
 
@@ -103,8 +104,11 @@ class Resolver:
             raise CorruptManifest(
                 f"the manifest of '{entry.name}' names no weights, pull the model again"
             )
-        adapters = manifest.layers_of("adapter")
-        loads = tuple(layer.digest for layer in (*weights, *adapters))
+        adapters = tuple(
+            Adapter(str(layer.digest), str(paths[layer]), layer.size)
+            for layer in manifest.layers_of("adapter")
+        )
+        loads = tuple(layer.digest for layer in weights)
         parts = tuple(paths[layer] for layer in weights)
         config = self._json(entry, [manifest.config], ModelConfig)
         params = self._json(entry, manifest.layers_of("params"), dict[str, object])
@@ -117,7 +121,7 @@ class Resolver:
             config=config or ModelConfig(),
             parts=parts,
             projectors=[paths[layer] for layer in manifest.layers_of("projector")],
-            adapters=[paths[layer] for layer in adapters],
+            adapters=adapters,
             drafts=[paths[layer] for layer in manifest.layers_of("draft")],
             template=self._last_text(entry, "template", "prompt"),
             system=self._last_text(entry, "system"),
@@ -126,9 +130,7 @@ class Resolver:
             licenses=self._texts(entry, "license"),
             parent=weights[0].from_,
             loads=loads,
-            read_header=lambda: self._header(
-                entry.name, loads, parts, [paths[layer] for layer in adapters]
-            ),
+            read_header=lambda: self._header(entry.name, loads, parts, adapters),
             read_abilities=self._cached_abilities,
         )
 
@@ -137,17 +139,28 @@ class Resolver:
         name: ModelName,
         loads: tuple[Digest, ...],
         parts: tuple[Path, ...],
-        adapters: list[Path],
+        adapters: AdapterSet,
     ) -> Header:
         try:
-            header = self._cached_header(loads[: len(parts)], parts)
+            header = self._cached_header(loads, parts)
             if not header.is_model:
                 raise InvalidModel("it is an addition to a model")
-            for digest, path in zip(loads[len(parts) :], adapters, strict=True):
-                self._cached_header((digest,), (path,))
         except InvalidModel as exc:
             raise InvalidModel(f"the file of '{name}' cannot be run: {exc}") from exc
+        self._check_adapters(name, adapters, header)
         return header
+
+    def _check_adapters(
+        self, name: ModelName, adapters: AdapterSet, header: Header
+    ) -> None:
+        try:
+            for adapter in adapters:
+                file = (Digest.parse(adapter.digest),), (Path(adapter.path),)
+                check_adapter(self._cached_header(*file), header)
+        except InvalidModel as exc:
+            raise InvalidModel(
+                f"the adapter of '{name}' cannot be used: {exc}"
+            ) from exc
 
     def _texts(self, entry: Entry, *kinds: str) -> list[str]:
         return [

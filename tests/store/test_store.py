@@ -26,13 +26,20 @@ from ollapy.names import ModelName
 from ollapy.store import Layer, Manifest, Model, ModelConfig, Store
 from ollapy.store.manifests import CONFIG_TYPE, LAYER_TYPE, digest_of, encode
 from ollapy.units import format_parameters
-from tests.support.raw_gguf import boolean, model, model_rows, text, u32, write
+from tests.support.raw_gguf import Row, boolean, model, text, u32, write
 
 TINY = Path(__file__).parents[2] / "ollapy" / "store" / "tiny.gguf"
 WEIGHTS = model()
 ADAPTER = write(
-    {"general.architecture": text("llama"), "general.type": text("adapter")},
-    model_rows(),
+    {
+        "general.architecture": text("llama"),
+        "general.type": text("adapter"),
+        "adapter.type": text("lora"),
+    },
+    [
+        Row("blk.0.attn_q.weight.lora_a", (32, 2)),
+        Row("blk.0.attn_q.weight.lora_b", (2, 32)),
+    ],
 )
 
 
@@ -124,11 +131,15 @@ def test_a_model_with_everything(store: Store, root: Path) -> None:
         model_format="gguf", model_family="llama", renderer="r"
     )
     assert model.weights.read_bytes() == WEIGHTS
-    assert model.loads == (digest_of(WEIGHTS), digest_of(ADAPTER))
-    assert [path.read_bytes() for path in model.projectors + model.adapters] == [
-        b"P",
-        ADAPTER,
-    ]
+    assert model.loads == (digest_of(WEIGHTS),)
+    assert [path.read_bytes() for path in model.projectors] == [b"P"]
+    (adapter,) = model.adapters
+    assert Path(adapter.path).read_bytes() == ADAPTER
+    assert (adapter.digest, adapter.size, adapter.scale) == (
+        str(digest_of(ADAPTER)),
+        len(ADAPTER),
+        1.0,
+    )
     assert (model.template, model.system) == ("{{ .Prompt }}", "Be brief.")
     assert model.parameters == {"temperature": 0.5, "stop": ["a", "b"]}
     assert model.messages == [Message("user", "Hi")]
@@ -152,7 +163,7 @@ def test_a_model_with_weights_alone(store: Store) -> None:
     assert (model.licenses, model.projectors, model.adapters, model.parent) == (
         [],
         [],
-        [],
+        (),
         "",
     )
 

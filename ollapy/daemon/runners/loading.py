@@ -56,7 +56,6 @@ def how_to_load(
     )
     return Load(
         paths=[str(path) for path in model.parts],
-        adapters=[str(path) for path in model.adapters],
         num_cells=given.num_cells,
         num_ctx=given.num_ctx,
         max_sequences=placement.MAX_SEQUENCES,
