@@ -1,0 +1,160 @@
+"""Adapters on one model: answers are what they would be alone, cells are shared within a set and never beyond."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ollapy.api.adapters import Adapter, AdapterSet
+from ollapy.engine.embedder import Embedder
+from ollapy.engine.engine import Engine
+from ollapy.engine.packer import EmbedJob
+from ollapy.engine.sequence import Sequence
+from ollapy.errors import LoadFailed
+from ollapy.llama.adapters import Adapters
+from ollapy.llama.context import Context, open_context
+from ollapy.llama.model import Model
+from tests.conftest import TINY
+from tests.support.engines import question, run
+from tests.support.parts import write_lora
+
+QUESTIONS = ["What is the capital of Japan?", "What is 37 + 48?", "Who are you?"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("loras")
+
+
+@pytest.fixture(scope="module")
+def sets(folder: Path) -> list[AdapterSet]:
+    """None, one, another, both, and the first with less strength."""
+    one, other = (
+        Adapter(str(seed), str(path), path.stat().st_size)
+        for seed in (1, 2)
+        for path in [write_lora(folder / f"{seed}.gguf", TINY, strength=0.3, seed=seed)]
+    )
+    weak = Adapter(one.digest, one.path, one.size, 0.5)
+    return [(), (one,), (other,), (one, other), (weak,)]
+
+
+@pytest.fixture(scope="module")
+def alone(model: Model, sets: list[AdapterSet]) -> Callable[[str, AdapterSet], str]:
+    """The answer of an engine that has never seen another set."""
+    known: dict[tuple[str, AdapterSet], str] = {}
+
+    def answer(text: str, adapters: AdapterSet) -> str:
+        if (text, adapters) not in known:
+            with open_context(
+                model, num_cells=1024, max_sequences=2, num_batch=512, num_threads=1
+            ) as context:
+                engine = Engine(model, context)
+                known[text, adapters] = run(engine, asked(model, text, adapters))[0]
+                engine.close()
+        return known[text, adapters]
+
+    return answer
+
+
+def asked(model: Model, text: str, adapters: AdapterSet) -> Sequence:
+    sequence = question(model, text, think=False, limit=512, max_tokens=12)
+    sequence.adapters = adapters
+    return sequence
+
+
+def test_each_set_answers_in_its_own_way(
+    sets: list[AdapterSet], alone: Callable[[str, AdapterSet], str]
+) -> None:
+    assert len({alone(QUESTIONS[0], adapters) for adapters in sets}) >= 4
+
+
+def test_one_after_the_other(
+    model: Model,
+    engine: Engine,
+    sets: list[AdapterSet],
+    alone: Callable[[str, AdapterSet], str],
+) -> None:
+    for number in range(20):
+        text, adapters = QUESTIONS[number % 3], sets[number % 5]
+        assert run(engine, asked(model, text, adapters)) == [alone(text, adapters)]
+    assert engine.counters.switches == 19
+
+
+def test_all_at_once(
+    model: Model,
+    engine: Engine,
+    sets: list[AdapterSet],
+    alone: Callable[[str, AdapterSet], str],
+) -> None:
+    """Those who want the same are in one batch, and a set goes on for a while."""
+    pairs = [(text, adapters) for text in QUESTIONS for adapters in sets]
+
+    answers = run(engine, *(asked(model, *pair) for pair in pairs))
+
+    assert answers == [alone(*pair) for pair in pairs]
+    assert engine.counters.steps < sum(map(len, answers))
+
+
+def test_cells_are_shared_within_a_set_alone(
+    model: Model, engine: Engine, sets: list[AdapterSet]
+) -> None:
+    text = QUESTIONS[0]
+    for adapters in sets:
+        first, again = (asked(model, text, adapters) for _ in range(2))
+        run(engine, first)
+        run(engine, again)
+        assert first.num_cached == 0
+        assert again.num_cached == again.num_prompt - 1
+
+
+def test_a_file_that_is_gone_costs_only_who_wanted_it(
+    model: Model, engine: Engine, folder: Path
+) -> None:
+    gone: AdapterSet = (Adapter("gone", str(folder / "gone.gguf"), 1),)
+    bad, good = asked(model, QUESTIONS[0], gone), asked(model, QUESTIONS[0], ())
+    engine.add(bad)
+    engine.add(good)
+    outputs = []
+    while engine.has_work:
+        outputs += engine.step()
+        engine.check()
+
+    (failed,) = [output for output in outputs if output.error]
+    assert failed.sequence is bad
+    assert isinstance(failed.error, LoadFailed)
+    assert str(failed.error).startswith("llama.cpp could not load the adapter:")
+    assert str(folder) not in str(failed.error)
+    text = "".join(output.text for output in outputs if output.sequence is good)
+    assert text == "The capital of Japan is Tokyo."
+
+
+def test_vectors(model: Model, sets: list[AdapterSet]) -> None:
+    """Texts of one pack have one set; each job's vector is its own set's."""
+    tokens = model.tokenize(QUESTIONS[0])
+
+    def embedded(context: Context, *wanted: AdapterSet) -> list[list[float]]:
+        embedder = Embedder(model, context, Adapters(model))
+        jobs = [EmbedJob(i, [tokens], adapters=a) for i, a in enumerate(wanted)]
+        for job in jobs:
+            embedder.add(job)
+        while embedder.has_work:
+            embedder.step(512)
+            embedder.check()
+        return [job.vectors[0] for job in jobs]
+
+    with open_context(
+        model,
+        num_cells=1024,
+        max_sequences=8,
+        num_batch=512,
+        num_threads=1,
+        pooled=True,
+    ) as context:
+        together = embedded(context, *sets, *sets)
+        apart = [embedded(context, adapters)[0] for adapters in sets]
+
+    assert len({tuple(vector) for vector in apart}) == len(sets)
+    for vector, expected in zip(together, [*apart, *apart], strict=True):
+        assert vector == pytest.approx(expected, abs=1e-3)
