@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from ollapy.api.adapters import Adapter
 from ollapy.engine.packer import EmbedJob, Pack, Packer
 
 _ids = itertools.count()
@@ -185,3 +186,14 @@ def test_everybody_is_done_in_the_end(part_cells: int | None) -> None:
 
     assert all(j.vectors == [[float(len(t))] for t in j.inputs] for j in waiting)
     assert {j.num_pending for j in waiting} == {0}
+
+
+def test_a_pack_has_one_set_of_adapters() -> None:
+    """Those of the job whose turn it is; the others have their turn in the next."""
+    adapters = (Adapter("a", "/a", 1),)
+    first, other, third = job(2), job(3, adapters=adapters), job(4)
+
+    assert steps(packer(first, other, third), 9) == [
+        [(first.id, 2), (third.id, 4)],
+        [(other.id, 3)],
+    ]

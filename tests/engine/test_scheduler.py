@@ -7,6 +7,7 @@ import random
 
 import pytest
 
+from ollapy.api.adapters import Adapter, AdapterSet
 from ollapy.api.options import SamplingParams
 from ollapy.engine import checkpoints
 from ollapy.engine.batch import Batch
@@ -405,3 +406,76 @@ def test_a_random_storm(
         if turn > 80 and not alive:
             return
         assert turn < 3000, f"{turns.scheduler} makes no progress"
+
+
+ADAPTED = (Adapter("a", "/a", 1),)
+
+
+def adapted(one: Sequence, adapters: AdapterSet = ADAPTED) -> Sequence:
+    one.adapters = adapters
+    return one
+
+
+def test_a_batch_has_one_set_of_adapters() -> None:
+    turns = Turns()
+    plain, other = sequence(1, 2, 3), adapted(sequence(1, 2, 3))
+    turns.scheduler.add(plain)
+    turns.scheduler.add(other)
+
+    for _ in range(6):
+        batch = turns.step()
+        (only,) = {one.id for one, _ in batch.parts}
+        assert batch.adapters == (ADAPTED if only == other.id else ())
+    assert min(len(plain.tokens), len(other.tokens)) >= 5
+
+
+def test_cells_of_other_adapters_are_not_shared() -> None:
+    """Neither of one who runs nor of one who has gone, nor is their prompt waited for."""
+    turns = Turns(num_cells=200, max_batch=64)
+    cached = []
+    for adapters in ((), ADAPTED, ADAPTED, ()):
+        one = adapted(sequence(*range(20)), adapters)
+        turns.scheduler.add(one)
+        turns.step()
+        turns.scheduler.remove(one, turns.now)
+        cached.append(one.num_cached)
+
+    assert cached == [0, 0, 19, 19]
+
+
+def test_nobody_waits_for_a_prompt_that_is_read_with_other_adapters() -> None:
+    turns = Turns(num_cells=200, max_batch=64)
+    long = prompt(40)
+    other = adapted(sequence(*long.tokens))
+    turns.scheduler.add(long)
+    turns.max_alone = 4
+    turns.step()
+    turns.scheduler.add(other)
+    turns.step()
+
+    assert other.slot is not None
+    assert other.num_cached == 0
+
+
+@pytest.mark.parametrize("reuse", list(Reuse))
+def test_a_storm_of_sets(reuse: Reuse) -> None:
+    """Prompts that begin alike in three sets, in a crowded pool: whatever is shared holds what its set computed."""
+    dice = random.Random(7)
+    turns = Turns(num_cells=60, num_slots=4, reuse=reuse)
+    sets: list[AdapterSet] = [(), ADAPTED, (Adapter("b", "/b", 1),)]
+    running: list[Sequence] = []
+    for _ in range(300):
+        if len(running) < 8 and dice.random() < 0.5:
+            begin = dice.choice(([1, 2, 3, 4], [1, 2, 9, 9, 9]))
+            one = adapted(
+                sequence(*begin, dice.randrange(3), limit=30), dice.choice(sets)
+            )
+            turns.scheduler.add(one)
+            running.append(one)
+        batch = turns.step(max_prompt=4)
+        for part, _ in batch.parts:
+            assert part.adapters == batch.adapters
+        for one in [one for one in running if len(one.tokens) >= 14]:
+            turns.scheduler.remove(one, turns.now)
+            running.remove(one)
+    assert all(len(one.tokens) < 14 for one in running)

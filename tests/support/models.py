@@ -12,15 +12,23 @@ from scripts.make_gguf import write_scripted
 
 def add_model(models: Path, name: str, weights: Path, **layers: bytes) -> None:
     """Store a model file under a name, with further layers by their kind: system, params, messages, …"""
+    _add(models, name, [("model", weights.read_bytes()), *layers.items()])
+
+
+def add_files(models: Path, name: str, *files: tuple[str, Path]) -> None:
+    """Store a model whose layers are these files, by their kinds."""
+    _add(models, name, [(kind, path.read_bytes()) for kind, path in files])
+
+
+def _add(models: Path, name: str, kinds: list[tuple[str, bytes]]) -> None:
     blobs = Blobs(models / "blobs")
 
     def layer(media_type: str, data: bytes) -> Layer:
         return Layer(media_type, str(blobs.add([data])), len(data))
 
-    kinds = {"model": weights.read_bytes(), **layers}
     manifest = Manifest(
         config=layer(CONFIG_TYPE, b'{"model_format":"gguf"}'),
-        layers=[layer(LAYER_TYPE + kind, data) for kind, data in kinds.items()],
+        layers=[layer(LAYER_TYPE + kind, data) for kind, data in kinds],
     )
     Store(models).put(ModelName.parse(name), manifest)
 
