@@ -1,4 +1,4 @@
-"""Adapter: a LoRA that an answer is computed with."""
+"""Adapter: a LoRA that an answer is computed with, and AdapterChoice: how a request names one."""
 
 from __future__ import annotations
 
@@ -11,6 +11,13 @@ class Adapter(msgspec.Struct, frozen=True, order=True):
     digest: str
     path: str
     size: int
+    scale: float = 1.0
+
+
+class AdapterChoice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The adapters of a stored model, and how strongly they act: 1 is as they were trained, -1 the contrary."""
+
+    model: str
     scale: float = 1.0
 
 

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from ollapy.api.adapters import AdapterChoice
 from ollapy.decoding import converted
 from ollapy.errors import InvalidRequest
 
@@ -53,7 +54,7 @@ class Options(msgspec.Struct, frozen=True, omit_defaults=True):
     `num_gpu` and `num_thread` act when a model is loaded; a loaded one is not reloaded for them.
     `num_keep` acts where a full context shifts. `num_batch`, `main_gpu`, `use_mmap` and `draft_num_predict`
     are taken and have no effect. `regex`, `choice` and `grammar` (in Lark's syntax) are ollapy's own: what the
-    answer must be.
+    answer must be. So is `adapters`: whose are used in place of the model's.
     """
 
     num_ctx: int | None = None
@@ -80,6 +81,7 @@ class Options(msgspec.Struct, frozen=True, omit_defaults=True):
     regex: str | None = None
     choice: tuple[str, ...] | None = None
     grammar: str | None = None
+    adapters: tuple[AdapterChoice, ...] | None = None
 
     @classmethod
     def parse(cls, *layers: Mapping[str, object]) -> Options:
@@ -87,7 +89,9 @@ class Options(msgspec.Struct, frozen=True, omit_defaults=True):
         values: dict[str, object] = {}
         for layer in layers:
             for name, value in layer.items():
-                if value is not None and (kind := _KINDS.get(name)):
+                if value is not None and name == "adapters":
+                    values[name] = _adapters(value)
+                elif value is not None and (kind := _KINDS.get(name)):
                     values[name] = _convert(name, kind, value)
                 elif value is not None:
                     logger.warning("option ignored name=%s", name[:80])
@@ -165,6 +169,16 @@ def _convert(name: str, kind: str, value: object) -> object:
             texts = _texts(name, value)
             return _stops(texts) if name == "stop" else texts
     raise InvalidRequest(f'option "{name}" must be of type {kind}')
+
+
+def _adapters(value: object) -> tuple[AdapterChoice, ...]:
+    try:
+        return converted(value, tuple[AdapterChoice, ...])
+    except msgspec.ValidationError as exc:
+        raise InvalidRequest(
+            'option "adapters" must be an array of objects with "model", the name of a stored model, and maybe '
+            f'"scale", a number: {exc}'
+        ) from exc
 
 
 def _texts(name: str, value: list[object] | tuple[object, ...]) -> tuple[str, ...]:

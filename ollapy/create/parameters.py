@@ -43,6 +43,10 @@ def typed(parameters: Iterable[Parameter]) -> dict[str, object]:
 
 def checked(parameters: Mapping[str, object]) -> dict[str, object]:
     """The parameters that there are, in their types; InvalidRequest where a value is of another."""
+    if "adapters" in parameters:
+        raise InvalidRequest(
+            "'adapters' is an option of requests, a model has its own by ADAPTER"
+        )
     values: dict[str, object] = msgspec.to_builtins(Options.parse(parameters))
     return {name: _shortest(values[name]) for name in sorted(values)}
 

@@ -40,8 +40,7 @@ from ollapy.daemon.answers.records import (
     nanoseconds,
     now,
 )
-from ollapy.daemon.asking import conversation, texts
-from ollapy.daemon.asking.adapters import adapted
+from ollapy.daemon.asking import adapters, conversation, texts
 from ollapy.daemon.asking.askable import Askable
 from ollapy.daemon.observation.entry import Entry
 from ollapy.daemon.observation.journal import Journal
@@ -253,6 +252,7 @@ class Generation:
         keep_alive: float | None,
     ) -> AsyncGenerator[Callable[[Question], AsyncGenerator[Event, None]], None]:
         """Whom to ask, loaded: a runner, or the server that the model is on."""
+        wanted = await adapters.wanted(chosen, model, self._store)
         if isinstance(model, RemoteModel):
             entry.is_loaded(PlacementReport(host=model.host))
             yield partial(self._remote.ask, model)
@@ -260,7 +260,7 @@ class Generation:
         async with self._pool.runner(model, chosen, keep_alive) as runner:
             ready = runner.ready.result()
             entry.is_loaded(PlacementReport(ready.size, ready.size_vram))
-            yield lambda question: runner.ask(adapted(question, model.adapters))
+            yield lambda question: runner.ask(adapters.adapted(question, wanted))
 
     def _unload(self, model: Model | RemoteModel) -> None:
         if isinstance(model, RemoteModel):

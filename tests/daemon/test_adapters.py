@@ -125,3 +125,99 @@ def test_an_adapter_of_another_model(
     assert str(tmp_path) not in response.text
     assert ask(own, "red") == alone["red"]
     assert own.runners == [runner]
+
+
+def test_a_request_names_its_adapters(own: Daemon, alone: dict[str, str]) -> None:
+    """By the models that have them: in place of the model's own, none where the list is empty."""
+    red, blue = {"model": "red"}, {"model": "blue:latest", "scale": 1}
+
+    assert ask(own, "tiny", adapters=[red]) == alone["red"]
+    assert ask(own, "red", adapters=[blue]) == alone["blue"]
+    assert ask(own, "red", adapters=[]) == ANSWER
+    assert ask(own, "red", adapters=[{"model": "red", "scale": 0}]) == ANSWER
+    assert ask(own, "tiny", adapters=[red, blue]) not in alone.values()
+    both = ask(own, "tiny", adapters=[red, blue])
+    assert (
+        ask(
+            own,
+            "blue",
+            adapters=[blue, {"model": "red", "scale": 2}, {**red, "scale": -1}],
+        )
+        == both
+    )
+    assert len(own.runners) == 1
+
+
+def test_a_weak_adapter_changes_less(own: Daemon, alone: dict[str, str]) -> None:
+    scaled = [{"model": "red", "scale": scale} for scale in (1e-6, -1.0)]
+    almost, contrary = (ask(own, "tiny", adapters=[one]) for one in scaled)
+
+    assert almost == ANSWER
+    assert contrary not in alone.values()
+
+
+BAD_CHOICES = {
+    "no list": ("red", 400, "must be an array of objects"),
+    "names": (["red"], 400, "must be an array of objects"),
+    "a path": ([{"path": "/etc/passwd"}], 400, "must be an array of objects"),
+    "path as well": ([{"model": "red", "path": "/etc/passwd"}], 400, "unknown field `path`"),
+    "scale of another type": ([{"model": "red", "scale": "much"}], 400, "scale"),
+    "a path for a name": ([{"model": "/etc/passwd"}], 400, "invalid model name"),
+    "unknown": ([{"model": "green"}], 404, "model 'green' not found, whose adapters are wanted"),
+    "without": ([{"model": "tiny"}], 400, "'tiny' has no adapters"),
+    "too many": ([{"model": f"many{n}"} for n in range(5)], 400, "5 adapters are too many"),
+    "of another model": ([{"model": "foreign"}], 400, "the adapter of 'foreign:latest' cannot be used with 'tiny:latest': its shapes"),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def strangers(own: Daemon, tmp_path_factory: pytest.TempPathFactory) -> None:
+    folder = tmp_path_factory.mktemp("strangers")
+    for number in range(5):
+        lora = write_lora(folder / "lora.gguf", TINY, strength=0.1, seed=number + 10)
+        add_files(own.models, f"many{number}", ("model", TINY), ("adapter", lora))
+    base = folder / "base.gguf"
+    write_random(base, architecture="llama", layers=6)
+    lora = write_lora(folder / "foreign.gguf", base, strength=0.1)
+    add_files(own.models, "foreign", ("model", base), ("adapter", lora))
+
+
+@pytest.mark.usefixtures("strangers")
+@pytest.mark.parametrize(
+    ("choice", "status", "sentence"), BAD_CHOICES.values(), ids=BAD_CHOICES
+)
+def test_bad_choices(own: Daemon, choice: object, status: int, sentence: str) -> None:
+    options = {**OPTIONS, "adapters": choice}
+    for path in ("/api/generate", "/api/embed"):
+        response = own.post(
+            path, model="tiny", prompt="Hi", input="Hi", options=options, stream=False
+        )
+        assert (response.status_code, sentence in response.json()["error"]) == (
+            status,
+            True,
+        ), response.text
+
+
+def test_texts_are_computed_with_what_the_request_names(own: Daemon) -> None:
+    def vector(model: str, **options: Any) -> list[float]:
+        answer = own.post("/api/embed", model=model, input=QUESTION, options=options)
+        found: list[float] = answer.json()["embeddings"][0]
+        return found
+
+    assert vector("tiny", adapters=[{"model": "red"}]) == pytest.approx(
+        vector("red"), abs=1e-3
+    )
+    assert vector("red", adapters=[]) == pytest.approx(vector("tiny"), abs=1e-3)
+
+
+def test_a_model_does_not_name_the_adapters_of_another(own: Daemon) -> None:
+    response = own.post(
+        "/api/create",
+        model="x",
+        **{"from": "tiny"},
+        parameters={"adapters": [{"model": "red"}]},
+        stream=False,
+    )
+
+    assert response.status_code == 400
+    assert "is an option of requests" in response.json()["error"]
