@@ -30,6 +30,7 @@ from .commands import (
     serve,
     show,
     stop,
+    top,
     verify,
     why,
 )
@@ -54,6 +55,7 @@ app.command("search")(search.search)
 app.command("list")(list.list_models)
 app.command("ls", hidden=True)(list.list_models)
 app.command("ps")(ps.ps)
+app.command("top")(top.top)
 app.command("show")(show.show)
 app.command("create")(create.create)
 app.command("import")(import_model.import_models)

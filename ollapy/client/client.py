@@ -34,6 +34,7 @@ from ollapy.api.ollama import (
     TagsResponse,
     VersionResponse,
 )
+from ollapy.api.snapshot import Snapshot
 from ollapy.api.status import RequestEntry, RequestsResponse
 from ollapy.errors import OllapyError
 from ollapy.names import Digest
@@ -83,6 +84,10 @@ class Client:
     def running(self) -> list[RunningModel]:
         """The models that are loaded."""
         return self._call("GET", "/api/ps", PsResponse).models
+
+    def snapshot(self) -> Snapshot:
+        """What the daemon does at this moment."""
+        return self._call("GET", "/api/snapshot", Snapshot)
 
     def requests(self) -> list[RequestEntry]:
         """The requests under way and the last that have ended, newest first."""

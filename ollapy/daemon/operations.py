@@ -13,9 +13,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ollapy.api.ollama import Progress
+from ollapy.api.snapshot import OperationState
 from ollapy.daemon.answers import responses
 from ollapy.daemon.answers.disconnect import unless_gone
 from ollapy.daemon.observation.metrics import Metrics
+from ollapy.daemon.ongoing import Ongoing
 from ollapy.daemon.state import state
 from ollapy.errors import Busy
 from ollapy.names import ModelName
@@ -36,19 +38,28 @@ class Operations:
         self._metrics = metrics
         # not asyncio's own threads, which the short looks into the store need
         self._threads = ThreadPoolExecutor(_MAX_OPERATIONS, "operation")
-        self._running: set[Operation] = set()
+        self._running: dict[Operation, Ongoing] = {}
 
-    async def records(self, work: Work) -> AsyncGenerator[object, None]:
+    @property
+    def under_way(self) -> list[OperationState]:
+        """How far each is, the oldest first."""
+        return [ongoing.state for ongoing in self._running.values()]
+
+    async def records(
+        self, work: Work, kind: str, model: str
+    ) -> AsyncGenerator[object, None]:
         """What the work reports while it is done, and last what it returns."""
         arrivals = Arrivals()
         mailbox = _Mailbox(asyncio.get_running_loop())
         operation = Operation(mailbox.put)
-        doing = self._start(work, operation)
+        ongoing = Ongoing(kind, model)
+        doing = self._start(work, operation, ongoing)
         # not below: who leaves may be in too much of a hurry to wait for the end
         doing.add_done_callback(lambda _: self._ended(doing, operation, mailbox))
         try:
             async for record in mailbox:
                 self._metrics.downloaded(arrivals.add(record))
+                ongoing.see(record)
                 yield record
             yield await doing
         finally:
@@ -58,7 +69,7 @@ class Operations:
     def _ended(
         self, doing: asyncio.Future[object], operation: Operation, mailbox: _Mailbox
     ) -> None:
-        self._running.discard(operation)
+        del self._running[operation]
         mailbox.close()
         if not doing.cancelled():
             doing.exception()  # or asyncio complains that nobody looked
@@ -73,21 +84,26 @@ class Operations:
             operation.cancel()
         await asyncio.to_thread(self._threads.shutdown)
 
-    def _start(self, work: Work, operation: Operation) -> asyncio.Future[object]:
+    def _start(
+        self, work: Work, operation: Operation, ongoing: Ongoing
+    ) -> asyncio.Future[object]:
         if len(self._running) >= _MAX_OPERATIONS:
             raise Busy("too many models are being pulled or made, try again later")
-        self._running.add(operation)
+        self._running[operation] = ongoing
         return asyncio.get_running_loop().run_in_executor(
             self._threads, work, operation
         )
 
 
-async def answer(request: Request, work: Work, *, stream: bool) -> Response:
-    """A stream of what the work reports, or with `stream` off its last record alone.
+async def answer(
+    request: Request, work: Work, model: object, *, stream: bool
+) -> Response:
+    """A stream of what the work for a model reports, or with `stream` off its last record alone.
 
     What fails before anything was reported has a status of its own.
     """
-    records = state(request).operations.records(work)
+    kind = request.url.path.rpartition("/")[2]
+    records = state(request).operations.records(work, kind, str(model))
     if not stream:
         return responses.json(await unless_gone(request, _last(records)))
     first = await unless_gone(request, anext(records))

@@ -182,6 +182,7 @@ def test_help_names_every_command(words: tuple[str, ...]) -> None:
         "search",
         "list",
         "ps",
+        "top",
         "show",
         "create",
         "import",

@@ -23,7 +23,7 @@ async def leave(operations: Operations, held: Event) -> None:
         held.wait(10)
         raise Cancelled("canceled")
 
-    records = operations.records(work)
+    records = operations.records(work, "pull", "tiny")
     await anext(records)
     rest = asyncio.ensure_future(anext(records))
     for _ in range(2):  # out of the wait for a record, and of that for the end
@@ -47,7 +47,7 @@ def test_those_that_nobody_waited_for_take_no_place_and_are_not_complained_of() 
         held.set()
         await operations.close()
         gc.collect()
-        fresh = operations.records(lambda _: Progress("success"))
+        fresh = operations.records(lambda _: Progress("success"), "pull", "tiny")
         with suppress(RuntimeError):  # of the threads, which are closed
             return await anext(fresh)
 

@@ -76,7 +76,9 @@ async def verify(request: Request) -> Response:
         is_well = all(damage.repaired for damage in damaged)
         return VerifyProgress("success" if is_well else "damaged", damaged=damaged)
 
-    return await answer(request, work, stream=body.stream is not False)
+    return await answer(
+        request, work, ", ".join(body.given), stream=body.stream is not False
+    )
 
 
 class _Repair:

@@ -38,7 +38,7 @@ async def create(request: Request) -> Response:
         return Creator(store, settings.runner_env, operation).create(wanted)
 
     work = replacing(request, wanted.name, make)
-    return await answer(request, work, stream=body.stream is not False)
+    return await answer(request, work, wanted.name, stream=body.stream is not False)
 
 
 async def blob(request: Request) -> Response:

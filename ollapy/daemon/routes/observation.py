@@ -5,12 +5,14 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import Response
 
+from ollapy.api.snapshot import Snapshot
 from ollapy.api.status import RequestsResponse
 from ollapy.daemon.answers import responses
 from ollapy.daemon.endpoint import Endpoint, Scope
 from ollapy.daemon.observation.counters import counters
 from ollapy.daemon.observation.journal import Journal
 from ollapy.daemon.observation.metrics import Gauges
+from ollapy.daemon.observation.snapshot import snapshot as taken
 from ollapy.daemon.runners.pool import RunnerPool
 from ollapy.daemon.state import state
 
@@ -36,6 +38,11 @@ async def requests(request: Request) -> Response:
     return responses.json(RequestsResponse(state(request).journal.records))
 
 
+async def snapshot(request: Request) -> Response:
+    """What the daemon does at this moment: models with their engines' counters, requests, pulls and the like."""
+    return responses.json(await taken(state(request)))
+
+
 async def _gauges(pool: RunnerPool, journal: Journal) -> Gauges:
     engines = await counters(pool)
     found = {
@@ -55,6 +62,7 @@ async def _gauges(pool: RunnerPool, journal: Journal) -> Gauges:
 
 ENDPOINTS = [
     Endpoint("/metrics", metrics, "GET"),
+    Endpoint("/api/snapshot", snapshot, "GET", gives=Snapshot),
     Endpoint(
         "/api/requests", requests, "GET", gives=RequestsResponse, needs=Scope.INFER
     ),

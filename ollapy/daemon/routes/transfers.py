@@ -23,7 +23,7 @@ async def pull(request: Request) -> Response:
     work = replacing(
         request, name, lambda op: puller.pull(name, op, local=bool(body.local))
     )
-    return await answer(request, work, stream=body.stream is not False)
+    return await answer(request, work, name, stream=body.stream is not False)
 
 
 async def push(request: Request) -> Response:
@@ -35,6 +35,7 @@ async def push(request: Request) -> Response:
     return await answer(
         request,
         lambda operation: puller.push(name, operation),
+        name,
         stream=body.stream is not False,
     )
 

@@ -1,0 +1,1 @@
+"""`ollapy top`: what the daemon does now, again and again."""

@@ -1,0 +1,45 @@
+"""Snapshot: what a daemon does at this moment, all of it from one look."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import psutil
+
+from ollapy import __version__
+from ollapy.api.snapshot import ModelState, Snapshot
+from ollapy.daemon.observation.counters import Counters, counters
+from ollapy.daemon.runners import memory
+from ollapy.daemon.runners.runner import Runner
+from ollapy.daemon.state import State
+from ollapy.units import format_time
+
+
+async def snapshot(state: State) -> Snapshot:
+    """Engines are asked for their counters, which they tell between two steps."""
+    engines = await counters(state.pool)
+    available = await asyncio.to_thread(memory.available)
+    return Snapshot(
+        version=__version__,
+        at=time.monotonic(),
+        uptime=time.time() - psutil.Process().create_time(),
+        memory_total=psutil.virtual_memory().total,
+        memory_available=available,
+        waiting=state.pool.num_waiting,
+        models=[_model(r, engines) for r in state.pool.runners],
+        requests=[r for r in state.journal.records if r.outcome == "running"],
+        operations=state.operations.under_way,
+    )
+
+
+def _model(runner: Runner, engines: dict[str, Counters]) -> ModelState:
+    ready, name = runner.ready, str(runner.model.name)
+    return ModelState(
+        name,
+        ready.size if ready else 0,
+        ready.size_vram if ready else 0,
+        ready.num_ctx if ready else 0,
+        format_time(time.time() + runner.expires_at - time.monotonic()),
+        engines.get(name, {}),
+    )
