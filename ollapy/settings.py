@@ -23,6 +23,7 @@ DEFAULT_PORT = 11434
 _ADDRESS = re.compile(
     r"(?:(https?)://)?(\[[0-9a-fA-F:]*\]|[A-Za-z0-9_.-]*)(?::([0-9]{1,5}))?/?"
 )
+_ENDPOINT = re.compile(r"(?:\[[0-9a-f:]+\]|[a-z0-9_.-]+):([0-9]{1,5})")
 _FALSE = {"0", "f", "false"}
 T = TypeVar("T")
 
@@ -132,6 +133,23 @@ class _Environment:
         found = (part.strip().lower() for part in self.text(name).split(","))
         return tuple(filter(None, found))
 
+    def choice(self, name: str, known: tuple[str, ...]) -> str:
+        """One of the known words; empty where nothing is said."""
+        text = self.text(name).lower()
+        return text if not text or text in known else self._warn(name, text, "")
+
+    def endpoints(self, name: str) -> tuple[str, ...]:
+        """The `host:port` between commas that are some; the others are named in `warnings`."""
+        usable: list[str] = []
+        other: list[str] = []
+        for text in dict.fromkeys(self.names(name)):
+            found = _ENDPOINT.fullmatch(text)
+            is_usable = found is not None and 0 < int(found[1]) < 65536
+            (usable if is_usable else other).append(text)
+        for text in other:
+            self._warn(name, text, "")
+        return tuple(usable)
+
     def size(self, name: str) -> int:
         """Bytes; 0 where nothing is said."""
         text = self.text(name)
@@ -180,6 +198,7 @@ class Settings:
     address: Address
     models: Path
     logs: Path
+    state: Path
     history: Path
     keep_history: bool
     editor: str
@@ -189,6 +208,9 @@ class Settings:
     max_queue: int
     max_loaded: int
     max_memory: int
+    devices: tuple[str, ...]
+    workers: tuple[str, ...]
+    kv_type: str
     context_length: int
     num_threads: int
     debug: bool
@@ -233,6 +255,9 @@ class Settings:
             logs=Path(
                 read.text("LOGS") or platformdirs.user_log_path("ollapy")
             ).expanduser(),
+            state=Path(
+                read.text("STATE") or platformdirs.user_state_path("ollapy")
+            ).expanduser(),
             history=platformdirs.user_state_path("ollapy") / "history",
             keep_history=not read.flag("NOHISTORY"),
             editor=read.text("EDITOR"),
@@ -242,6 +267,9 @@ class Settings:
             max_queue=read.number("MAX_QUEUE", 512, least=1),
             max_loaded=read.number("MAX_LOADED_MODELS", 0),
             max_memory=read.size("MAX_MEMORY"),
+            devices=read.names("DEVICE"),
+            workers=read.endpoints("RPC"),
+            kv_type=read.choice("KV_CACHE_TYPE", ("f16", "q8_0", "q4_0")),
             context_length=read.number("CONTEXT_LENGTH", 0),
             num_threads=read.number("NUM_THREADS", 0),
             debug=read.flag("DEBUG"),

@@ -127,7 +127,7 @@ from ollapy.llama.model import open_model
 resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 base, file = sys.argv[1:]
 with (
-    open_model([Path(base)], num_gpu_layers=0, on_progress=lambda _: None) as model,
+    open_model([Path(base)], on_progress=lambda _: None) as model,
     open_context(
         model, num_cells=64, max_sequences=1, num_batch=8, num_threads=1
     ) as context,

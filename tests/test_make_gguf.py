@@ -334,7 +334,7 @@ FOX = "The quick brown fox jumps over the lazy dog. " * 3
 def opened(path: Path, *, pooled: bool = False) -> Iterator[tuple[Model, Context]]:
     """A model as ollapy loads it, in a context of one sequence."""
     with (
-        open_model([path], num_gpu_layers=0, on_progress=lambda _: None) as model,
+        open_model([path], on_progress=lambda _: None) as model,
         open_context(
             model,
             num_cells=512,

@@ -19,6 +19,7 @@ from ollapy.errors import InvalidRequest
 logger = logging.getLogger(__name__)
 
 MAX_STOPS, MAX_STOP_BYTES = 256, 4096
+MAX_SHARES = 128
 _MAX_INT = 2**31 - 1
 
 
@@ -51,16 +52,19 @@ class SamplingParams(msgspec.Struct, frozen=True, omit_defaults=True):
 class Options(msgspec.Struct, frozen=True, omit_defaults=True):
     """Everything Ollama's `options` object knows, and `think_budget` of ollapy's own; None is unset.
 
-    `num_gpu` and `num_thread` act when a model is loaded; a loaded one is not reloaded for them.
-    `num_keep` acts where a full context shifts. `num_batch`, `main_gpu`, `use_mmap` and `draft_num_predict`
-    are taken and have no effect. `regex`, `choice` and `grammar` (in Lark's syntax) are ollapy's own: what the
-    answer must be. So is `adapters`: whose are used in place of the model's.
+    `num_gpu`, `main_gpu`, `num_thread` and ollapy's own `tensor_split` and `n_cpu_moe` (of so many layers the
+    experts stay with the processor) act when a model is loaded; a loaded one is not reloaded for them.
+    `num_keep` acts where a full context shifts. `num_batch`, `use_mmap` and `draft_num_predict` are taken and have
+    no effect. `regex`, `choice` and `grammar` (in Lark's syntax) are ollapy's own: what the answer must be. So is
+    `adapters`: whose are used in place of the model's.
     """
 
     num_ctx: int | None = None
     num_batch: int | None = None
     num_gpu: int | None = None
     main_gpu: int | None = None
+    tensor_split: tuple[float, ...] | None = None
+    n_cpu_moe: int | None = None
     use_mmap: bool | None = None
     num_thread: int | None = None
     draft_num_predict: int | None = None
@@ -136,6 +140,7 @@ _WORDS = {
     "float": "float32",
     "bool": "boolean",
     "str": "string",
+    "tuple[float, ...]": "numbers",
 }
 
 
@@ -165,10 +170,13 @@ def _convert(name: str, kind: str, value: object) -> object:
             return float(value)
         case ("boolean", bool()) | ("string", str()):
             return value
+        case "numbers", list() | tuple():
+            return _numbers(name, value)
         case "array", list() | tuple():
             texts = _texts(name, value)
             return _stops(texts) if name == "stop" else texts
-    raise InvalidRequest(f'option "{name}" must be of type {kind}')
+    told = {"numbers": "array"}.get(kind, kind)
+    raise InvalidRequest(f'option "{name}" must be of type {told}')
 
 
 def _adapters(value: object) -> tuple[AdapterChoice, ...]:
@@ -186,6 +194,22 @@ def _texts(name: str, value: list[object] | tuple[object, ...]) -> tuple[str, ..
     if len(texts) != len(value):
         raise InvalidRequest(f'option "{name}" must be of an array of strings')
     return texts
+
+
+def _numbers(name: str, value: list[object] | tuple[object, ...]) -> tuple[float, ...]:
+    """Some that are none below 0, and no more than there can be devices."""
+    numbers = tuple(
+        float(item)
+        for item in value
+        if isinstance(item, int | float)
+        and not isinstance(item, bool)
+        and 0 <= item < math.inf
+    )
+    if len(numbers) != len(value) or len(numbers) > MAX_SHARES:
+        raise InvalidRequest(
+            f'option "{name}" must be an array of at most {MAX_SHARES} numbers from 0'
+        )
+    return numbers
 
 
 def _stops(stops: tuple[str, ...]) -> tuple[str, ...]:

@@ -24,18 +24,22 @@ DEPRECATED = frozenset(_DEPRECATED.split())
 _TYPES = {name: get_args(hint)[0] for name, hint in get_type_hints(Options).items()}
 _TRUE, _FALSE = ("1", "t", "T", "true", "TRUE", "True"), ("0", "f", "F", "false", "FALSE", "False")  # fmt: skip
 _LISTS = ("stop", "choice")
+_NUMBERS = ("tensor_split",)
 _INTEGER = re.compile(r"[+-]?[0-9]{1,19}")
 
 
 def typed(parameters: Iterable[Parameter]) -> dict[str, object]:
-    """The values of a Modelfile's parameters: those of `stop` and `choice` gather, of the others the last one counts."""
+    """The values of a Modelfile's parameters: those that are lists gather, of the others the last one counts."""
     values: dict[str, object] = {}
-    lists: dict[str, list[str]] = {}
+    lists: dict[str, list[object]] = {}
     for name, text in parameters:
         if name in DEPRECATED:
             logger.warning("parameter ignored name=%s: it is deprecated", name)
         elif name in _LISTS:
             lists.setdefault(name, []).append(text)
+        elif name in _NUMBERS:
+            found = (_value(name, part) for part in text.split(","))
+            lists.setdefault(name, []).extend(found)
         else:
             values[name] = _value(name, text)
     return checked({**values, **lists})
@@ -63,9 +67,10 @@ def _value(name: str, text: str) -> object:
         return text in _TRUE
     if kind is int and _INTEGER.fullmatch(text):
         return int(text)
-    if kind is float and (number := _number(text)) is not None:
+    if (kind is float or name in _NUMBERS) and (number := _number(text)) is not None:
         return number
-    raise InvalidRequest(f"invalid {kind.__name__} value [{text}]")
+    told = "float" if name in _NUMBERS else kind.__name__
+    raise InvalidRequest(f"invalid {told} value [{text}]")
 
 
 def _number(text: str) -> float | None:

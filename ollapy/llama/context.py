@@ -26,6 +26,8 @@ _seq_cp = held("llama_memory_seq_cp")
 _seq_pos_max = held("llama_memory_seq_pos_max")
 _get_embeddings = held("llama_get_embeddings_seq")
 
+# What keys and values can be kept as, by ggml's numbers.
+_KV_TYPES = {"f16": 1, "q8_0": 8, "q4_0": 2}
 # A state without the cells that other sequences can share.
 _PARTIAL = 1
 
@@ -233,6 +235,7 @@ def open_context(
     num_batch: int,
     num_threads: int,
     max_cells: int = 0,
+    kv_type: str = "f16",
     pooled: bool = False,
 ) -> Iterator[Context]:
     """A context, freed at the end; LoadFailed where llama.cpp cannot make one.
@@ -246,6 +249,7 @@ def open_context(
     params.n_batch = params.n_ubatch = num_batch
     params.n_seq_max = max_sequences
     params.n_threads = params.n_threads_batch = num_threads
+    params.type_k = params.type_v = _KV_TYPES[kv_type]
     params.kv_unified = True  # one pool for all: any sequence may use the whole of it
     # Layers with a sliding window keep no more than it for each sequence, where that is less than all.
     windows = _window_cells(model, params)

@@ -65,7 +65,7 @@ class Log:
     """
 
     _BUFFER = re.compile(
-        r"(\S+) +(?:model|KV|RS|compute|output) buffer size *= *([0-9.]+) MiB"
+        r"(\S+) +(model|KV|RS|compute|output) buffer size *= *([0-9.]+) MiB"
     )
     _LEVELS: ClassVar = {3: logging.WARNING, 4: logging.ERROR}
     _EXPECTED = (
@@ -77,7 +77,7 @@ class Log:
 
     def __init__(self) -> None:
         self.complaints: deque[str] = deque(maxlen=8)
-        self.buffers: list[tuple[str, int]] = []
+        self.buffers: list[tuple[str, str, int]] = []  # whose, what for, bytes
         self._is_measuring = False
         # a decode is being given up on purpose: its complaints are none
         self.is_aborting = False
@@ -92,7 +92,8 @@ class Log:
     def _on_text(self, level: int, text: bytes, _data: object) -> None:
         line = text.decode("utf-8", "replace").strip()
         if self._is_measuring and (found := self._BUFFER.search(line)):
-            self.buffers.append((found[1], int(float(found[2]) * 2**20)))
+            size = int(float(found[3]) * 2**20)
+            self.buffers.append((found[1], found[2], size))
         expected = self.is_aborting or any(text in line for text in self._EXPECTED)
         if level in self._LEVELS and not expected:
             self.complaints.append(line)
@@ -110,15 +111,6 @@ class Log:
             yield
         finally:
             self._is_measuring = False
-
-    def memory(self) -> tuple[int, int]:
-        """Bytes of all buffers that have been counted, and of those on an accelerator."""
-        total = sum(size for _, size in self.buffers)
-        return total, total - sum(
-            size
-            for device, size in self.buffers
-            if device.startswith("CPU") or device.endswith("_Host")
-        )
 
 
 _check_abi()

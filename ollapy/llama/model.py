@@ -10,10 +10,13 @@ from enum import IntEnum
 from pathlib import Path
 from typing import Any
 
+from ollapy.api.engine import Place
 from ollapy.errors import InvalidRequest, LoadFailed, PromptTooLong
 
+from .devices import Placed
 from .library import held, log, raw
 
+_ON_CPU = Place()
 _is_eog = held("llama_vocab_is_eog")
 _piece = held("llama_token_to_piece")
 _attributes = held("llama_vocab_get_attr")
@@ -297,7 +300,7 @@ def _has_amx() -> bool:
 def open_model(
     parts: Sequence[Path],
     *,
-    num_gpu_layers: int,
+    place: Place = _ON_CPU,
     on_progress: Callable[[float], None],
 ) -> Iterator[Model]:
     """The loaded model, freed at the end; LoadFailed with llama.cpp's own reason.
@@ -311,7 +314,8 @@ def open_model(
 
     callback = raw.llama_progress_callback(report)  # referenced until the load is over
     params = raw.llama_model_default_params()
-    params.n_gpu_layers = num_gpu_layers
+    placed = Placed(place)
+    placed.apply(params)
     params.progress_callback = callback
     params.use_extra_bufts = not _has_amx()
     log.complaints.clear()
@@ -324,6 +328,7 @@ def open_model(
         yield Model(handle)
     finally:
         raw.llama_model_free(handle)
+        del placed  # llama.cpp's copy of the parameters pointed to it
 
 
 def reason(files: Sequence[Path]) -> str:

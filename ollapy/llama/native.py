@@ -19,7 +19,7 @@ class Native:
     """A llama_context and the buffers that it took."""
 
     handle: Any
-    buffers: list[tuple[str, int]]
+    buffers: list[tuple[str, str, int]]
 
     def free(self) -> None:
         """Give all of it back."""

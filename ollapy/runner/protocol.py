@@ -12,6 +12,7 @@ from __future__ import annotations
 import msgspec
 
 from ollapy.api.adapters import AdapterSet
+from ollapy.api.engine import Buffer, Place
 from ollapy.api.grammar import Grammar
 from ollapy.api.ollama import Logprob, Message, Tool, ToolCall
 from ollapy.api.options import SamplingParams
@@ -22,8 +23,8 @@ class Load(msgspec.Struct, tag=True, frozen=True):
     """The first message: which model, and with what memory. Answered by Loading*, then Ready or Failed.
 
     `paths` are the model's parts in order, mostly one.
-    `num_cells` is the KV pool that all sequences share, in tokens; `num_ctx` the context of a request
-    that does not name its own; `num_gpu_layers` -1 leaves the choice to llama.cpp.
+    `num_cells` is the KV pool that all sequences share, in tokens, kept as `kv_type`; `num_ctx` the context of
+    a request that does not name its own.
     """
 
     paths: list[str]
@@ -32,7 +33,8 @@ class Load(msgspec.Struct, tag=True, frozen=True):
     max_sequences: int
     num_batch: int
     num_threads: int
-    num_gpu_layers: int
+    place: Place = Place()
+    kv_type: str = "f16"
 
 
 class ToolChoice(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -155,12 +157,21 @@ class Loading(msgspec.Struct, tag=True, frozen=True):
 
 
 class Ready(msgspec.Struct, tag=True, frozen=True):
-    """The model is loaded. Sizes in bytes, the context in tokens."""
+    """The model is loaded, its context in tokens; `buffers` is where it is."""
 
     num_ctx: int
     max_sequences: int
-    size: int
-    size_vram: int
+    buffers: list[Buffer]
+
+    @property
+    def size(self) -> int:
+        """Bytes of all its memory."""
+        return sum(buffer.size for buffer in self.buffers)
+
+    @property
+    def size_vram(self) -> int:
+        """Bytes of it on accelerators."""
+        return sum(b.size for b in self.buffers if b.device != "CPU")
 
 
 class Chunk(msgspec.Struct, tag=True, frozen=True, omit_defaults=True):

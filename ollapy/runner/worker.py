@@ -18,7 +18,7 @@ from ollapy.engine.sequence import Sequence
 from ollapy.errors import OllapyError, RunnerError, Unsupported
 from ollapy.llama.adapters import Adapters
 from ollapy.llama.context import Context, open_context
-from ollapy.llama.library import log
+from ollapy.llama.devices import buffers
 from ollapy.llama.model import Model, open_model
 
 from .protocol import Failed, Load, Loading, Ready, Stats
@@ -114,7 +114,7 @@ class EngineThread:
     def _open(self) -> None:
         opening = open_model(
             [Path(path) for path in self._load.paths],
-            num_gpu_layers=self._load.num_gpu_layers,
+            place=self._load.place,
             on_progress=lambda progress: self._post(Loading(progress)),
         )
         self.model = model = self._resources.enter_context(opening)
@@ -128,7 +128,7 @@ class EngineThread:
             Ready(
                 max_embed_tokens(self._load, model) if model.is_embedding else num_ctx,
                 min(self._load.max_sequences, model.max_sequences),
-                *log.memory(),
+                buffers(),
             )
         )
 
@@ -138,13 +138,8 @@ class EngineThread:
         context = self._open_context(
             model, load.num_cells, max_sequences, load.num_batch
         )
-        _, on_accelerator = log.memory()
-        self._engine = Engine(
-            model,
-            context,
-            self._adapters,
-            step_seconds=_GPU_STEP if on_accelerator else _CPU_STEP,
-        )
+        step_seconds = _GPU_STEP if load.place.devices else _CPU_STEP
+        self._engine = Engine(model, context, self._adapters, step_seconds=step_seconds)
 
     def _open_embedder(self, model: Model) -> Embedder:
         if model.has_encoder:
@@ -158,8 +153,7 @@ class EngineThread:
             max_batch,
             pooled=True,
         )
-        _, on_accelerator = log.memory()
-        self._max_pack = _GPU_PACK if on_accelerator else _CPU_PACK
+        self._max_pack = _GPU_PACK if self._load.place.devices else _CPU_PACK
         self._embedder = Embedder(model, context, self._adapters)
         return self._embedder
 
@@ -178,6 +172,7 @@ class EngineThread:
             max_sequences=max_sequences,
             num_batch=num_batch,
             num_threads=self._load.num_threads,
+            kv_type="f16" if pooled else self._load.kv_type,
             pooled=pooled,
         )
         context = self._resources.enter_context(opening)

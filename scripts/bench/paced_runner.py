@@ -55,7 +55,7 @@ class PacedRunner:
     def _receive(self, message: ToRunner) -> None:
         match message:
             case Load():
-                _write([Ready(message.num_ctx, message.max_sequences, 1, 0)])
+                _write([Ready(message.num_ctx, message.max_sequences, [])])
             case Complete():
                 self._left.append((message.id, message.sampling.max_tokens or 1))
             case Cancel():

@@ -9,6 +9,7 @@ import pytest
 
 from ollapy.daemon.runners.memory import free_in_groups
 from ollapy.daemon.runners.room import Resident, leaving
+from ollapy.daemon.runners.space import Space
 from ollapy.names import Digest
 
 
@@ -20,11 +21,13 @@ def model(
     load: float = 1.0,
     pinned: bool = False,
 ) -> Resident:
-    return Resident((Digest(letter * 64),), size, load, idle, pinned)
+    return Resident((Digest(letter * 64),), Space(size), load, idle, pinned)
 
 
 def gone(need: int, free: int, *residents: Resident, max_loaded: int = 0) -> str | None:
-    found = leaving(need, free, residents, max_loaded=max_loaded)
+    found = leaving(
+        lambda space: need <= space.host, Space(free), residents, max_loaded=max_loaded
+    )
     return None if found is None else "".join(r.loads[0].hex[0] for r in found)
 
 

@@ -20,7 +20,7 @@ def open_file() -> Iterator[Callable[[Path], Model]]:
     """Loads model files, freed at the end of the session."""
     with ExitStack() as stack:
         yield lambda path: stack.enter_context(
-            open_model([path], num_gpu_layers=-1, on_progress=lambda _: None)
+            open_model([path], on_progress=lambda _: None)
         )
 
 

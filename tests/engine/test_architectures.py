@@ -43,7 +43,7 @@ def model(kind: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Model
     """A small random model of the kind."""
     path = tmp_path_factory.mktemp(kind) / "model.gguf"
     KINDS[kind](path)
-    with open_model([path], num_gpu_layers=-1, on_progress=lambda _: None) as model:
+    with open_model([path], on_progress=lambda _: None) as model:
         yield model
 
 
@@ -245,7 +245,7 @@ def test_a_decoder_answers_what_its_encoder_read(tmp_path: Path) -> None:
     """Two texts give two answers, the same each time, alone and one after the other."""
     write_encoder_decoder(path := tmp_path / "t5.gguf")
     with (
-        open_model([path], num_gpu_layers=-1, on_progress=lambda _: None) as model,
+        open_model([path], on_progress=lambda _: None) as model,
         open_context(
             model, num_cells=512, max_sequences=1, num_batch=512, num_threads=1
         ) as context,

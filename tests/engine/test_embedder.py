@@ -59,7 +59,7 @@ def path(kind: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def model(path: Path) -> Iterator[Model]:
     """The model of the file."""
-    with open_model([path], num_gpu_layers=-1, on_progress=lambda _: None) as model:
+    with open_model([path], on_progress=lambda _: None) as model:
         yield model
 
 
@@ -267,7 +267,7 @@ def test_a_nan_fails_its_own_job_only(path: Path, tmp_path: Path) -> None:
     tensors = {tensor.name: tensor.data for tensor in reader.tensors}
     tensors["token_embd.weight"][poison] = np.nan
     with (
-        open_model([ill], num_gpu_layers=-1, on_progress=lambda _: None) as model,
+        open_model([ill], on_progress=lambda _: None) as model,
         opened(model, MAX_BATCH) as context,
     ):
         embedder = Embedder(model, context)

@@ -18,7 +18,7 @@ from tests.conftest import TINY
 @pytest.fixture(scope="module")
 def model() -> Iterator[Model]:
     """The tiny model."""
-    with open_model([TINY], num_gpu_layers=-1, on_progress=lambda _: None) as model:
+    with open_model([TINY], on_progress=lambda _: None) as model:
         yield model
 
 

@@ -84,7 +84,6 @@ def load(path: Path = TINY) -> Load:
         max_sequences=4,
         num_batch=128,
         num_threads=1,
-        num_gpu_layers=0,
     )
 
 

@@ -4,6 +4,7 @@ import struct
 
 import pytest
 
+from ollapy.api.engine import Place
 from ollapy.api.ollama import FunctionCall, Message, ToolCall
 from ollapy.api.options import SamplingParams
 from ollapy.api.report import ContextReport
@@ -21,7 +22,7 @@ from ollapy.runner.protocol import (
 )
 
 REQUESTS = [
-    Load(["/models/x"], 4096, 2048, 32, 512, 2, -1),
+    Load(["/models/x"], 4096, 2048, 32, 512, 2, Place(["CUDA0"], [3.0], 3)),
     Chat(
         id=1,
         messages=[

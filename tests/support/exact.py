@@ -24,7 +24,7 @@ def logits(path: Path, tokens: list[int]) -> NDArray[np.float64]:
 
 @contextmanager
 def open_file(path: Path) -> Iterator[Model]:
-    with open_model([path], num_gpu_layers=0, on_progress=lambda _: None) as model:
+    with open_model([path], on_progress=lambda _: None) as model:
         yield model
 
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import math
 
+from ollapy.api.engine import Place
 from ollapy.api.options import Options
 from ollapy.daemon.runners import placement
+from ollapy.daemon.runners.accelerators import Accelerators
 from ollapy.daemon.runners.cores import num_cores
+from ollapy.daemon.runners.layouts import Wish
+from ollapy.daemon.runners.placement import Placement, Placing, footprint
 from ollapy.daemon.runners.process import RunnerProcess
 from ollapy.errors import LoadFailed
-from ollapy.gguf import Header
 from ollapy.runner.protocol import Load
 from ollapy.settings import Settings
 from ollapy.store import Model
@@ -42,24 +45,57 @@ async def _until_ready(process: RunnerProcess, settings: Settings) -> None:
     process.ready.result()
 
 
-def how_to_load(
-    header: Header, model: Model, options: Options, settings: Settings, free: int
-) -> Load:
-    """What to load a model with where so many bytes are free; LoadFailed where they are too few."""
-    given = placement.place(
-        header, available=free, context_length=settings.context_length
+def how_to_place(
+    model: Model, options: Options, settings: Settings, there: Accelerators
+) -> Placing:
+    """A model that is to be placed as it, the request and the settings say; reads its header."""
+    beside = sum(adapter.size for adapter in model.adapters)
+    beside += sum(path.stat().st_size for path in model.projectors)
+    names = there.names
+    main = options.main_gpu
+    return Placing(
+        footprint(model.header, beside),
+        Wish(
+            num_layers=None if (options.num_gpu or 0) < 0 else options.num_gpu,
+            num_cpu_moe=None if (options.n_cpu_moe or 0) < 0 else options.n_cpu_moe,
+            main=names[main] if main is not None and 0 <= main < len(names) else None,
+            shares=options.tensor_split or (),
+        ),
+        there.machine,
+        context_length=settings.context_length,
+        kv_type=settings.kv_type,
     )
+
+
+def how_to_load(
+    model: Model,
+    options: Options,
+    settings: Settings,
+    placed: Placement,
+    there: Accelerators,
+) -> Load:
+    """What a runner is told of a model that has its place."""
     threads = (
         options.num_thread
         or settings.num_threads
-        or placement.num_threads(header, num_cores())
+        or placement.num_threads(model.header, num_cores())
     )
+    layout = placed.layout
     return Load(
         paths=[str(path) for path in model.parts],
-        num_cells=given.num_cells,
-        num_ctx=given.num_ctx,
+        num_cells=placed.num_cells,
+        num_ctx=placed.num_ctx,
         max_sequences=placement.MAX_SEQUENCES,
-        num_batch=given.num_batch,
+        num_batch=placed.num_batch,
         num_threads=min(max(threads, 1), 512),  # an absurd number aborts llama.cpp
-        num_gpu_layers=-1 if options.num_gpu is None else max(options.num_gpu, -1),
+        kv_type=placed.kv_type,
+        place=Place(
+            devices=list(layout.counts),
+            split=[float(count) for count in layout.counts.values()],
+            num_layers=layout.num_offloaded,
+            num_cpu_moe=layout.num_cpu_moe,
+            workers=list(there.workers)
+            if there.machine.remote & {*layout.counts}
+            else [],
+        ),
     )

@@ -10,11 +10,19 @@ import psutil
 
 from ollapy.daemon.runners import cgroups
 
+_MAX_RESERVE = 1024 * 1024 * 1024
+
 
 def available() -> int:
     """Bytes that can be had without swapping, within what the control groups of this process allow."""
     files = cgroups.files("memory.max")
     return int(min(psutil.virtual_memory().available, free_in_groups(files)))
+
+
+def spare() -> int:
+    """Bytes that models may still take, so that the rest of the machine goes on without swapping."""
+    reserve = min(int(psutil.virtual_memory().total) // 32, _MAX_RESERVE)
+    return available() - reserve
 
 
 def free_in_groups(limits: Iterable[Path]) -> float:

@@ -1,74 +1,172 @@
-"""Placement: what memory a model gets, from its header and what is free. Pure."""
+"""Placement: what memory a model gets and where, from its footprint and what is free. Pure."""
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from collections.abc import Iterator
 from dataclasses import dataclass
+from enum import IntEnum
 
+from ollapy.daemon.runners.footprint import KV_TYPES, Footprint
+from ollapy.daemon.runners.layout import Layout
+from ollapy.daemon.runners.layouts import Layouts, Machine, Wish
+from ollapy.daemon.runners.space import Space
 from ollapy.errors import LoadFailed
 from ollapy.gguf import Header
 from ollapy.units import format_bytes
 
 MAX_SEQUENCES = 64  # that run together, or whose tokens are kept for later
-_MAX_BATCH = 512
+MAX_BATCH = 512
+_MAX_STATES = 16  # sequences of a model that keeps a state or a window for each
 _POOL_CONTEXTS = 8  # full contexts that the pool may hold at most
 _POOL_SHARE = 4  # the pool takes at most this part of what is free beside the weights
 _MIN_CONTEXT = 2048
 _GOOD_CONTEXT = 8192  # others leave for that much, not for more
 _SMALL_WEIGHTS = 32 * 1024 * 1024
-_OVERHEAD = 256 * 1024 * 1024  # the process, and llama.cpp's compute buffers
+_STEP = 256  # cells; llama.cpp rounds up to it
+_PLAIN, _SMALLER = KV_TYPES[:2]
+
+
+class Goal(IntEnum):
+    """How well a model is to be placed, the best first."""
+
+    ACCELERATED = (
+        0  # all layers on accelerators, with a context that most can live with
+    )
+    GOOD = 1  # with such a context, wherever the layers are
+    LEAST = 2  # with a short one
 
 
 @dataclass(frozen=True, slots=True)
-class Memory:
-    """The KV pool of a model, the context of a request that names none, and the largest batch; in tokens."""
+class Placement:
+    """The KV pool of a model, the context of a request that names none, and the largest batch, in tokens.
+
+    `taken` are the bytes that it will have where; `notes` what the user should know of it.
+    """
 
     num_cells: int
     num_ctx: int
     num_batch: int
+    kv_type: str
+    layout: Layout
+    taken: Space
+    notes: tuple[str, ...] = ()
 
 
-def needed(header: Header, *, context_length: int) -> tuple[int, int]:
-    """Bytes that it takes to load a model at all, and to load it with a context that most can live with."""
-    wanted = _wanted(header, context_length)
-    fixed, per_cell = header.weights_bytes + _OVERHEAD, _per_cell(header)
-    least, good = (min(wanted, n) for n in (_MIN_CONTEXT, _GOOD_CONTEXT))
-    return fixed + least * per_cell, fixed + good * per_cell
+@dataclass(frozen=True, slots=True)
+class Placing:
+    """One model to be placed. `context_length` 0 leaves the context to the model and the memory, `kv_type` "" its type."""
 
+    footprint: Footprint
+    wish: Wish
+    machine: Machine
+    context_length: int = 0
+    kv_type: str = ""
 
-def taken(header: Header, num_cells: int) -> int:
-    """Bytes of a model that was placed so."""
-    return header.weights_bytes + _OVERHEAD + num_cells * _per_cell(header)
+    def place(self, free: Space) -> Placement:
+        """The best that fits; LoadFailed, with the numbers, when not even a short context does."""
+        for goal in Goal:
+            for kv_type in self._kv_types:
+                if layout := self._layout(goal, kv_type, free):
+                    return self._placed(goal, kv_type, layout, free)
+        raise LoadFailed(self._refusal(free))
 
+    def reaches(self, goal: Goal, free: Space) -> bool:
+        """Whether so much memory is enough for that: others leave before a cache is kept smaller for a better goal."""
+        kv_types = self._kv_types if goal is Goal.LEAST else self._kv_types[:1]
+        return any(self._layout(goal, kv_type, free) for kv_type in kv_types)
 
-def place(header: Header, *, available: int, context_length: int) -> Memory:
-    """What to load a model with; LoadFailed when not even a short context fits.
+    @property
+    def _kv_types(self) -> tuple[str, ...]:
+        """To try in this order."""
+        if not self.footprint.can_quantize_cache:
+            return (_PLAIN,)
+        return (self.kv_type,) if self.kv_type else (_PLAIN, _SMALLER)
 
-    `available` bytes can be had; `context_length` 0 leaves the context to the model and the memory.
-    """
-    wanted, per_cell = _wanted(header, context_length), _per_cell(header)
-    free = available - header.weights_bytes - _OVERHEAD
-    least = min(wanted, _MIN_CONTEXT)
-    if free < least * per_cell:
-        total = taken(header, least)
-        raise LoadFailed(
-            f"the model needs {format_bytes(total)} of memory and {format_bytes(max(available, 0))} can be had: "
+    @property
+    def _wanted(self) -> int:
+        """The context that a request gets where there is enough memory."""
+        trained = self.footprint.header.context_length or _MIN_CONTEXT
+        wanted = self.context_length
+        return min(wanted, trained) if wanted else trained
+
+    def _cells(self, goal: Goal) -> int:
+        return min(self._wanted, _MIN_CONTEXT if goal is Goal.LEAST else _GOOD_CONTEXT)
+
+    def _layout(self, goal: Goal, kv_type: str, free: Space) -> Layout | None:
+        layouts = Layouts(
+            self.footprint, free, self.machine, self.wish, self._cells(goal), kv_type
+        )
+        return layouts.full() if goal is Goal.ACCELERATED else layouts.best()
+
+    def _placed(
+        self, goal: Goal, kv_type: str, layout: Layout, free: Space
+    ) -> Placement:
+        cells = self._pool(layout, kv_type, free, self._cells(goal))
+        return Placement(
+            num_cells=cells,
+            num_ctx=min(self._wanted, cells),
+            num_batch=min(MAX_BATCH, cells),
+            kv_type=kv_type,
+            layout=layout,
+            taken=layout.takes(self.footprint, cells, kv_type),
+            notes=tuple(self._notes(kv_type, layout)),
+        )
+
+    def _pool(self, layout: Layout, kv_type: str, free: Space, least: int) -> int:
+        """Cells: a share of what is free beside the weights, and no more than the contexts that run at once."""
+
+        def takes(steps: int) -> Space:
+            return layout.takes(self.footprint, steps * _STEP, kv_type)
+
+        fixed = takes(0)
+        spare = free - fixed
+        ample = fixed + Space(
+            spare.host // _POOL_SHARE,
+            {name: size // _POOL_SHARE for name, size in spare.devices.items()},
+        )
+        most = self._wanted * _POOL_CONTEXTS
+        steps = range(1, most // _STEP + 1)
+        affordable = bisect_right(steps, False, key=lambda n: not ample.holds(takes(n)))
+        return min(most, max(least, affordable * _STEP))
+
+    def _notes(self, kv_type: str, layout: Layout) -> Iterator[str]:
+        if kv_type != _PLAIN and not self.kv_type:
+            yield (
+                f"keys and values are kept as {kv_type}, without which the model would not fit as well: "
+                f"OLLAPY_KV_CACHE_TYPE={_PLAIN} says otherwise"
+            )
+        if self.kv_type not in ("", kv_type):
+            yield (
+                f"keys and values are kept as {kv_type}: the model's heads cannot be kept as {self.kv_type}"
+            )
+        wanted, num_layers = self.wish.num_layers, self.footprint.num_layers
+        if wanted and layout.num_offloaded < min(wanted, num_layers):
+            yield (
+                f"{layout.num_offloaded} of {num_layers} layers are on an accelerator: "
+                f"there is no room for the {min(wanted, num_layers)} of num_gpu"
+            )
+
+    def _refusal(self, free: Space) -> str:
+        kv_type = self._kv_types[-1]
+        cells = self._cells(Goal.LEAST)
+        need = Layout({}).takes(self.footprint, cells, kv_type).host
+        spare = "".join(
+            f" and {format_bytes(max(size, 0))} on {name}"
+            for name, size in free.devices.items()
+            if name not in self.machine.shared
+        )
+        return (
+            f"the model needs {format_bytes(need)} of memory and {format_bytes(max(free.host, 0))}{spare} can be had: "
             "close other programs, raise OLLAPY_MAX_MEMORY if it is set, or choose a smaller quantisation"
         )
-    affordable = max(least, free // _POOL_SHARE // per_cell)
-    cells = min(wanted * _POOL_CONTEXTS, affordable)
-    return Memory(
-        num_cells=cells, num_ctx=min(wanted, cells), num_batch=min(_MAX_BATCH, cells)
-    )
 
 
-def _wanted(header: Header, context_length: int) -> int:
-    """The context that a request gets where there is enough memory."""
-    trained = header.context_length or _MIN_CONTEXT
-    return min(context_length, trained) if context_length else trained
-
-
-def _per_cell(header: Header) -> int:
-    return max(header.kv_bytes_per_cell, 1)
+def footprint(header: Header, beside: int = 0) -> Footprint:
+    """Of a model that runs as many sequences at once as are worth holding."""
+    keeps = header.count("attention.sliding_window") or 0 in header.kv_heads
+    sequences = _MAX_STATES if keeps else MAX_SEQUENCES
+    return Footprint(header, sequences, MAX_BATCH, beside)
 
 
 def num_threads(header: Header, num_cores: int) -> int:

@@ -9,18 +9,21 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 
 from ollapy.api.options import Options
 from ollapy.daemon.observation.metrics import Metrics
-from ollapy.daemon.runners import memory, placement
-from ollapy.daemon.runners.loading import how_to_load, started
+from ollapy.daemon.runners import memory
+from ollapy.daemon.runners.devices import Devices
+from ollapy.daemon.runners.loading import how_to_load, how_to_place, started
+from ollapy.daemon.runners.placement import Goal, Placing
 from ollapy.daemon.runners.process import RunnerProcess
 from ollapy.daemon.runners.room import Resident, leaving
 from ollapy.daemon.runners.runner import Runner
+from ollapy.daemon.runners.space import Space, total
 from ollapy.errors import Busy, RunnerStopped
-from ollapy.gguf import Header
 from ollapy.names import Digest, ModelName
 from ollapy.settings import Settings
 from ollapy.store import Model
@@ -34,6 +37,7 @@ class RunnerPool:
     def __init__(self, settings: Settings, metrics: Metrics) -> None:
         self._settings = settings
         self._metrics = metrics
+        self.devices = Devices(settings)
         self._runners: dict[tuple[Digest, ...], Runner] = {}
         self._stopping: set[asyncio.Task[None]] = set()
         self._all_idle = asyncio.Event()
@@ -131,12 +135,16 @@ class RunnerPool:
         return runner
 
     async def _start(self, model: Model, options: Options) -> RunnerProcess:
-        header = await asyncio.to_thread(lambda: model.header)
+        await asyncio.to_thread(lambda: model.header)
         runner = self._runners[model.loads]
         async with self._placing:
-            free = await self._make_room(runner, header)
-            load = how_to_load(header, model, options, self._settings, free)
-            runner.taken = placement.taken(header, load.num_cells)
+            there = await self.devices.look()
+            placing = how_to_place(model, options, self._settings, there)
+            placed = placing.place(await self._make_room(runner, placing))
+            runner.taken = placed.taken
+        for note in placed.notes:
+            logger.warning("model=%s: %s", model.name, note)
+        load = how_to_load(model, options, self._settings, placed, there)
         began, outcome = time.monotonic(), "failed"
         try:
             process = await started(model, load, self._settings)
@@ -145,36 +153,37 @@ class RunnerPool:
             runner.load_seconds = time.monotonic() - began
             self._metrics.load(str(model.name), runner.load_seconds, outcome)
         logger.info(
-            "runner ready model=%s pid=%d cells=%d load_s=%.2f",
+            "runner ready model=%s pid=%d cells=%d kv=%s offloaded=%s load_s=%.2f",
             model.name,
             process.pid,
             load.num_cells,
+            load.kv_type,
+            placed.layout,
             runner.load_seconds,
         )
         return process
 
-    async def _make_room(self, runner: Runner, header: Header) -> int:
-        """Bytes that a model may take, once others have left where they had to.
+    async def _make_room(self, runner: Runner, placing: Placing) -> Space:
+        """What a model may take, once others have left where they had to.
 
-        Idle ones leave for a good context. For a short one somebody who is used leaves too, when the answers
-        under way are done; its next requests wait behind the newcomer, so that nobody waits for ever.
+        Idle ones leave for accelerators and for a good context. For a short one somebody who is used leaves
+        too, when the answers under way are done; its next requests wait behind the newcomer, so that nobody
+        waits for ever.
         """
-        least, good = placement.needed(
-            header, context_length=self._settings.context_length
-        )
         try:
             while True:
                 if self._stopping:  # what they hold is free once they are gone
                     await asyncio.wait(self._stopping)
-                available = await asyncio.to_thread(memory.available)
+                    await self.devices.look()
+                available = await asyncio.to_thread(memory.spare)
                 others = [
                     r for r in self._runners.values() if r.taken and r is not runner
                 ]
-                free = self._free(available, others)
-                most = free + sum(r.taken for r in others)
-                if most < least:
+                free = self._free(self.devices.last.space(available), others)
+                most = free + total(r.taken for r in others if r.taken)
+                if not placing.reaches(Goal.LEAST, most):
                     return most  # for placement to refuse: nobody has to go for that
-                going = self._leaving((good, least), free, others)
+                going = self._leaving(placing, free, others)
                 if going == []:
                     return free
                 for resident in going or ():
@@ -193,21 +202,27 @@ class RunnerPool:
         await self._changed.wait()
 
     def _leaving(
-        self, needs: Sequence[int], free: int, others: list[Runner]
+        self, placing: Placing, free: Space, others: list[Runner]
     ) -> list[Resident] | None:
-        """Who goes for the most that can be had of what is needed; None where too many are used."""
+        """Who goes for the best that can be reached; None where too many are used."""
         residents = [other.resident for other in others]
         found = (
-            leaving(need, free, residents, max_loaded=self._settings.max_loaded)
-            for need in needs
+            leaving(
+                partial(placing.reaches, goal),
+                free,
+                residents,
+                max_loaded=self._settings.max_loaded,
+            )
+            for goal in Goal
         )
         return next((going for going in found if going is not None), None)
 
-    def _free(self, available: int, others: list[Runner]) -> int:
-        """Bytes beside the others that are loaded, of the machine and of what the settings allow."""
-        free = available - sum(other.unseen for other in others)
+    def _free(self, available: Space, others: list[Runner]) -> Space:
+        """Beside the others that are loaded, of the machine and of what the settings allow of its memory."""
+        free = available - total(other.unseen for other in others)
         if allowed := self._settings.max_memory:
-            free = min(free, allowed - sum(other.taken for other in others))
+            taken = total(other.taken for other in others if other.taken)
+            free = Space(min(free.host, allowed - taken.host), free.devices)
         return free
 
     def _evict(self, resident: Resident, newcomer: Model) -> None:

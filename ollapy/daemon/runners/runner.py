@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from ollapy.daemon.runners.process import RunnerProcess
 from ollapy.daemon.runners.room import Resident
+from ollapy.daemon.runners.space import Space
 from ollapy.runner.protocol import Ready
 from ollapy.store import Model
 
@@ -21,7 +22,7 @@ class Runner:
     start: asyncio.Task[RunnerProcess]
     keep_alive: float
     num_requests: int = 0
-    taken: int = 0  # bytes of memory, once it is decided what it gets
+    taken: Space | None = None  # once it is decided what it gets
     load_seconds: float = 0.0
     idle_since: float = field(default_factory=time.monotonic)
     expiry: asyncio.TimerHandle | None = None
@@ -55,11 +56,11 @@ class Runner:
         return max(0, self.num_requests - (ready.max_sequences if ready else 0))
 
     @property
-    def unseen(self) -> int:
+    def unseen(self) -> Space:
         """What it takes of the memory that the system calls free: all while it loads, then pages of its file."""
         if self.ready is None:
-            return self.taken
-        return max(self.model.header.weights_bytes - self.ready.size_vram, 0)
+            return self.taken or Space(0)
+        return Space(sum(b.size for b in self.ready.buffers if b.is_mapped))
 
     @property
     def resident(self) -> Resident:
@@ -67,7 +68,8 @@ class Runner:
         is_idle = bool(self.ready) and not self.num_requests
         idle = time.monotonic() - self.idle_since if is_idle else None
         pinned = self.keep_alive == math.inf
-        return Resident(self.model.loads, self.taken, self.load_seconds, idle, pinned)
+        taken = self.taken or Space(0)
+        return Resident(self.model.loads, taken, self.load_seconds, idle, pinned)
 
     @property
     def expires_at(self) -> float:
