@@ -105,6 +105,7 @@ def _settings(folder: Path) -> dict[str, str]:
         "HOST": "127.0.0.1:0",
         "MODELS": str(folder / "models"),
         "KEYS": str(folder / "keys.json"),
+        "STATE": str(folder / "state"),
     }
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
-import subprocess
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -12,16 +12,14 @@ from pathlib import Path
 import psutil
 
 from ollapy.api.engine import Device, EngineReport
-from ollapy.daemon.runners import cgroups
+from ollapy.daemon.runners import cgroups, probe
 from ollapy.daemon.runners.cores import cpu_quota, num_cores
-from ollapy.decoding import from_json
 from ollapy.errors import EngineMissing
 from ollapy.settings import Settings
 from ollapy.units import format_bytes
 
 from .finding import Finding
 
-_SECONDS = 60
 _CPUINFO = Path("/proc/cpuinfo")
 # As Linux calls what llama.cpp can be compiled for, and as llama.cpp does.
 _FEATURES = {
@@ -40,7 +38,7 @@ _FLAGS = {"CUDA": "-DGGML_CUDA=on", "ROCm": "-DGGML_HIP=on"}
 def findings(settings: Settings) -> Iterator[Finding]:
     """What was found."""
     try:
-        report = _ask(settings)
+        report = asyncio.run(probe.ask(settings.runner_env))
     except EngineMissing as exc:
         sentence, _, cure = str(exc).rpartition(", ")
         yield Finding("engine", sentence, cure)
@@ -51,32 +49,6 @@ def findings(settings: Settings) -> Iterator[Finding]:
         yield from devices(report, [gpu for gpu, node in _GPUS.items() if node.exists()])  # fmt: skip
         yield features(report, _cpu_flags())
     yield threads(settings.num_threads)
-
-
-def _ask(settings: Settings) -> EngineReport:
-    """What the library says of itself, as a runner would have it; EngineMissing says why it cannot."""
-    try:
-        done = subprocess.run(
-            [sys.executable, "-P", "-m", "ollapy.llama"],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            env={**settings.runner_env},
-            timeout=_SECONDS,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as exc:
-        raise EngineMissing(
-            f"llama.cpp says nothing for {_SECONDS} seconds, restart the machine: a device may hang"
-        ) from exc
-    if done.returncode < 0:
-        raise EngineMissing(
-            f"llama.cpp was ended by signal {-done.returncode} as it loaded, "
-            "install llama-cpp-python again, from source"
-        )
-    if done.returncode:
-        last = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
-        raise EngineMissing(last.partition(": ")[2])
-    return from_json(done.stdout, EngineReport)
 
 
 def devices(report: EngineReport, gpus: Iterable[str]) -> Iterator[Finding]:
