@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from .engine import Buffer
 from .report import OllapyReport
 
 # The release of Ollama whose behaviour this API follows; clients gate features on it.
@@ -305,7 +306,7 @@ class ModelSummary(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class RunningModel(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One row of `/api/ps`."""
+    """One row of `/api/ps`. Ollapy's own are what keys and values are kept as, and the `buffers`: where it is."""
 
     name: str
     model: str
@@ -316,6 +317,8 @@ class RunningModel(msgspec.Struct, frozen=True, omit_defaults=True):
     size_vram: int
     context_length: int
     remote_host: str = ""
+    kv_type: str = ""
+    buffers: list[Buffer] = []
 
 
 class DamagedModel(msgspec.Struct, frozen=True):
@@ -336,10 +339,11 @@ class TagsResponse(msgspec.Struct, frozen=True, omit_defaults=True):
     unreachable: str = ""
 
 
-class PsResponse(msgspec.Struct, frozen=True):
-    """The answer of `/api/ps`, latest expiry first."""
+class PsResponse(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The answer of `/api/ps`, latest expiry first; ollapy's own are sentences about devices that are missing."""
 
     models: list[RunningModel]
+    warnings: list[str] = []
 
 
 class TensorRow(msgspec.Struct, frozen=True):

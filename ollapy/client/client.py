@@ -83,7 +83,11 @@ class Client:
 
     def running(self) -> list[RunningModel]:
         """The models that are loaded."""
-        return self._call("GET", "/api/ps", PsResponse).models
+        return self.loaded().models
+
+    def loaded(self) -> PsResponse:
+        """The models that are loaded, and what is to be known of the devices."""
+        return self._call("GET", "/api/ps", PsResponse)
 
     def snapshot(self) -> Snapshot:
         """What the daemon does at this moment."""

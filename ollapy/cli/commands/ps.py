@@ -18,16 +18,19 @@ _HEADER = ("NAME", "ID", "SIZE", "PROCESSOR", "CONTEXT", "UNTIL")
 
 def ps(prefix: Prefix = "", as_json: AsJson = False) -> None:
     """List the models that are loaded."""
-    from ollapy.api.ollama import PsResponse
-    from ollapy.cli.output import print_json, print_table
+    from msgspec.structs import replace
+
+    from ollapy.cli.output import print_json, print_table, talk
     from ollapy.cli.session import connected
 
     with connected() as client:
-        models = client.running()
-    shown = narrowed(models, prefix)
+        loaded = client.loaded()
+    shown = narrowed(loaded.models, prefix)
     if as_json:
-        print_json(PsResponse(shown))
+        print_json(replace(loaded, models=shown))
         return
+    for warning in loaded.warnings:
+        talk(f"Warning: {clean(warning)}")
     now = datetime.now(UTC)
     print_table(_HEADER, (_row(m, now) for m in shown))
 

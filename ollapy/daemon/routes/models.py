@@ -67,12 +67,13 @@ async def tags(request: Request) -> Response:
 
 async def ps(request: Request) -> Response:
     """The models that are loaded, and those of another server."""
-    loaded = sorted(
-        state(request).pool.runners, key=lambda r: r.expires_at, reverse=True
-    )
+    pool = state(request).pool
+    loaded = sorted(pool.runners, key=lambda r: r.expires_at, reverse=True)
     rows = [_running(runner, runner.ready) for runner in loaded if runner.ready]
     others, _ = await elsewhere(request)
-    return responses.json(PsResponse([*rows, *map(running, others)]))
+    return responses.json(
+        PsResponse([*rows, *map(running, others)], [*pool.devices.last.warnings])
+    )
 
 
 async def show(request: Request) -> Response:
@@ -180,6 +181,8 @@ def _running(runner: Runner, ready: Ready) -> RunningModel:
         expires_at=format_time(time.time() + runner.expires_at - time.monotonic()),
         size_vram=ready.size_vram,
         context_length=ready.num_ctx,
+        kv_type=runner.kv_type,
+        buffers=ready.buffers,
     )
 
 

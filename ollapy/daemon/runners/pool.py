@@ -141,7 +141,7 @@ class RunnerPool:
             there = await self.devices.look()
             placing = how_to_place(model, options, self._settings, there)
             placed = placing.place(await self._make_room(runner, placing))
-            runner.taken = placed.taken
+            runner.taken, runner.kv_type = placed.taken, placed.kv_type
         for note in placed.notes:
             logger.warning("model=%s: %s", model.name, note)
         load = how_to_load(model, options, self._settings, placed, there)

@@ -23,6 +23,7 @@ class Runner:
     keep_alive: float
     num_requests: int = 0
     taken: Space | None = None  # once it is decided what it gets
+    kv_type: str = ""
     load_seconds: float = 0.0
     idle_since: float = field(default_factory=time.monotonic)
     expiry: asyncio.TimerHandle | None = None
