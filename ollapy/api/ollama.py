@@ -363,10 +363,16 @@ class ModelFile(msgspec.Struct, frozen=True):
 
 
 class ShowReport(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What ollapy adds to `/api/show`: whose the template is, `model` or `weights`, and the files in their order."""
+    """What ollapy adds to `/api/show`: whose the template is, `model` or `weights`, and the files in their order.
+
+    `active_bytes` are those of the weights that one token reads, `kv_bytes_per_token` what it takes of a context
+    of 16 bits.
+    """
 
     template_of: str = ""
     files: list[ModelFile] = []
+    active_bytes: int = 0
+    kv_bytes_per_token: int = 0
 
 
 class ShowResponse(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):

@@ -13,6 +13,7 @@ from ollapy.settings import Settings
 
 from . import streams
 from .commands import (
+    bench,
     copy,
     create,
     doctor,
@@ -65,6 +66,7 @@ app.command("rm")(remove.remove)
 app.command("du")(du.du)
 app.command("prune")(prune.prune)
 app.command("verify")(verify.verify)
+app.command("bench")(bench.bench)
 app.command("why")(why.why)
 app.command("doctor")(doctor.doctor)
 

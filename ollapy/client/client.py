@@ -36,6 +36,7 @@ from ollapy.api.ollama import (
 )
 from ollapy.api.snapshot import Snapshot
 from ollapy.api.status import RequestEntry, RequestsResponse
+from ollapy.api.text import TokenizeRequest, TokenizeResponse
 from ollapy.errors import OllapyError
 from ollapy.names import Digest
 from ollapy.settings import Address
@@ -120,6 +121,11 @@ class Client:
     def shutdown(self) -> None:
         """Have the daemon end."""
         self._connection.send("POST", "/api/shutdown")
+
+    def tokenize(self, model: str, text: str) -> list[int]:
+        """The tokens of a text, without those that a model puts around one."""
+        request = TokenizeRequest(model, text, add_special=False)
+        return self._call("POST", "/api/tokenize", TokenizeResponse, request).tokens
 
     def embed(self, request: EmbedRequest) -> EmbedResponse:
         """Vectors for texts."""

@@ -85,7 +85,7 @@ def modelfile(
 
 
 def report(model: Model, layers: Iterable[Layer]) -> ShowReport:
-    """Which files it is made of, and whose template it has."""
+    """Which files it is made of, whose template it has, and what a token of it takes."""
     own = "model" if model.template else ""
     return ShowReport(
         template_of=own or ("weights" if model.chat_template else ""),
@@ -94,6 +94,8 @@ def report(model: Model, layers: Iterable[Layer]) -> ShowReport:
             for layer in layers
             if layer.kind in _FILES
         ],
+        active_bytes=model.header.active_bytes,
+        kv_bytes_per_token=model.header.kv_bytes_per_cell,
     )
 
 

@@ -9,6 +9,8 @@ from .arrays import Array
 from .tables import ENCODINGS, FILE_TYPES
 
 _RANK = 4  # of llama.cpp's ways to pool
+# Tables of which a token reads a row.
+_ROWS = ("per_layer_token_embd.", "position_embd.", "token_types.")
 
 Value = str | int | float | tuple[str, ...] | tuple[int | float, ...] | Array
 
@@ -105,6 +107,19 @@ class Header:
     @property
     def weights_bytes(self) -> int:
         return sum(tensor.nbytes for tensor in self.tensors)
+
+    @property
+    def active_bytes(self) -> int:
+        """Bytes of weights that one token reads.
+
+        Of experts those that are chosen; of the table of tokens a row, unless it is the output's matrix as well.
+        """
+        experts = self.count("expert_count")
+        chosen = self.count("expert_used_count") / experts if experts else 1.0
+        has_output = any(tensor.name == "output.weight" for tensor in self.tensors)
+        rows = ("token_embd.weight",) if has_output else ()
+        read = (t for t in self.tensors if not t.name.startswith((*rows, *_ROWS)))
+        return sum(int(t.nbytes * (chosen if "_exps." in t.name else 1)) for t in read)
 
     @property
     def file_type(self) -> str:

@@ -192,6 +192,7 @@ def test_help_names_every_command(words: tuple[str, ...]) -> None:
         "du",
         "prune",
         "verify",
+        "bench",
         "why",
         "doctor",
         "key",

@@ -1,0 +1,1 @@
+"""`ollapy bench`: how fast a model is on this machine, measured through the API as its users have it."""

@@ -1,0 +1,67 @@
+"""`ollapy bench`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from ollapy.client import Client
+
+_BUILT_IN = "tiny"
+
+
+def bench(
+    model: Annotated[
+        str, typer.Argument(metavar="[MODEL]", help="Its name; without, what is loaded, or tiny.")
+    ] = "",
+    depth: Annotated[
+        list[int] | None,
+        typer.Option("--depth", "-d", min=0, help="Tokens in the context before it is measured, again for several."),
+    ] = None,
+    streams: Annotated[
+        list[int] | None,
+        typer.Option("--streams", "-s", min=1, max=64, help="Answers at the same time, again for several."),
+    ] = None,
+    rounds: Annotated[int, typer.Option("--rounds", min=1, max=100, help="Rounds to take the medians of.")] = 3,
+    compare: Annotated[
+        Path | None, typer.Option("--compare", metavar="FILE", help="Beside what an earlier --json has written.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON on one line.")] = False,
+) -> None:  # fmt: skip
+    """Measure how fast a model is here, through the API as its users have it.
+
+    Tokens read and generated in a second at several depths of its context, several answers at once, the time to
+    load it, its memory, and how near generating comes to what the memory's speed allows. It is loaded anew.
+
+    Examples: `ollapy bench mistral`, `ollapy bench --json > before.json`, `ollapy bench --compare before.json`
+    """
+    from ollapy.cli.bench.bench import COUNTS
+    from ollapy.cli.bench.bench import bench as measured
+    from ollapy.cli.bench.result import read
+    from ollapy.cli.bench.table import table
+    from ollapy.cli.output import print_json, print_text, talk
+    from ollapy.cli.session import connected
+    from ollapy.settings import Settings
+
+    before = read(compare) if compare else None
+    with connected(start=True) as client:
+        name = model or _default(client)
+        if others := len(client.snapshot().requests):
+            talk(f"Warning: {others} request(s) are being answered, which makes it slower")  # fmt: skip
+    result = measured(Settings.from_env(), name, depth or (), streams or COUNTS, rounds, talk)  # fmt: skip
+    if before and before.digest != result.digest:
+        talk(f"Warning: {compare} is about {before.model}, which is another model")
+    if as_json:
+        print_json(result)
+    else:
+        for line in table(result, before):
+            print_text(line)
+
+
+def _default(client: Client) -> str:
+    """What is loaded, where that is one model."""
+    loaded = client.running()
+    return loaded[0].name if len(loaded) == 1 else _BUILT_IN
