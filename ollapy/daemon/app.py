@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -88,10 +89,12 @@ def create_app(settings: Settings, *, stop: Callable[[], None]) -> Starlette:
         )
         app.state.generation = Generation(app.state.store, pool, remote, journal)
         app.state.conversations = Conversations()
+        looking = asyncio.create_task(pool.devices.look())
         tidy(app.state.store, prune=settings.prune)
         try:
             yield
         finally:
+            looking.cancel()
             await operations.close()
             await pool.close(0)
             await remote.close()

@@ -11,10 +11,13 @@ from typing import Any
 import pytest
 
 from ollapy.api.engine import Device, EngineReport
-from ollapy.cli.doctor.engine import devices, features, threads
+from ollapy.cli.doctor.devices import described, numa
+from ollapy.cli.doctor.engine import backends, features, threads
 from ollapy.cli.doctor.finding import Finding
 from ollapy.cli.doctor.machine import disk_finding, memory_finding
+from ollapy.daemon.runners.accelerators import Accelerators
 from tests.support.daemon import Daemon
+from tests.support.gpus import miss
 from tests.support.models import add_endless
 from tests.support.strangers import free_address, http_server
 from tests.support.terminal import ollapy
@@ -107,13 +110,39 @@ def report(*backends: str, features: tuple[str, ...] = ()) -> EngineReport:
 
 
 def test_a_gpu_that_the_build_does_not_use() -> None:
-    assert [*devices(report("CUDA", "CPU"), ["CUDA"])] == [
-        Finding("backends", "CUDA, CPU"),
-        Finding("device", "CUDA0: Some GPU, 70 GB free of 80 GB"),
-        Finding("device", "CPU: Some CPU"),
-    ]
-    *_, last = devices(report("CPU"), ["CUDA"])
+    used = Finding("backends", "CUDA, CPU")
+    assert [*backends(report("CUDA", "CPU"), ["CUDA"])] == [used]
+    *_, last = backends(report("CPU"), ["CUDA"])
     assert last.cure.startswith('CMAKE_ARGS="-DGGML_CUDA=on" pip install')
+
+
+def test_devices_that_are_used_and_that_are_not() -> None:
+    worker = Device("RPC0", "10.0.0.2:50052", "gpu", 10**9, 10**10, "RPC")
+    shared = Device("Vulkan0", "Some igpu\n", "igpu", 10**9, 10**10, "Vulkan")
+    there = Accelerators(
+        (GPU, worker), ("10.0.0.2:50052",), ("it is gone: look for it",)
+    )
+    assert [(f.text, f.cure) for f in described([GPU, shared, CPU], there)] == [
+        ("CUDA0: Some GPU, 70 GB free of 80 GB", ""),
+        ("Vulkan0: Some igpu\\n, 1 GB of the machine's memory of 10 GB, not used", ""),
+        ("CPU: Some CPU", ""),
+        ("RPC0: 10.0.0.2:50052, 1 GB free of 10 GB", ""),
+        ("it is gone", "look for it"),
+    ]
+
+
+@pytest.mark.parametrize(("nodes", "expected"), [(0, 0), (1, 0), (2, 1)])
+def test_memory_that_is_near_to_some_cores(nodes: int, expected: int) -> None:
+    assert len([*numa(nodes)]) == expected
+
+
+def test_a_gpu_that_is_gone(daemon: Daemon, tmp_path: Path) -> None:
+    miss(tmp_path)
+    found = examined(host=daemon.address, OLLAPY_STATE=str(tmp_path))
+
+    gone = [row for row in found["device"] if "is gone" in row["text"]]
+    assert gone[0]["text"].startswith("the GPU CUDA0 (Some GPU), last seen on 20")
+    assert "CUDA_VISIBLE_DEVICES" in gone[0]["cure"]
 
 
 def test_what_the_build_uses_of_the_processor() -> None:

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import psutil
 
-from ollapy.api.engine import Device, EngineReport
+from ollapy.api.engine import EngineReport
 from ollapy.daemon.runners import cgroups, probe
 from ollapy.daemon.runners.cores import cpu_quota, num_cores
 from ollapy.errors import EngineMissing
 from ollapy.settings import Settings
-from ollapy.units import format_bytes
 
+from . import devices
 from .finding import Finding
 
 _CPUINFO = Path("/proc/cpuinfo")
@@ -46,28 +46,21 @@ def findings(settings: Settings) -> Iterator[Finding]:
         yield Finding(
             "engine", f"llama-cpp-python {report.bindings}, ggml {report.ggml}"
         )
-        yield from devices(report, [gpu for gpu, node in _GPUS.items() if node.exists()])  # fmt: skip
+        yield from backends(report, [gpu for gpu, node in _GPUS.items() if node.exists()])  # fmt: skip
+        yield from devices.findings(report.devices, settings)
         yield features(report, _cpu_flags())
     yield threads(settings.num_threads)
 
 
-def devices(report: EngineReport, gpus: Iterable[str]) -> Iterator[Finding]:
-    """What computes; `gpus` are the backends for the GPUs that this machine has."""
+def backends(report: EngineReport, gpus: Iterable[str]) -> Iterator[Finding]:
+    """What can compute; `gpus` are the backends for the GPUs that this machine has."""
     yield Finding("backends", ", ".join(report.backends))
-    for device in report.devices:
-        yield Finding("device", _described(device))
     for backend in gpus:
         if backend not in report.backends:
             cure = _build(report.bindings, _FLAGS[backend])
             yield Finding(
                 "device", f"there is a GPU that needs {backend}, which this build lacks", cure
             )  # fmt: skip
-
-
-def _described(device: Device) -> str:
-    memory = f", {format_bytes(device.free)} free of {format_bytes(device.total)}"
-    has_own = device.kind == "gpu" and device.total
-    return f"{device.name}: {device.description}{memory if has_own else ''}"
 
 
 def features(report: EngineReport, flags: Iterable[str]) -> Finding:

@@ -57,6 +57,11 @@ def _margin(device: Device) -> int:
     return min(_MARGIN, device.total // _MARGIN_SHARE)
 
 
+def accelerators(devices: Iterable[Device]) -> list[Device]:
+    """Those among all that there are."""
+    return [device for device in devices if device.kind in ("gpu", "igpu")]
+
+
 def chosen(
     devices: Sequence[Device], wanted: Sequence[str]
 ) -> tuple[list[Device], list[str]]:
@@ -65,7 +70,7 @@ def chosen(
     `wanted` are names or numbers in lower case; `cpu` is none of them, and nothing leaves the choice: discrete
     ones, those of other machines, and an integrated one where there is none of this machine's.
     """
-    there = list(_distinct(d for d in devices if d.kind in ("gpu", "igpu")))
+    there = list(_distinct(accelerators(devices)))
     if not wanted:
         return _by_default(there), []
     known = {d.name.lower(): d for d in there}
@@ -74,7 +79,7 @@ def chosen(
     found = dict.fromkeys(known[name].name for name in wanted if name in known)
     names = ", ".join(["cpu", *(d.name for d in there)])
     return [d for d in there if d.name in found], [
-        f"OLLAPY_DEVICE names {name}, which is not there; there are {names}"
+        f"OLLAPY_DEVICE names {name}, which is not there: name some of {names}"
         for name in missing
     ]
 

@@ -6,15 +6,17 @@ import asyncio
 import logging
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
-from msgspec.structs import replace
+from msgspec.structs import replace as renamed
 
 from ollapy.api.engine import Device
 from ollapy.daemon.runners import probe, seen, state_file
-from ollapy.daemon.runners.accelerators import Accelerators, chosen
+from ollapy.daemon.runners.accelerators import Accelerators, accelerators, chosen
 from ollapy.daemon.runners.seen import Sight
 from ollapy.errors import EngineMissing
 from ollapy.settings import Settings
+from ollapy.units import format_bytes
 
 logger = logging.getLogger(__name__)
 
@@ -26,36 +28,44 @@ class Devices:
         self._settings = settings
         self._file = settings.state / seen.FILE
         self._asking = asyncio.Lock()
-        self._warned = set[str]()
+        self._told = set[str]()
         self.last = Accelerators()
 
     async def look(self) -> Accelerators:
         """Those that models may use now. Without llama.cpp there are none, which a load will say."""
         async with self._asking:
             own, problems = await self._own()
-            workers, others, down = await self._workers()
-            there = [*own, *others]
-            devices, unknown = chosen(there, self._settings.devices)
-            warnings = (*problems, *down, *unknown, *self._missed(own))
-            self.last = Accelerators(tuple(devices), workers, warnings)
-        for warning in set(self.last.warnings) - self._warned:
-            logger.warning("%s", warning)
-        self._warned.update(self.last.warnings)
+            there = await self.judge(own)
+            self.last = replace(there, warnings=(*problems, *there.warnings))
+            if own:
+                self._remember(own)
+        self._tell()
         return self.last
+
+    async def judge(self, own: Sequence[Device]) -> Accelerators:
+        """Which of this machine's devices and of its workers' may be used, and what is not as it should be."""
+        workers, others, down = await self._workers()
+        devices, unknown = chosen([*own, *others], self._settings.devices)
+        gone = [sight.warning for sight in self._missed(own)]
+        return Accelerators(tuple(devices), workers, (*down, *unknown, *gone))
+
+    @property
+    def _is_off(self) -> bool:
+        return self._settings.devices == ("cpu",)
 
     async def _own(self) -> tuple[list[Device], list[str]]:
         env = self._settings.runner_env
-        if self._settings.devices == ("cpu",) or not probe.knows_accelerators(env):
+        if self._is_off or not probe.knows_accelerators(env):
             return [], []
         try:
             report = await probe.ask(env)
         except EngineMissing as exc:
             return [], [str(exc)]
-        return [d for d in report.devices if d.kind in ("gpu", "igpu")], []
+        return accelerators(report.devices), []
 
     async def _workers(self) -> tuple[tuple[str, ...], list[Device], list[str]]:
         """The workers that answer, their devices as llama.cpp will call them, and sentences about the rest."""
-        endpoints = self._settings.workers
+        endpoints = () if self._is_off else self._settings.workers
         asked = (probe.ask_worker(e, self._settings.runner_env) for e in endpoints)
         answers = await asyncio.gather(*asked, return_exceptions=True)
         up: dict[str, list[Device]] = {}
@@ -68,16 +78,33 @@ class Devices:
             else:
                 up[endpoint] = answer
         found = [device for devices in up.values() for device in devices]
-        named = [replace(d, name=f"RPC{i}") for i, d in enumerate(found)]
+        named = [renamed(d, name=f"RPC{i}") for i, d in enumerate(found)]
         return tuple(up), named, down
 
-    def _missed(self, own: Sequence[Device]) -> list[str]:
-        """Sentences about what is gone; what is there now is written down."""
-        if self._settings.devices == ("cpu",):
+    def _missed(self, own: Sequence[Device]) -> list[Sight]:
+        """What was there lately, and is not."""
+        if self._is_off:
             return []
-        now = time.time()
         sights = state_file.read(self._file, list[Sight]) or []
-        missed = seen.gone(sights, own, now)
-        if own and not self.last.devices:
-            state_file.write(self._file, seen.kept(missed, own, now))
-        return [sight.warning for sight in missed]
+        return seen.gone(sights, own, time.time())
+
+    def _remember(self, own: Sequence[Device]) -> None:
+        """Once for the daemon's life, and whenever there are others."""
+        names = {f"{device.name} {device.description}" for device in own}
+        if not names <= self._told:
+            kept = seen.kept(self._missed(own), own, time.time())
+            state_file.write(self._file, kept)
+            for device in own:
+                logger.info(
+                    "accelerator name=%s description=%s free=%s total=%s",
+                    *(device.name, device.description),
+                    *map(format_bytes, (device.free, device.total)),
+                )
+        self._told |= names
+
+    def _tell(self) -> None:
+        """Each warning once."""
+        for warning in self.last.warnings:
+            if warning not in self._told:
+                logger.warning("%s", warning)
+        self._told.update(self.last.warnings)

@@ -53,14 +53,14 @@ async def ask_worker(endpoint: str, env: Mapping[str, str]) -> list[Device]:
     except (OSError, TimeoutError) as exc:
         why = "no answer" if isinstance(exc, TimeoutError) else exc.strerror or exc
         raise EngineMissing(
-            f"the RPC worker {endpoint} cannot be reached ({why}), start it or correct OLLAPY_RPC"
+            f"the RPC worker {endpoint} cannot be reached ({why}): start it, or correct OLLAPY_RPC"
         ) from exc
     try:
         report = await _ask(env, (endpoint,), _WORKER_SECONDS)
     except _Ended as exc:
         raise EngineMissing(
-            f"what answers at {endpoint} is no RPC worker of this release of llama.cpp, "
-            "start its rpc-server of the same release or correct OLLAPY_RPC"
+            f"what answers at {endpoint} is no RPC worker of this release of llama.cpp: "
+            "start its rpc-server of the same release, or correct OLLAPY_RPC"
         ) from exc
     return report.devices
 
@@ -73,9 +73,14 @@ async def _ask(
     env: Mapping[str, str], arguments: tuple[str, ...], seconds: float
 ) -> EngineReport:
     pipe = asyncio.subprocess.PIPE  # the end of its stdin is the child's end
-    child = await asyncio.create_subprocess_exec(
-        *_COMMAND, *arguments, stdin=pipe, stdout=pipe, stderr=pipe, env=dict(env)
-    )
+    try:
+        child = await asyncio.create_subprocess_exec(
+            *_COMMAND, *arguments, stdin=pipe, stdout=pipe, stderr=pipe, env=dict(env)
+        )
+    except OSError as exc:
+        raise EngineMissing(
+            f"llama.cpp cannot be asked ({exc.strerror}), end other programs"
+        ) from exc
     assert child.stdout
     assert child.stderr
     try:
