@@ -212,7 +212,7 @@ class Parser:
             return None
         self._pending, self._opened = rest, 0
         found = re.search(headers.call, head)
-        if found and self._tools.types:
+        if found and self._tools.schemas:
             calls = headers.calls or _ARGUMENTS
             region = Region(calls, self._tools, name=found["name"])
             return self._enter(region, "", header=True)
@@ -266,7 +266,7 @@ class Parser:
     def _are_known(self, calls: list[Call]) -> bool:
         """Whether calls are of tools that there are, where that is how they are told from text."""
         must_be = self._leads or self._outer is _State.THINKING
-        return not must_be or all(call.name in self._tools.types for call in calls)
+        return not must_be or all(call.name in self._tools.schemas for call in calls)
 
     def _give_up(self) -> _State:
         """It was no call: what led to it is text, and what follows may be anything again."""

@@ -143,7 +143,7 @@ class Region:
         if not key[2]:
             return any(word.startswith(key[1]) for word in _CALL_KEYS)
         if name := _NAMED.match(text):
-            return name[1] in self._tools.types
+            return name[1] in self._tools.schemas
         return key[1] in _CALL_KEYS
 
     def _read_headed(self, text: str, _last: bool) -> Step:

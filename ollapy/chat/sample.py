@@ -29,6 +29,10 @@ _NUMBER = r'(?<=[:"])[0-9]+(?=[<"])'
 Piece = tuple[Part, str]
 
 
+# Stands in what ends an argument for the argument's name, where that is said again.
+_AGAIN = "{name}"
+
+
 class Tags(msgspec.Struct, frozen=True):
     """Around each argument where they are no JSON object: before its name, before its value, after that.
 
@@ -40,11 +44,16 @@ class Tags(msgspec.Struct, frozen=True):
     value: str
     end: str
 
+    def end_of(self, name: str) -> str:
+        """What ends the argument of that name."""
+        return self.end.replace(_AGAIN, name)
+
 
 class Sample(msgspec.Struct, frozen=True):
     """A run of calls: `lead`, a `unit` for each call with `between` two of them, and `tail`.
 
-    `tail` goes on to the end of the turn. `between` is None where two calls are not written like one.
+    `tail` goes on to the end of the turn. `between` is None where two calls are not written like one. With
+    `is_sorted` arguments come in the order of their names.
     """
 
     lead: str
@@ -52,6 +61,7 @@ class Sample(msgspec.Struct, frozen=True):
     between: str | None
     tail: str
     tags: Tags | None = None
+    is_sorted: bool = False
 
 
 class Probe(msgspec.Struct, frozen=True):
@@ -64,7 +74,7 @@ class Probe(msgspec.Struct, frozen=True):
 
 def take_sample(probe: Probe, one: str, two: str = "") -> Sample | None:
     """From a turn with the call and a turn with two of it; None where its parts cannot be made out."""
-    found = _object(probe, one) or _tagged(probe, one)
+    found = _object(probe, one) or _inline(probe, one) or _tagged(probe, one)
     if found is None:
         return None
     arguments, tags = found
@@ -77,7 +87,9 @@ def take_sample(probe: Probe, one: str, two: str = "") -> Sample | None:
     lead, tail = _words(pieces[:start]), _words(pieces[end:])
     unit = tuple(pieces[start:end])
     several = _pieces(probe, arguments, two)
-    return Sample(lead, unit, _between(several, lead, unit, tail), tail, tags)
+    between = _between(several, lead, unit, tail)
+    is_sorted = arguments.startswith(min(probe.arguments))
+    return Sample(lead, unit, between, tail, tags, is_sorted)
 
 
 def _between(
@@ -134,6 +146,18 @@ def _object(probe: Probe, text: str) -> tuple[str, None] | None:
     return None
 
 
+def _inline(probe: Probe, text: str) -> tuple[str, None] | None:
+    """The arguments in brackets after the name, keys without quotes: what they are in without the brackets."""
+    (key, value), (other, number) = probe.arguments.items()
+    word = rf"{key}\s*[=:]\s*(\S{{1,8}}?){value}\2"
+    count = rf"{other}\s*[=:]\s*{number}"
+    for first, second in ((word, count), (count, word)):
+        pattern = rf"{re.escape(probe.name)}\s*[({{]\s*({first}\s*,\s*{second})\s*[)}}]"
+        if found := re.search(pattern, text):
+            return found[1], None
+    return None
+
+
 def _tagged(probe: Probe, text: str) -> tuple[str, Tags] | None:
     """The arguments each in tags, all in the same ones."""
     (key, value), (other, number) = ((k, str(v)) for k, v in probe.arguments.items())
@@ -144,10 +168,12 @@ def _tagged(probe: Probe, text: str) -> tuple[str, Tags] | None:
     before, middle, between, same = found.groups()
     name = _shared_end(before, between)
     end = between[: len(between) - len(name)]
-    if not name or not end or not text.startswith(end, found.end()):
-        return None
     start = found.start(1) + len(before) - len(name)
-    return text[start : found.end() + len(end)], Tags(name, middle, same, end)
+    for ending in filter(None, (end, end.replace(key, _AGAIN))):
+        tags = Tags(name, middle, same, ending)
+        if name and text.startswith(tags.end_of(other), found.end()):
+            return text[start : found.end() + len(tags.end_of(other))], tags
+    return None
 
 
 def _shared_end(one: str, other: str) -> str:

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
-import msgspec
-
 from ollapy.api.ollama import Tool
 
+from .declared import declared_types, json_value, mapping, member, typed
+from .elements import read_elements, value_of
 from .formats import Calls
 
 _NAMES = ("name", "tool_name")
@@ -33,38 +33,29 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """The tools that a request gives, by name, and what types their arguments have."""
+    """The tools that a request gives, by name, and what is declared of their arguments."""
 
-    types: Mapping[str, Mapping[str, frozenset[str]]] = field(default_factory=dict)
+    schemas: Mapping[str, Mapping[str, Mapping[str, Any]]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, tools: Iterable[Tool]) -> Tools:
         """Whatever is not as it should be counts as absent."""
-        functions = [_mapping(tool.get("function", tool)) for tool in tools]
+        functions = [mapping(tool.get("function", tool)) for tool in tools]
         return cls(
             {
-                name: _types(f)
+                name: _properties(f)
                 for f in functions
                 if isinstance(name := f.get("name"), str)
             }
         )
 
-    def value(self, function: str, argument: str, text: str) -> Any:
-        """An argument that was written as plain text, as the type that its tool declares.
+    def schema(self, function: str, argument: str) -> Mapping[str, Any]:
+        """What is declared of an argument."""
+        return self.schemas.get(function, {}).get(argument, {})
 
-        Of several types the first that fits, strings last; without a declaration what looks like JSON is.
-        """
-        types = self.types.get(function, {}).get(argument)
-        if types is not None and types <= {"string"}:
-            return text
-        value = _json(text.strip())
-        if value is not None and (types is None or _fits(value, types)):
-            return value
-        if text.strip() in ("null", "None") and (types is None or "null" in types):
-            return None
-        if types and "boolean" in types and text.strip().lower() in ("true", "false"):
-            return text.strip().lower() == "true"
-        return text
+    def value(self, function: str, argument: str, text: str) -> Any:
+        """An argument that was written as plain text, as the type that its tool declares."""
+        return typed(text, declared_types(self.schema(function, argument)) or None)
 
 
 def sendable(call: Call) -> Call | None:
@@ -104,7 +95,7 @@ def _text(value: object) -> str:
 
 def read_json(text: str, tools: Tools) -> Call | None:
     """`{"name": …, "arguments": {…}}`, in the words of any family, or `{"f": {…}}` of a tool that was given."""
-    found = _json(text)
+    found = json_value(text)
     if not isinstance(found, dict):
         return None
     inner = found.get("function")
@@ -114,10 +105,10 @@ def read_json(text: str, tools: Tools) -> Call | None:
     arguments = _first(found, _ARGUMENTS)
     if name is None and len(found) == 1:
         [(name, arguments)] = found.items()
-        if name not in tools.types:
+        if name not in tools.schemas:
             return None
     if isinstance(arguments, str):
-        arguments = _json(arguments) if arguments.strip() else {}
+        arguments = json_value(arguments) if arguments.strip() else {}
     arguments = {} if arguments is None else arguments
     if not isinstance(name, str) or not name or not isinstance(arguments, dict):
         return None
@@ -128,7 +119,7 @@ def read_json(text: str, tools: Tools) -> Call | None:
 def read_headed(calls: Calls, head: str, body: str, name: str = "") -> Call | None:
     """A name, unless it is known from elsewhere, and a JSON object."""
     found = _compiled(calls.head).fullmatch(head)
-    arguments = _json(body)
+    arguments = json_value(body)
     if found is None or not isinstance(arguments, dict):
         return None
     groups = found.groupdict()
@@ -140,6 +131,8 @@ def read_tagged(calls: Calls, text: str, tools: Tools) -> Call | None:
     head = _compiled(calls.head).match(text)
     if head is None:
         return None
+    if calls.item:
+        return _read_nested(calls, head["name"], text[head.end() :], tools)
     name, arguments, at = head["name"], {}, head.end()
     for found in _compiled(calls.argument).finditer(text, at):
         if text[at : found.start()].strip():
@@ -152,12 +145,23 @@ def read_tagged(calls: Calls, text: str, tools: Tools) -> Call | None:
     return None if text[at:].strip() else Call(name, arguments)
 
 
+def _read_nested(calls: Calls, name: str, text: str, tools: Tools) -> Call | None:
+    found = read_elements(text, calls.extra[0])
+    if found is None:
+        return None
+    arguments = {
+        element.name: value_of(element, tools.schema(name, element.name), calls.item)
+        for element in found
+    }
+    return Call(name, arguments)
+
+
 def read_gemma(calls: Calls, text: str) -> Call | None:
     """`call:f{a:<|"|>x<|"|>,n:3}`: JSON but for its quotes, and keys without any."""
     head = _compiled(calls.head).match(text)
     if head is None:
         return None
-    arguments = _json(_as_json(text[head.end() :].strip(), calls.extra[0]))
+    arguments = json_value(_as_json(text[head.end() :].strip(), calls.extra[0]))
     return Call(head["name"], arguments) if isinstance(arguments, dict) else None
 
 
@@ -172,18 +176,6 @@ def _as_json(text: str, quote: str) -> str:
     return "".join(parts)
 
 
-def _json(text: str) -> Any:
-    """A JSON value; raw line breaks in strings are taken too, as models write them."""
-    try:
-        return msgspec.json.decode(text)
-    except (msgspec.DecodeError, RecursionError):
-        pass
-    try:
-        return json.loads(text, strict=False)
-    except (ValueError, RecursionError):
-        return None
-
-
 def _first(found: Mapping[str, Any], keys: Iterable[str]) -> Any:
     return next((found[key] for key in keys if key in found), None)
 
@@ -193,45 +185,9 @@ def _unwrapped(value: str) -> str:
     return value.removeprefix("\n").removesuffix("\n")
 
 
-def _mapping(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _types(function: Mapping[str, Any]) -> dict[str, frozenset[str]]:
-    properties = _mapping(_mapping(function.get("parameters")).get("properties"))
-    found = {
-        str(key): _declared(_mapping(schema)) for key, schema in properties.items()
-    }
-    return {key: types for key, types in found.items() if types}
-
-
-def _declared(schema: Mapping[str, Any]) -> frozenset[str]:
-    """The types that a schema allows, its alternatives' among them; none where it says nothing."""
-    given = schema.get("type")
-    types = {t for t in [given, *_listed(given)] if isinstance(t, str)}
-    for key in ("anyOf", "oneOf"):
-        for other in _listed(schema.get(key)):
-            types |= _declared(_mapping(other))
-    return frozenset(types)
-
-
-def _listed(value: object) -> list[Any]:
-    return value if isinstance(value, list) else []
-
-
-def _fits(value: Any, types: frozenset[str]) -> bool:
-    match value:
-        case bool():
-            return "boolean" in types
-        case int():
-            return bool(types & {"integer", "number"})
-        case float():
-            return "number" in types
-        case str():
-            return "string" in types
-        case list():
-            return "array" in types
-    return "object" in types
+def _properties(function: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    properties = member(member(function, "parameters"), "properties")
+    return {str(key): mapping(schema) for key, schema in properties.items()}
 
 
 _compiled = lru_cache(maxsize=256)(lambda pattern: re.compile(pattern, re.DOTALL))

@@ -20,7 +20,7 @@ def exclude_each_other(schemas: object, root: Schema) -> bool:
 
 
 def _differ(one: object, other: object, root: Schema, depth: int) -> bool:
-    one, other = _resolved(one, root), _resolved(other, root)
+    one, other = resolved(one, root), resolved(other, root)
     if not depth or not isinstance(one, dict) or not isinstance(other, dict):
         return False
     return (
@@ -81,7 +81,7 @@ def properties_of(schema: Schema) -> Schema:
     return found if isinstance(found, dict) else {}
 
 
-def _resolved(schema: object, root: Schema) -> object:
+def resolved(schema: object, root: Schema) -> object:
     """What a schema that is only a reference into its document stands for."""
     for _ in range(_MAX_DEPTH):
         if not isinstance(schema, dict) or not isinstance(schema.get("$ref"), str):

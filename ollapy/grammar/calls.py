@@ -8,11 +8,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from ollapy.chat.formats import Calls
-from ollapy.chat.sample import Part, Piece, Sample, Tags
+from ollapy.chat.formats import Calls, Style
+from ollapy.chat.sample import Part, Piece, Sample
 
-from .alternatives import properties_of, required_of
+from .notations import notation_of
 from .text import SPACE, after_tag, escaped, quoted, spelled
+from .values import Values
 
 _ANY_TEXT = "/(?s:.*)/"
 _BRACKETS = re.compile(r"[\s\"}\])]*")
@@ -84,7 +85,7 @@ def call_rules(calling: Calling) -> list[str]:
     start, tags = calling.form.start, calling.tags
     rest = spelled(calling.opening.removeprefix(start), tags)
     opened = " ".join([*after_tag(start), rest.removeprefix(SPACE)])
-    following = f" ({spelled(calling.between, tags)} call)*" if calling.between else ""
+    following = f" ({_between(calling)} call)*" if calling.between else ""
     closing = spelled(calling.closing.rstrip(), tags).removesuffix(SPACE)
     body = f"call{following} {closing}"
     names = [f"call_{number}" for number in range(len(calling.functions))]
@@ -98,6 +99,13 @@ def call_rules(calling: Calling) -> list[str]:
             for rule in _function_rules(name, function, calling)
         ),
     ]
+
+
+def _between(calling: Calling) -> str:
+    """Between two calls of Python's there must be what keeps them apart."""
+    between = calling.between or ""
+    is_python = calling.form.style is Style.PYTHON
+    return quoted(between) if is_python else spelled(between, calling.tags)
 
 
 def free_rules(calling: Calling, opened: str) -> list[str]:
@@ -140,13 +148,14 @@ def _not_opened(opened: str) -> str:
 
 
 def _function_rules(name: str, function: Function, calling: Calling) -> list[str]:
-    unit, tags = calling.sample.unit, calling.sample.tags
-    pieces = [_piece(piece, name, function, calling) for piece in unit]
-    rules = [f"{name}: {' '.join(pieces)}"]
-    return rules + (_tagged_rules(name, function, tags) if tags else [])
+    values = notation_of(name, function.parameters, calling.sample, calling.form)
+    pieces = [_piece(piece, function, calling, values) for piece in calling.sample.unit]
+    return [f"{name}: {' '.join(pieces)}", *(values.rules if values else [])]
 
 
-def _piece(piece: Piece, name: str, function: Function, calling: Calling) -> str:
+def _piece(
+    piece: Piece, function: Function, calling: Calling, values: Values | None
+) -> str:
     match piece:
         case (Part.NAME, _):
             return quoted(function.name)
@@ -154,9 +163,11 @@ def _piece(piece: Piece, name: str, function: Function, calling: Calling) -> str
             return _id(sample)
         case (Part.PATTERN, pattern):
             return f"/{pattern}/"
+        case (Part.ARGUMENTS, _) if values:
+            is_sorted = calling.sample.is_sorted
+            return values.arguments(function.parameters, is_sorted=is_sorted)
         case (Part.ARGUMENTS, _):
-            is_tagged = calling.sample.tags is not None
-            return f"{name}_arguments" if is_tagged else _json(function.parameters)
+            return f"%json {json.dumps(function.parameters)}"
     return spelled(piece[1], calling.tags)
 
 
@@ -166,57 +177,3 @@ def _id(sample: str) -> str:
         return "/[0-9]{1,4}/"
     size = len(sample)
     return f"/[a-zA-Z0-9]{{{size}}}/" if sample.isalnum() else "/[a-zA-Z0-9_-]{1,64}/"
-
-
-def _json(schema: dict[str, Any]) -> str:
-    return f"%json {json.dumps(schema)}"
-
-
-def _tagged_rules(name: str, function: Function, tags: Tags) -> list[str]:
-    """Each argument in its tags, in the order of the schema, those that need not be there left out or not."""
-    properties = properties_of(function.parameters)
-    required = required_of(function.parameters)
-    names, rules = [], []
-    for number, (key, schema) in enumerate(properties.items()):
-        rule = f"{name}_argument_{number}"
-        names.append(rule if key in required else f"{rule}?")
-        rules += _argument_rules(rule, key, schema, function, tags)
-    return [f"{name}_arguments: {' '.join(names)}", *rules]
-
-
-def _argument_rules(
-    rule: str, key: str, schema: Any, function: Function, tags: Tags
-) -> list[str]:
-    texts = _texts(schema)
-    before = tags.value if texts is None else tags.text
-    opening = f"{spelled(tags.name)} {quoted(key)} {spelled(before.rstrip())}"
-    end = f"{SPACE} {spelled(tags.end.lstrip())}"
-    if texts is None:
-        value = _json(_part(schema, function.parameters))
-        return [f"{rule}: {opening} {SPACE} {value} {end}"]
-    if texts:
-        choice = " | ".join(quoted(before + text + tags.end) for text in texts)
-        return [f"{rule}: {spelled(tags.name)} {quoted(key)} ({choice})"]
-    return [
-        f"{rule}: {opening} {rule}_text",
-        f"{rule}_text[lazy]: /(?s:.*){escaped(tags.end.lstrip())}/",
-    ]
-
-
-def _part(schema: Any, whole: dict[str, Any]) -> dict[str, Any]:
-    """A property's schema, with what it may refer to."""
-    shared = ("$defs", "definitions", "x-guidance")
-    own = schema if isinstance(schema, dict) else {}
-    return {**own, **{key: whole[key] for key in shared if key in whole}}
-
-
-def _texts(schema: Any) -> list[str] | None:
-    """The texts that an argument may be, empty for any; None where it is written as JSON."""
-    if (
-        not isinstance(schema, dict)
-        or schema.get("type", "string") != "string"
-        or "$ref" in schema
-    ):
-        return None
-    choice = schema.get("enum", [schema["const"]] if "const" in schema else [])
-    return choice if all(isinstance(text, str) and text for text in choice) else None

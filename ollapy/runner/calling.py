@@ -56,12 +56,12 @@ def _written(traits: Traits) -> tuple[Sample, Calls, str] | None:
     calls = form.calls[0] if form.calls else None
     if calls and traits.sample and calls.start in traits.sample.lead:
         return traits.sample, calls, ""
-    if calls and calls.style is Style.JSON and not traits.sample:
-        return _usual(calls), calls, ""
+    if calls and calls.style in _USUAL and not traits.sample:
+        return _USUAL[calls.style](calls), calls, ""
     return None
 
 
-def _usual(calls: Calls) -> Sample:
+def _usual_json(calls: Calls) -> Sample:
     """How objects are written by those whose template only tells of them: in tags of their own, or in a list."""
     first = '{"name": "'
     between = f"}}{calls.end}\n{calls.start}{first}" if calls.end else f"}}, {first}"
@@ -71,6 +71,18 @@ def _usual(calls: Calls) -> Sample:
         between=between,
         tail=f"}}{calls.end or ']'}",
     )
+
+
+def _usual_python(calls: Calls) -> Sample:
+    return Sample(
+        lead=f"{calls.start}[",
+        unit=((Part.NAME, ""), (Part.TEXT, "("), (Part.ARGUMENTS, "")),
+        between="), ",
+        tail=f")]{calls.end}",
+    )
+
+
+_USUAL = {Style.JSON: _usual_json, Style.PYTHON: _usual_python}
 
 
 def _functions(tools: Iterable[Tool], only: str) -> Iterable[Function]:

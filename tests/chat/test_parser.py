@@ -26,7 +26,17 @@ TOOLS: list[dict[str, Any]] = [
                     "city": {"type": "string"},
                     "days": {"type": "integer"},
                     "wet": {"type": ["boolean", "null"]},
-                    "tags": {"type": "array"},
+                    "tags": {
+                        "type": "array",
+                        "items": {
+                            "type": ["string", "object"],
+                            "properties": {
+                                "item": {
+                                    "items": {"type": ["integer", "array"]},
+                                }
+                            },
+                        },
+                    },
                     "any": {"anyOf": [{"type": "number"}, {"type": "string"}]},
                 },
             },
@@ -99,6 +109,11 @@ M3 = (
     ']<]minimax[>[<tool_call>\n]<]minimax[>[<invoke name="weather">]<]minimax[>[<city>Rome]<]minimax[>[</city>'
     "]<]minimax[>[<days>3]<]minimax[>[</days>]<]minimax[>[</invoke>\n]<]minimax[>[</tool_call>"
 )
+M3_NESTED = (
+    "<tool_call>\n"
+    '<invoke name="weather"><tags><item>1</item><item><city>Rome</city><item><item>2</item><item></item></item></item></tags>'
+    "<city>7</city></invoke>\n</tool_call>"
+).replace("<", "]<]minimax[>[<")
 R1 = (
     "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>function<｜tool▁sep｜>weather\n```json\n"
     '{"city": "Rome", "days": 3}\n```<｜tool▁call▁end｜>\n<｜tool▁call▁begin｜>function<｜tool▁sep｜>time\n'
@@ -190,6 +205,7 @@ ALL = [
     ('glm', Format(thought=THINK, calls=(CALLS[2],)), '<think>', 'Hm.</think>\n' + GLM + '\n' + GLM, '', 'Hm.', [WEATHER, WEATHER]),
     ('minimax-2', form('<minimax:tool_call>', Style.TAGGED), '<think>\n', 'Hm.\n</think>\n\n' + INVOKE, '', 'Hm.', [WEATHER, TIME]),
     ('minimax-3', form(']<]minimax[>[<tool_call>', Style.TAGGED, thought=('<mm:think>', '</mm:think>')), '', '<mm:think>Hm.</mm:think>' + M3, '', 'Hm.', [WEATHER]),
+    ('minimax-3-nested', form(']<]minimax[>[<tool_call>', Style.TAGGED), '', M3_NESTED, '', '', [('weather', {'tags': ['1', {'city': 'Rome', 'item': [2, []]}], 'city': '7'})]),
     ('deepseek-3.2', form('<｜DSML｜function_calls>', Style.TAGGED), '<think>', 'Hm.</think>\n\n' + DSML, '', 'Hm.', [WEATHER]),
     ('deepseek-r1', form('<｜tool▁calls▁begin｜>', Style.HEADED), '<think>\n', 'Hm.\n</think>\n' + R1, '', 'Hm.', [WEATHER, TIME]),
     ('deepseek-3.1', form('<｜tool▁calls▁begin｜>', Style.HEADED), '<think></think>', 'Look.' + V31, 'Look.', '', [WEATHER]),
@@ -214,6 +230,7 @@ ALL = [
     ('python-tag-call', form('<|python_tag|>', Style.PYTHON, thought=None), '', '<|python_tag|>weather.call(city="Rome", days=3)', '', '', [WEATHER]),
     ('llama-4', form('[', Style.PYTHON, thought=None), '', "[weather(city='Rome', days=3), time(city='Os\\'lo')]", '', '', [WEATHER, ('time', {'city': "Os'lo"})]),
     ('llama-4-text', form('[', Style.PYTHON, thought=None), '', '[A link](x) and [1, 2]', '[A link](x) and [1, 2]', '', []),
+    ('lfm-2-names', form('<|tool_call_start|>', Style.PYTHON), '', "<|tool_call_start|>[get-it.now(from='a, )', max-n=[true, {'x': null}])]<|tool_call_end|>", '', '', [('get-it.now', {'from': 'a, )', 'max-n': [True, {'x': None}]})]),
     ('lfm-2', form('<|tool_call_start|>', Style.PYTHON), '', 'Look.' + LFM, 'Look.', '', [WEATHER, TIME]),
     ('olmo-3', form('<function_calls>', Style.PYTHON), '', OLMO, '', '', [WEATHER, TIME]),
     ('minicpm-5', form('<function name=', Style.TAGGED), '', '<think>\nHm.\n</think>\n\n' + MINICPM + '\n' + MINICPM, '', 'Hm.', [WEATHER, WEATHER]),

@@ -51,11 +51,24 @@ TOOLS: list[dict[str, Any]] = [
                 "unit": {"type": "string", "enum": ["C", "F"]},
                 "hours": {"type": "array", "items": {"type": "boolean"}, "maxItems": 3},
                 "note": {"anyOf": [{"const": "a"}, {"type": "null"}]},
+                "who": {"type": ["string", "null"]},
+                "sky": {
+                    "type": "object",
+                    "properties": {
+                        "blue": {"type": "boolean"},
+                        "Why": {"const": "it's"},
+                    },
+                    "required": ["Why"],
+                },
             },
             "required": ["days"],
         },
     },
     {"name": "clock"},
+    {
+        "name": "anything",
+        "parameters": {"type": "object", "additionalProperties": {"type": "string"}},
+    },
     {
         "name": "nested.tool-name_2",
         "parameters": {
@@ -227,8 +240,8 @@ def test_one_call_alone_ends_the_answer(compiler: Compiler) -> None:
 
 def test_without_a_sample_a_call_cannot_be_asked_for() -> None:
     learned = learn(ChatTemplate(TEMPLATES["hermes"]))
-    python = Calls(start="<call>", style=Style.PYTHON)
-    form = msgspec.structs.replace(learned.format, calls=(python,))
+    tagged = Calls(start="<call>", style=Style.TAGGED)
+    form = msgspec.structs.replace(learned.format, calls=(tagged,))
     traits = msgspec.structs.replace(learned, sample=None, format=form)
     assert calling_of(chat(), traits, ()) is None
     with pytest.raises(Unsupported, match="tool_choice cannot be enforced"):
@@ -282,8 +295,36 @@ def test_a_sample_of_tags() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "arguments", "is_sorted"),
+    [
+        ("[probe(word='Value', count=7)]", "word='Value', count=7", False),
+        ('probe(word="Value",count=7)', 'word="Value",count=7', False),
+        ("call:probe{count:7,word:<|Value<|}", "count:7,word:<|Value<|", True),
+    ],
+)
+def test_a_sample_of_arguments_in_brackets(
+    text: str, arguments: str, is_sorted: bool
+) -> None:
+    sample = take_sample(PROBE, text, f"{text}, {text}")
+    assert sample is not None
+    before, _, after = text.partition(arguments)
+    assert sample.lead + "probe" + sample.unit[1][1] == before
+    assert (sample.tail, sample.is_sorted) == (after, is_sorted)
+    assert sample.between == f"{after}, {sample.lead}"
+
+
+def test_a_sample_of_tags_that_say_the_name_again() -> None:
+    one = "<probe><word>Value</word><count>7</count></probe>"
+    sample = take_sample(PROBE, one, one * 2)
+    assert sample is not None
+    assert sample.tags is not None
+    assert sample.tags.name == "><"
+    assert sample.tags.end_of("other") == "</other"
+
+
+@pytest.mark.parametrize(
     "text",
-    ["", "probe", OBJECT.replace("probe", "other"), 'probe(word="Value", count=7)', '{"probe": "{\\"word\\": 1}"}', "word Value count 7"],
+    ["", "probe", OBJECT.replace("probe", "other"), 'probe(word="Value", count=8)', '{"probe": "{\\"word\\": 1}"}', "word Value count 7"],
 )  # fmt: skip
 def test_what_no_sample_can_be_taken_of(text: str) -> None:
     assert take_sample(PROBE, text, text * 2) is None

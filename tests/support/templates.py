@@ -49,6 +49,31 @@ _CALLS = {
         "<function={{ f.name }}>{{ f.arguments | tojson }}</function>"
     ),
 }
+_CALLS["lfm"] = (
+    "<|tool_call_start|>[{% for c in m.tool_calls %}{% set f = c.function %}{{ f.name }}("
+    + _ITEMS
+    + '{{ k }}={{ "\'" ~ v ~ "\'" if v is string else v }}{% if not loop.last %}, {% endif %}{% endfor %})'
+    "{% if not loop.last %}, {% endif %}{% endfor %}]<|tool_call_end|>"
+)
+_CALLS["olmo"] = (
+    "<function_calls>{% for c in m.tool_calls %}{% set f = c.function %}{{ f.name }}("
+    + _ITEMS
+    + "{{ k }}={{ v | tojson }}{% if not loop.last %}, {% endif %}{% endfor %})"
+    "{% if not loop.last %}{{ '\\n' }}{% endif %}{% endfor %}</function_calls>"
+)
+_CALLS["gemma"] = _each(
+    "<|tool_call>call:{{ f.name }}{{ '{' }}{% for k, v in f.arguments | dictsort %}{{ k }}:"
+    "{{ '<|\"|>' ~ v ~ '<|\"|>' if v is string else v }}{% if not loop.last %},{% endif %}{% endfor %}}<tool_call|>"
+)
+_M3 = "]<]minimax[>["
+_CALLS["minimax"] = (
+    f"{_M3}<tool_call>\n"
+    + _each(
+        f'{_M3}<invoke name="{{{{ f.name }}}}">{_ITEMS}{_M3}<{{{{ k }}}}>{{{{ v }}}}{_M3}</{{{{ k }}}}>{{% endfor %}}'
+        f"{_M3}</invoke>\n"
+    )
+    + f"{_M3}</tool_call>"
+)
 _HARMONY = (
     "{% if tools %}tools:{% for t in tools %} {{ t.function.name }}{% endfor %}{% endif %}"
     "{% for m in messages %}<|start|>{{ m.role }}"
@@ -63,4 +88,5 @@ TEMPLATES["harmony"] = _HARMONY
 TEMPLATES["told"] = _template("").replace(
     "tools:", "Write <tool_call>{...}</tool_call> to call"
 )
+TEMPLATES["told by its tools"] = _template("").replace("tools:", "List of tools: ")
 TEMPLATES["listed"] = _template("").replace("tools:", "Write <|tool_call|>[...]")

@@ -67,10 +67,8 @@ CALLS: tuple[Calls, ...] = (
         each=("]<]minimax[>[<invoke", "]<]minimax[>[</invoke>"),
         style=Style.TAGGED,
         head=r'\s*name="(?P<name>[^"]+)"\s*>',
-        argument=(
-            r"\]<\]minimax\[>\[<(?P<key>[^>/]+)>(?P<value>.*?)\]<\]minimax\[>\[</(?P=key)>"
-        ),
         extra=("]<]minimax[>[",),
+        item="item",
     ),
     # DeepSeek V3.2, and V4
     invoke("<｜DSML｜function_calls>", "</｜DSML｜function_calls>", "｜DSML｜"),
@@ -142,7 +140,12 @@ CALLS: tuple[Calls, ...] = (
         extra=("<escape>",),
     ),
     # LFM2
-    Calls(start="<|tool_call_start|>", end="<|tool_call_end|>", style=Style.PYTHON),
+    Calls(
+        start="<|tool_call_start|>",
+        end="<|tool_call_end|>",
+        style=Style.PYTHON,
+        told="List of tools: ",
+    ),
     # Olmo 3
     Calls(start="<function_calls>", end="</function_calls>", style=Style.PYTHON),
     # Functionary 3.1, and the calls by which Llama answers to it
