@@ -32,6 +32,7 @@ class Host:
     def __init__(self, folder: Path, *, threads: int = 0, context: int = 0) -> None:
         self.port = free_port()
         self.folder = folder
+        self.threads = threads
         self.log = folder / "daemon.log"
         inherited = {
             name: value

@@ -12,6 +12,7 @@ from statistics import median
 
 import psutil
 
+from .adapters import adapters
 from .constrained import constrained
 from .host import Cost, Host, run
 from .http import tokens, version
@@ -242,6 +243,7 @@ MEASURES: dict[str, Measure] = {
     "import": adopt,
     "list": library,
     "constrained": constrained,
+    "adapters": adapters,
     "version": version,
     "tokens": tokens,
 }

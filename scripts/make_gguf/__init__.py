@@ -5,6 +5,7 @@ The same arguments give the same bytes.
 
 from .decoders import write_qwen2, write_random, write_sliding
 from .encoders import POOLINGS, write_embedder
+from .loras import write_lora
 from .scripted import cut, write_scripted
 from .shapes import REAL_SHAPES, write_shape
 from .states import write_hybrid, write_recurrent
@@ -22,6 +23,7 @@ __all__ = [
     "write_embedder",
     "write_encoder_decoder",
     "write_hybrid",
+    "write_lora",
     "write_qwen2",
     "write_random",
     "write_recurrent",

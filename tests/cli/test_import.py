@@ -15,10 +15,11 @@ from ollapy.gguf import Header
 from ollapy.gguf.filenames import models_of
 from ollapy.names import Digest, ModelName
 from ollapy.store import Blobs
+from scripts.make_gguf import write_lora
 from tests.conftest import TINY
 from tests.support.daemon import Daemon, running_daemon
 from tests.support.hugging_face import config_of, tensors_of, write_json, write_model
-from tests.support.parts import split, write_lora, write_projector
+from tests.support.parts import split, write_projector
 from tests.support.raw_gguf import weights, write_sparse
 from tests.support.strangers import free_address
 from tests.support.terminal import CTRL_C, Result, ollapy, terminal

@@ -13,9 +13,10 @@ from ollapy.modelfile import Message, Parameter, parse
 from ollapy.names import ModelName
 from ollapy.store import Blobs, Layer, Manifest, Store
 from ollapy.store.manifests import CONFIG_TYPE, LAYER_TYPE
+from scripts.make_gguf import write_lora
 from tests.conftest import TINY
 from tests.support.daemon import Daemon, running_daemon
-from tests.support.parts import split, write_lora, write_projector
+from tests.support.parts import split, write_projector
 from tests.support.terminal import Result, ollapy
 
 CONFIG = {

@@ -9,11 +9,10 @@ from typing import Any
 
 import pytest
 
-from scripts.make_gguf import write_random
+from scripts.make_gguf import write_lora, write_random
 from tests.conftest import TINY
 from tests.support.daemon import Daemon, running_daemon
 from tests.support.models import add_files
-from tests.support.parts import write_lora
 
 QUESTION = "What is the capital of Japan?"
 ANSWER = "The capital of Japan is Tokyo."

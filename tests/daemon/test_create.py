@@ -16,10 +16,10 @@ from ollapy.gguf import read_header
 from ollapy.gguf.tables import FILE_TYPES
 from ollapy.names import Digest, ModelName
 from ollapy.store import Manifest, Store
-from scripts.make_gguf import write_random, write_scripted
+from scripts.make_gguf import write_lora, write_random, write_scripted
 from tests.support.daemon import Daemon, running_daemon
 from tests.support.hugging_face import config_of, tensors_of, write_model
-from tests.support.parts import split, write_lora
+from tests.support.parts import split
 from tests.support.waiting import eventually
 
 BASE = {"from": "tiny"}

@@ -18,9 +18,9 @@ from ollapy.errors import LoadFailed
 from ollapy.llama.adapters import Adapters
 from ollapy.llama.context import Context, open_context
 from ollapy.llama.model import Model
+from scripts.make_gguf import write_lora
 from tests.conftest import TINY
 from tests.support.engines import Story, agree, question, run
-from tests.support.parts import write_lora
 
 QUESTIONS = ["What is the capital of Japan?", "What is 37 + 48?", "Who are you?"]
 

@@ -1,4 +1,4 @@
-"""Files that a model consists of beside a whole one: the parts of a split model, and adapters."""
+"""Files that a model consists of beside a whole one: the parts of a split model, and projectors."""
 
 from __future__ import annotations
 
@@ -55,29 +55,6 @@ def _file(keys: list[bytes], tensors: list[Any]) -> bytes:
 
 def _padded(data: bytes) -> bytes:
     return data + bytes(-len(data) % _ALIGNMENT)
-
-
-def write_lora(path: Path, model: Path, *, strength: float, seed: int = 1) -> Path:
-    """A LoRA of rank 4 for the values of every layer of a model; of strength 0 it changes nothing."""
-    random = np.random.default_rng(seed)
-    reader = gguf.GGUFReader(model)
-    field = reader.fields["general.architecture"]
-    writer = gguf.GGUFWriter(path, bytes(field.parts[field.data[0]]).decode())
-    writer.add_type("adapter")
-    writer.add_string("adapter.type", "lora")
-    writer.add_float32("adapter.lora.alpha", 4.0)
-    for tensor in reader.tensors:
-        if tensor.name.endswith("attn_v.weight"):
-            num_in, num_out = (int(size) for size in tensor.shape)
-            down = random.standard_normal((4, num_in), np.float32)
-            up = strength * random.standard_normal((num_out, 4), np.float32)
-            writer.add_tensor(f"{tensor.name}.lora_a", down)
-            writer.add_tensor(f"{tensor.name}.lora_b", up)
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
-    return path
 
 
 def write_projector(path: Path, *, width: int = 32, output: int = 256) -> Path:
