@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
+# Bytes of adapters that a runner keeps for later, beside those that answers are being computed with.
+MAX_IDLE_BYTES = 1 << 30
+
 
 class Adapter(msgspec.Struct, frozen=True, order=True):
     """A LoRA's file of `size` bytes, known by its digest, and how strongly it acts: 1 is as it was trained."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 import ctypes
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+from weakref import WeakSet
 
-from ollapy.api.adapters import Adapter, AdapterSet
+from ollapy.api.adapters import MAX_IDLE_BYTES, Adapter, AdapterSet
 from ollapy.errors import LoadFailed
 
 from .context import Context
@@ -15,15 +16,23 @@ from .library import log, raw
 from .model import Model, reason
 
 
-class Adapters:
-    """Loads an adapter when it is first wanted, and keeps it as long as the model. On the contexts' thread.
+class _Loaded(NamedTuple):
+    handle: Any
+    size: int  # bytes
 
-    That a file fits the model is for the caller to know: for some that do not llama.cpp aborts.
+
+class Adapters:
+    """Loads an adapter when it is first wanted, and keeps it for the next time. On the contexts' thread.
+
+    Of those that no context computes with so many bytes stay at most, the last used. That a file fits the
+    model is for the caller to know: for some that do not llama.cpp aborts.
     """
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: Model, *, max_idle: int = MAX_IDLE_BYTES) -> None:
         self._model = model
-        self._loaded: dict[str, Any] = {}  # by digest
+        self._max_idle = max_idle
+        self._loaded: dict[str, _Loaded] = {}  # by digest, the last used at the end
+        self._contexts: WeakSet[Context] = WeakSet()
 
     def use(self, context: Context, wanted: AdapterSet) -> bool:
         """Have a context compute with these from now on; whether it was with others before.
@@ -38,20 +47,34 @@ class Adapters:
         scales = (ctypes.c_float * count)(*(adapter.scale for adapter in wanted))
         raw.llama_set_adapters_lora(context.handle, handles, count, scales)
         context.adapters = wanted
+        self._contexts.add(context)
+        self._free_idle()
         return True
 
     def _handle(self, adapter: Adapter) -> Any:
-        found = self._loaded.get(adapter.digest)
-        if found is None:
-            found = self._loaded[adapter.digest] = self._load(Path(adapter.path))
-        return found
+        loaded = self._loaded.pop(adapter.digest, None) or self._load(adapter)
+        self._loaded[adapter.digest] = loaded
+        return loaded.handle
 
-    def _load(self, path: Path) -> Any:
+    def _load(self, adapter: Adapter) -> _Loaded:
+        path = Path(adapter.path)
         log.complaints.clear()
         handle = raw.llama_adapter_lora_init(self._model.handle, os.fsencode(path))
         if not handle:
             raise LoadFailed(f"llama.cpp could not load the adapter: {reason([path])}")
-        return handle
+        return _Loaded(handle, adapter.size)
+
+    def _free_idle(self) -> None:
+        """Give back those that were used longest ago, where there are too many."""
+        used = {adapter.digest for c in self._contexts for adapter in c.adapters}
+        idle = [digest for digest in self._loaded if digest not in used]
+        excess = sum(self._loaded[digest].size for digest in idle) - self._max_idle
+        for digest in idle:
+            if excess <= 0:
+                return
+            freed = self._loaded.pop(digest)
+            raw.llama_adapter_lora_free(freed.handle)
+            excess -= freed.size
 
     def __repr__(self) -> str:
         return f"<Adapters {len(self._loaded)} loaded>"

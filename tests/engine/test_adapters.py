@@ -115,6 +115,24 @@ def test_all_at_once(
     assert engine.counters.steps < num_tokens / 2
 
 
+def test_those_that_are_not_used_give_way(
+    model: Model, sets: list[AdapterSet], alone: Alone
+) -> None:
+    """And are loaded again when they are wanted."""
+    adapters = Adapters(model, max_idle=sets[1][0].size)
+    with open_context(
+        model, num_cells=1024, max_sequences=4, num_batch=512, num_threads=1
+    ) as context:
+        engine = Engine(model, context, adapters)
+        for number in (1, 2, 1, 3, 0, 2, 1):
+            (story,) = stories(engine, asked(model, QUESTIONS[0], sets[number]))
+            assert agree(alone(QUESTIONS[0], sets[number]), story)
+        assert repr(adapters) == "<Adapters 2 loaded>"
+        engine.close()
+        adapters.use(context, ())
+        assert repr(adapters) == "<Adapters 1 loaded>"
+
+
 def test_in_a_context_of_another_size(
     model: Model, sets: list[AdapterSet], alone: Alone
 ) -> None:
