@@ -62,6 +62,16 @@ def write_qwen2(path: Path, *, context_length: int = 2048, seed: int = 0) -> Non
     write_tensors(writer, sizes, random_tensors(sizes, seed))
 
 
+def write_qwen2vl(path: Path, *, context_length: int = 2048, seed: int = 0) -> None:
+    """A qwen2vl of random weights: a qwen2 whose positions have a time, a row and a column."""
+    shape = replace(SMALL, context=context_length)
+    marks = ("<|vision_start|>", "<|vision_end|>")
+    writer = open_decoder(path, "qwen2vl", shape, controls=marks)
+    writer.add_rope_dimension_sections([2, 3, 3, 0])
+    sizes = model_sizes(shape, [qwen_block(shape)] * shape.layers)
+    write_tensors(writer, sizes, random_tensors(sizes, seed))
+
+
 def write_sliding(
     path: Path,
     *,
@@ -86,11 +96,16 @@ def open_decoder(
     *,
     kv_heads: Sequence[int] | None = None,
     chat_template: ChatTemplates = CHATML,
+    controls: Sequence[str] = (),
 ) -> Any:
-    """A writer that holds what small decoders have in common, the vocabulary too."""
+    """A writer that holds what small decoders have in common, the vocabulary too.
+
+    `controls` are control tokens of its own.
+    """
     writer = open_writer(path, architecture, shape, kv_heads=kv_heads)
     add_attention(writer, shape)
-    add_byte_vocabulary(writer, padded_vocabulary(shape.vocab), chat_template)
+    tokens = [*padded_vocabulary(shape.vocab - len(controls)), *controls]
+    add_byte_vocabulary(writer, tokens, chat_template, controls=controls)
     return writer
 
 
