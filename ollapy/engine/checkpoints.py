@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .media import whole
 from .node import Checkpoint, Node, common
 from .roots import Roots
 from .sequence import Sequence
@@ -43,7 +44,9 @@ class Checkpoints:
         length, root = len(sequence.tokens), self._roots.of(sequence.adapters)
         parting = max(_shared(node, sequence.tokens) for node in root.below())
         wanted = (parting, length - _TAIL, *range(_EVERY, length, _EVERY))
-        sequence.checkpoints = {p for p in wanted if p >= _LEAST}
+        sequence.checkpoints = {
+            whole(sequence.tokens, p) for p in wanted if p >= _LEAST
+        } - {0}
 
     def keep(self, leaf: Node, state: bytes, now: float) -> None:
         """Remember the state at a running leaf's end."""

@@ -16,8 +16,9 @@ from ollapy.llama.sampling import Candidates, Row
 
 from .answer import Answer, Output
 from .batch import Batch
+from .decoder import Decoder
 from .pace import Pace
-from .prefix_tree import Action, PrefixTree, Remove, Reuse, Share
+from .prefix_tree import PrefixTree, Reuse
 from .scheduler import Scheduler
 from .sequence import Sequence
 from .stats import Counters
@@ -52,6 +53,7 @@ class Engine:
         # whom the decode under way is for; replaced, never changed
         self._computing: set[int] = set()
         self.counters = Counters()
+        self._decoder = Decoder(context, self.counters)
 
     def _new_scheduler(self) -> Scheduler:
         context = self._context
@@ -118,7 +120,7 @@ class Engine:
 
     def check(self) -> None:
         """The invariants: of the scheduler, of its answers, and that llama.cpp holds what it believes."""
-        self._act(self._scheduler.take_actions())
+        self._decoder.act(self._scheduler.take_actions())
         self._scheduler.check()
         known = self._scheduler.num_running + self._scheduler.num_waiting
         assert known == len(self._answers), self
@@ -164,7 +166,7 @@ class Engine:
             max_prompt=self.max_prompt,
             max_alone=self._pace.chunk(0, steps=_ALONE),
         )
-        self._act(batch.actions)
+        self._decoder.act(batch.actions)
         return batch
 
     def _decode(self, batch: Batch) -> None:
@@ -176,13 +178,11 @@ class Engine:
         self._computing = {sequence.id for sequence, _ in batch.parts}
         has_switched = self._adapters.use(self._context, batch.adapters)
         self.counters.switches += has_switched
+        self._decoder.encode_media(batch)
         started = time.perf_counter()
         try:
-            self._encode(batch)
             with self._masks.computing(batch.constraints):
-                self._context.decode(
-                    batch.tokens, batch.positions, batch.slots, batch.outputs
-                )
+                self._decoder.decode(batch)
         finally:
             self._computing = set()
         seconds = time.perf_counter() - started
@@ -193,22 +193,6 @@ class Engine:
             assert sequence.slot is not None
             state = self._context.checkpoint(sequence.slot)
             self._scheduler.keep(sequence, state, now)
-
-    def _encode(self, batch: Batch) -> None:
-        """What a decoder's first tokens look at; llama.cpp keeps it for one sequence at a time."""
-        for sequence, _ in batch.parts:
-            if sequence.encoder_tokens and not sequence.num_computed:
-                self._context.encode(sequence.encoder_tokens)
-
-    def _act(self, actions: list[Action]) -> None:
-        for action in actions:
-            match action:
-                case Remove(slot, start):
-                    self._context.remove(slot, start)
-                case Share(source, target, end, None):
-                    self._context.share(source, target, end)
-                case Share(source, target, end, bytes(state)):
-                    self._context.fork(source, target, end, state)
 
     def _read(self, batch: Batch) -> list[Output]:
         """The outputs that a batch's rows of logits make."""

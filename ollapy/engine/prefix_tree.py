@@ -18,12 +18,13 @@ Plain Python. What llama.cpp has to do is returned as actions, in order, before 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import Enum, auto
 
 from ollapy.api.adapters import AdapterSet
 
+from .actions import Action, Remove, Share
 from .checkpoints import Checkpoints
+from .media import held, position, whole
 from .node import Node, common
 from .roots import Roots
 from .sequence import Sequence
@@ -35,30 +36,6 @@ class Reuse(Enum):
     ANYWHERE = auto()  # attention: each position has its own cells
     CHECKPOINT = auto()  # recurrent, hybrid and sliding-window models
     NOWHERE = auto()  # a decoder's cells mean nothing without its encoder's input
-
-
-@dataclass(frozen=True, slots=True)
-class Remove:
-    """Take a slot off its cells from position `start` on; cells that no slot holds any more are free."""
-
-    slot: int
-    start: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Share:
-    """Let a slot hold another's cells of the positions before `end` too; nothing is copied.
-
-    With a checkpoint's `state` the model is put back to it, and source and target may be the same.
-    """
-
-    source: int
-    target: int
-    end: int
-    state: bytes | None = None
-
-
-Action = Remove | Share
 
 
 class PrefixTree:
@@ -138,6 +115,13 @@ class PrefixTree:
             if furthest == length:
                 break
             node, length = node.children[ends.index(furthest)], furthest
+        return self._uncut(node, length, tokens)
+
+    def _uncut(self, node: Node, length: int, tokens: list[int]) -> tuple[Node, int]:
+        """As much of a shared beginning as cuts no picture in two."""
+        length = whole(tokens, length)
+        while node.parent is not None and length <= node.start:
+            node = node.parent
         return node, length
 
     def plan(self, sequence: Sequence) -> None:
@@ -187,10 +171,12 @@ class PrefixTree:
         self._num_settled = None
         leaf = self._leaves[sequence.slot]
         if self.reuse is Reuse.ANYWHERE:
-            return [Remove(sequence.slot, leaf.end)]
+            sequence.num_computed = whole(leaf.tokens, leaf.end)
+            return [Remove(sequence.slot, position(leaf.tokens, leaf.end))]
         if kept := leaf.checkpoint(leaf.end):
             sequence.num_computed = kept.position
-            return [Share(sequence.slot, sequence.slot, kept.position, kept.state)]
+            end = position(leaf.tokens, kept.position)
+            return [Share(sequence.slot, sequence.slot, end, kept.state)]
         leaf.frozen_end, leaf.owner = leaf.start, None
         sequence.slot, sequence.num_computed = None, 0
         return self._remove(leaf)
@@ -244,18 +230,20 @@ class PrefixTree:
             return []
         assert leaf.slot is not None
         assert source is not None
+        end = position(leaf.tokens, leaf.start)
         if not (kept := node.checkpoint(leaf.start)):
-            return [Share(source, leaf.slot, leaf.start)]
+            return [Share(source, leaf.slot, end)]
         kept.used_at = now
-        return [Share(source, leaf.slot, leaf.start, kept.state)]
+        return [Share(source, leaf.slot, end, kept.state)]
 
     def _cut(self, leaf: Node, end: int) -> list[Action]:
         """Take an idle leaf back to a position, or away where nothing or nothing usable would be left."""
         assert leaf.slot is not None
+        end = whole(leaf.tokens, end)
         if end <= leaf.start or (end < leaf.end and self.reuse is not Reuse.ANYWHERE):
             return self._remove(leaf)
         leaf.frozen_end = end
-        return [Remove(leaf.slot, end)]
+        return [Remove(leaf.slot, position(leaf.tokens, end))]
 
     def _remove(self, leaf: Node) -> list[Action]:
         """Take an idle leaf away; an inner node left with one child becomes part of it."""
@@ -289,7 +277,9 @@ class PrefixTree:
     @property
     def positions(self) -> dict[int, int]:
         """How many positions each slot holds."""
-        return {slot: leaf.end for slot, leaf in self._leaves.items()}
+        return {
+            slot: held(leaf.tokens, leaf.end) for slot, leaf in self._leaves.items()
+        }
 
     def check(self) -> None:
         """Cells owned fit the pool, leaves and slots belong together, and every edge hangs where it begins."""

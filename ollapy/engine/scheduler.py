@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+from ollapy.api.adapters import AdapterSet
+
+from .actions import Action
 from .batch import Batch
 from .divergence import divergence
+from .media import whole
 from .node import common
-from .prefix_tree import Action, PrefixTree, Reuse
+from .prefix_tree import PrefixTree, Reuse
 from .sequence import AGING, Sequence, Wait
 from .turns import Turns
 
@@ -34,6 +40,7 @@ class Scheduler:
         self._running: list[Sequence] = []  # in order of admission
         self._turns = Turns()
         self._actions: list[Action] = []  # to be done before the next decode
+        self._has_seen = False  # whether the last batch was of media
         self.num_preemptions = 0
 
     @property
@@ -49,7 +56,7 @@ class Scheduler:
     @property
     def num_generating(self) -> int:
         """Sequences whose next token comes with the next batch."""
-        return sum(s.num_pending == 1 for s in self._running)
+        return sum(s.is_generating for s in self._running)
 
     @property
     def positions(self) -> dict[int, int]:
@@ -94,6 +101,7 @@ class Scheduler:
 
         That is of those whose turn it is, where some are computed with other adapters than the rest.
         Of prompts it takes `max_prompt` tokens while anybody generates, `max_alone` while nobody does.
+        Media have batches of their own, which take turns with the others.
         Nothing counts as computed before `commit`.
         """
         self._give_way(now)
@@ -103,16 +111,49 @@ class Scheduler:
             and self.num_running > 1
         ):
             self.preempt(now)
-        batch = Batch(self._turns.choose(self._running, now))
-        for sequence in self._running:
-            if sequence.num_pending == 1 and sequence.adapters == batch.adapters:
-                batch.add(sequence, 1)
-        room = max_prompt if self.num_generating else max_alone
-        self._add_prompts(batch, min(room, self._max_batch - len(batch.tokens)), now)
+        adapters = self._turns.choose(self._running, now)
+        batch = self._next_batch(adapters, max_prompt, max_alone, now)
         if not batch.tokens:
             self._turns.pass_on()
         batch.actions = self.take_actions()
         return batch
+
+    def _next_batch(
+        self, adapters: AdapterSet, max_prompt: int, max_alone: int, now: float
+    ) -> Batch:
+        """One of text or one of media, of the other kind than the last where there is a choice."""
+        room = max_prompt if self.num_generating else max_alone
+        text, media = Batch(adapters), Batch(adapters)
+        if self._has_seen or not self._add_medium(media, room, now):
+            self._add_text(text, room, now)
+        if self._has_seen and not text.tokens:
+            self._add_medium(media, room, now)
+        self._has_seen = bool(media.tokens)
+        return media if media.tokens else text
+
+    def _add_text(self, batch: Batch, room: int, now: float) -> None:
+        for sequence in self._running:
+            if sequence.is_generating and sequence.adapters == batch.adapters:
+                batch.add(sequence, 1)
+        self._add_prompts(batch, min(room, self._max_batch - len(batch.tokens)), now)
+
+    def _add_medium(self, batch: Batch, room: int, now: float) -> bool:
+        """Cells of the medium that is next; all of them where they see each other whatever their order."""
+        seeing = (
+            s for s in self._running if s.adapters == batch.adapters and s.next_medium
+        )
+        for sequence in self._in_order(seeing, now):
+            if count := self._cells_to_see(sequence, room):
+                batch.add_medium(sequence, count)
+                return True
+        return False
+
+    def _cells_to_see(self, sequence: Sequence, room: int) -> int:
+        assert sequence.next_medium
+        wanted = sequence.num_until_stop
+        if sequence.next_medium[1].is_causal:
+            return self._make_room(min(wanted, room, self._max_batch))
+        return wanted if self._make_room(wanted) == wanted else 0
 
     def take_actions(self) -> list[Action]:
         """What is still to be done in the model's memory, in order; the caller does it."""
@@ -177,15 +218,17 @@ class Scheduler:
         return min(free, count)
 
     def _add_prompts(self, batch: Batch, room: int, now: float) -> None:
-        rows = {sequence.id for sequence, _ in batch.parts}
-        reading = [
+        reading = (
             s
             for s in self._running
-            if s.id not in rows and s.adapters == batch.adapters
-        ]
-        reading.sort(key=lambda s: s.num_pending - AGING * (now - s.due))
-        for sequence in reading:
+            if s.adapters == batch.adapters and not (s.is_generating or s.next_medium)
+        )
+        for sequence in self._in_order(reading, now):
             room -= self._add_prompt(batch, sequence, room)
+
+    def _in_order(self, reading: Iterable[Sequence], now: float) -> list[Sequence]:
+        """Those who read their prompts: the shortest first, with a bonus for waiting."""
+        return sorted(reading, key=lambda s: s.num_pending - AGING * (now - s.due))
 
     def _add_prompt(self, batch: Batch, sequence: Sequence, room: int) -> int:
         """Add as much of a prompt as there is room, cells and rows of logits for; how much that was."""
@@ -231,7 +274,7 @@ class Scheduler:
                 shared = common(sequence.tokens, other.tokens, 0, end)
                 if shared >= _WORTH_WAITING and shared > other.num_computed:
                     if self._tree.reuse is Reuse.CHECKPOINT:
-                        other.checkpoints.add(shared)
+                        other.checkpoints.add(whole(other.tokens, shared))
                     return other
         return None
 

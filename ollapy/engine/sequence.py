@@ -13,6 +13,7 @@ from ollapy.api.options import SamplingParams
 from ollapy.grammar.constraint import Constraint
 
 from .budget import Budget
+from .media import MediaChunk, whole
 
 if TYPE_CHECKING:
     from .divergence import Divergence
@@ -54,6 +55,8 @@ class Sequence:
     limit: int  # tokens that prompt and answer may have together
     # what an encoder reads before; `tokens` are then the decoder's, from its start token on
     encoder_tokens: list[int] | None = None
+    # pictures and sounds by the index where their placeholders begin
+    media: dict[int, MediaChunk] = field(default_factory=dict)
     is_background: bool = False
     asked_by: str = ""  # who may see what of it is told
     adapters: AdapterSet = ()
@@ -92,11 +95,32 @@ class Sequence:
 
     @property
     def num_until_stop(self) -> int:
-        """Pending tokens before the next checkpoint, all where there is none."""
-        ahead = (p for p in self.checkpoints if p > self.num_computed)
+        """Pending tokens before the next checkpoint or where text and media meet, all where there is neither."""
+        if self.next_medium:
+            start, chunk = self.next_medium
+            return start + chunk.num_tokens - self.num_computed
+        ahead = (p for p in (*self.checkpoints, *self.media) if p > self.num_computed)
         return min(
             min(ahead, default=len(self.tokens)) - self.num_computed, self.num_pending
         )
+
+    @property
+    def next_medium(self) -> tuple[int, MediaChunk] | None:
+        """The chunk that comes next, the rest of it maybe, and where it begins; None where a token does."""
+        for start, chunk in self.media.items():
+            if start <= self.num_computed < start + chunk.num_tokens:
+                return start, chunk
+        return None
+
+    @property
+    def is_generating(self) -> bool:
+        """Whether its next token comes with the next batch."""
+        return self.num_pending == 1 and not self.next_medium
+
+    def position(self, index: int) -> int:
+        """Where a token is, or a chunk that begins there; media may have fewer positions than cells."""
+        before = (chunk for start, chunk in self.media.items() if start < index)
+        return index - sum(c.num_tokens - c.num_positions for c in before)
 
     @property
     def num_generated(self) -> int:
@@ -128,13 +152,27 @@ class Sequence:
             self.waited_for, self.wait = tuple(other.id for other in others), wait
 
     def shift(self) -> None:
-        """Drop half of what lies between the tokens to keep and the end."""
+        """Drop half of what lies between the tokens to keep and the end, and no half of a picture."""
         assert self.num_keep is not None
-        keep = min(self.num_keep, self.limit // 2)
-        dropped = (len(self.tokens) - keep) // 2
+        keep = whole(self.tokens, min(self.num_keep, self.limit // 2))
+        end = self._uncut(keep + (len(self.tokens) - keep) // 2)
         # a new list: the prefix tree goes on reading the old one
-        self.tokens = self.tokens[:keep] + self.tokens[keep + dropped :]
-        self.num_shifted += dropped
+        self.tokens = self.tokens[:keep] + self.tokens[end:]
+        self.media = {
+            start - (end - keep if start >= end else 0): chunk
+            for start, chunk in self.media.items()
+            if start < keep or start >= end
+        }
+        self.num_shifted += end - keep
+
+    def _uncut(self, index: int) -> int:
+        """The index, or the end of the chunk that it lies within."""
+        ends = (
+            start + chunk.num_tokens
+            for start, chunk in self.media.items()
+            if start < index < start + chunk.num_tokens
+        )
+        return next(ends, index)
 
     def __repr__(self) -> str:
         state = self.finish_reason or (

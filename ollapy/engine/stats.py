@@ -10,13 +10,15 @@ STEP_BOUNDS = tuple(0.001 * 2**n for n in range(13))
 
 @dataclass(slots=True)
 class Counters:
-    """Sums since the engine began; `overhead_seconds` is the steps' time less decoding and sampling."""
+    """Sums since the engine began; `overhead_seconds` is the steps' time less encoding, decoding and sampling."""
 
     steps: int = 0
     rows: int = 0
     tokens: int = 0
     shifts: int = 0
     switches: int = 0  # to other adapters
+    encoded: int = 0  # parts of pictures and sounds
+    encode_seconds: float = 0.0  # of pictures and sounds
     decode_seconds: float = 0.0
     sample_seconds: float = 0.0
     overhead_seconds: float = 0.0
@@ -26,7 +28,7 @@ class Counters:
     @property
     def native_seconds(self) -> float:
         """Time spent on the model's side of a step."""
-        return self.decode_seconds + self.sample_seconds
+        return self.encode_seconds + self.decode_seconds + self.sample_seconds
 
     def add_step(self, seconds: float) -> None:
         """A step took that long."""

@@ -15,6 +15,7 @@ from ollapy.api.adapters import AdapterSet
 from ollapy.errors import LoadFailed, RunnerError
 
 from .batch import BatchArrays
+from .embedding_batch import EmbeddingBatch
 from .library import held, log, raw
 from .model import Model, Pooling
 from .native import Native, carry, make
@@ -111,6 +112,26 @@ class Context:
         """
         self._run(raw.llama_decode, tokens, positions, sequences, outputs)
 
+    def decode_rows(
+        self,
+        rows: Floats,
+        positions: npt.NDArray[np.int32],
+        sequence: int,
+        outputs: list[int],
+        *,
+        causal: bool,
+    ) -> None:
+        """Compute embeddings of one sequence as if they were tokens: shape (count, width), (dimensions, count).
+
+        Where they are not causal each sees all others of the batch.
+        """
+        batch = EmbeddingBatch(rows, positions, sequence, outputs, self.max_batch)
+        raw.llama_set_causal_attn(self.handle, causal)
+        try:
+            self._compute(raw.llama_decode, batch.fields, len(rows))
+        finally:
+            raw.llama_set_causal_attn(self.handle, True)
+
     def encode(self, tokens: list[int]) -> None:
         """Have a model's encoder read a text, for the decoder's next tokens to look at."""
         everything = list(range(len(tokens)))
@@ -126,6 +147,9 @@ class Context:
         outputs: list[int],
     ) -> None:
         batch = self._arrays.fill(tokens, positions, sequences, outputs)
+        self._compute(compute, batch, len(tokens))
+
+    def _compute(self, compute: Any, batch: Any, count: int) -> None:
         # one that came too late for its own batch is not for this one
         self._abort[0] = b"\0"
         code = compute(self.handle, batch)
@@ -136,7 +160,7 @@ class Context:
             raise Aborted
         if code != 0:
             raise RunnerError(
-                f"llama.cpp could not compute a batch of {len(tokens)} tokens (code {code})"
+                f"llama.cpp could not compute a batch of {count} tokens (code {code})"
             )
 
     def use_threads(self, count: int) -> None:

@@ -19,13 +19,14 @@ from ollapy.errors import EngineMissing
 VERSION = "0.3.36"
 INSTALL = f"pip install llama-cpp-python=={VERSION}"
 
-__all__ = ["INSTALL", "VERSION", "held", "log", "raw"]
+__all__ = ["INSTALL", "VERSION", "held", "log", "mtmd", "raw"]
 
 logger = logging.getLogger("ollapy.llama.cpp")
 
 try:
     import llama_cpp
     from llama_cpp import llama_cpp as raw
+    from llama_cpp import mtmd_cpp as mtmd
 except (ImportError, OSError, RuntimeError) as exc:
     raise EngineMissing(
         f"llama-cpp-python could not be loaded ({exc}), install it with: {INSTALL}"
@@ -88,6 +89,7 @@ class Log:
     def listen(self) -> None:
         """Get what llama.cpp says, from now on and instead of anybody else."""
         raw.llama_log_set(self._callback, ctypes.c_void_p())
+        mtmd.mtmd_helper_log_set(self._callback, ctypes.c_void_p())
 
     def _on_text(self, level: int, text: bytes, _data: object) -> None:
         line = text.decode("utf-8", "replace").strip()

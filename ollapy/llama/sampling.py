@@ -98,7 +98,9 @@ class Sampler:
         recent = (
             history if params.repeat_last_n < 0 else history[-params.repeat_last_n :]
         )
-        ids, counts = np.unique(recent, return_counts=True)
+        # what stands for pictures is no token
+        said = [token for token in recent if token >= 0]
+        ids, counts = np.unique(said, return_counts=True)
         logits = row[ids]
         logits = np.where(
             logits > 0, logits / params.repeat_penalty, logits * params.repeat_penalty

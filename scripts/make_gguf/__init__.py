@@ -3,9 +3,10 @@
 The same arguments give the same bytes.
 """
 
-from .decoders import write_qwen2, write_random, write_sliding
+from .decoders import write_qwen2, write_qwen2vl, write_random, write_sliding
 from .encoders import POOLINGS, write_embedder
 from .loras import write_lora
+from .projectors import write_llava, write_qwen2vl_projector
 from .scripted import cut, write_scripted
 from .shapes import REAL_SHAPES, write_shape
 from .states import write_hybrid, write_recurrent
@@ -23,8 +24,11 @@ __all__ = [
     "write_embedder",
     "write_encoder_decoder",
     "write_hybrid",
+    "write_llava",
     "write_lora",
     "write_qwen2",
+    "write_qwen2vl",
+    "write_qwen2vl_projector",
     "write_random",
     "write_recurrent",
     "write_scripted",

@@ -10,8 +10,9 @@ import pytest
 from ollapy.api.adapters import Adapter, AdapterSet
 from ollapy.api.options import SamplingParams
 from ollapy.engine import checkpoints
+from ollapy.engine.actions import Share
 from ollapy.engine.batch import Batch
-from ollapy.engine.prefix_tree import PrefixTree, Reuse, Share
+from ollapy.engine.prefix_tree import PrefixTree, Reuse
 from ollapy.engine.scheduler import Scheduler
 from ollapy.engine.sequence import Sequence
 from tests.support.cells import Cells
@@ -32,6 +33,11 @@ def prompt(length: int, *, limit: int = 64) -> Sequence:
 def sampled_in(batch: Batch) -> list[Sequence]:
     """Whose next token comes of the batch."""
     return [one for one, position in batch.rows if position == len(one.tokens) - 1]
+
+
+def said(sequence: Sequence) -> int:
+    """The token that a sequence always says, which nobody else does."""
+    return 1_000_000 + sequence.id
 
 
 class Turns:
@@ -72,7 +78,7 @@ class Turns:
             self.scheduler.keep(one, self.cells.state(one.slot), self.now)
         self.check(batch)
         for sampled in sampled_in(batch):
-            sampled.tokens.append(-sampled.id)
+            sampled.tokens.append(said(sampled))
         return batch
 
     def check(self, batch: Batch) -> None:
@@ -177,7 +183,7 @@ def test_a_prefix_is_shared_with_a_running_sequence_in_its_middle() -> None:
     turns.add(second)
     batch = turns.step()
 
-    assert (second.num_cached, batch.tokens) == (3, [-first.id, 9])
+    assert (second.num_cached, batch.tokens) == (3, [said(first), 9])
     assert turns.tree.num_used == 5 + 1 + 1
 
 

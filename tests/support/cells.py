@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from ollapy.engine.actions import Action, Remove, Share
 from ollapy.engine.batch import Batch
-from ollapy.engine.prefix_tree import Action, Remove, Share
 
 
 class Cells:

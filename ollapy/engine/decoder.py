@@ -1,0 +1,59 @@
+"""Decoder: has llama.cpp do what the scheduler decides. On the engine's thread."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+
+from ollapy.llama.context import Context
+
+from .actions import Action, Remove, Share
+from .batch import Batch
+from .encodings import Encodings
+from .stats import Counters
+
+
+class Decoder:
+    """One context, and what pictures and sounds were made into."""
+
+    def __init__(self, context: Context, counters: Counters) -> None:
+        self._context = context
+        self._counters = counters
+        self._encodings = Encodings()
+
+    def act(self, actions: Iterable[Action]) -> None:
+        """Do what is to be done in the model's memory before a batch."""
+        for action in actions:
+            match action:
+                case Remove(slot, start):
+                    self._context.remove(slot, start)
+                case Share(source, target, end, None):
+                    self._context.share(source, target, end)
+                case Share(source, target, end, bytes(state)):
+                    self._context.fork(source, target, end, state)
+
+    def encode_media(self, batch: Batch) -> None:
+        """Make the embeddings that the batch has in place of tokens; nobody gets a token meanwhile."""
+        if batch.excerpt:
+            started = time.perf_counter()
+            self._encodings.of(batch.excerpt.chunk)
+            self._counters.encode_seconds += time.perf_counter() - started
+            self._counters.encoded = self._encodings.num_encoded
+
+    def decode(self, batch: Batch) -> None:
+        """Compute a batch."""
+        if batch.excerpt:
+            rows, positions = self._encodings.excerpt(batch.excerpt)
+            causal = batch.excerpt.chunk.is_causal
+            self._context.decode_rows(
+                rows, positions, batch.slots[0], batch.outputs, causal=causal
+            )
+            return
+        self._encode(batch)
+        self._context.decode(batch.tokens, batch.positions, batch.slots, batch.outputs)
+
+    def _encode(self, batch: Batch) -> None:
+        """What a decoder's first tokens look at; llama.cpp keeps it for one sequence at a time."""
+        for sequence, _ in batch.parts:
+            if sequence.encoder_tokens and not sequence.num_computed:
+                self._context.encode(sequence.encoder_tokens)
