@@ -37,6 +37,7 @@ from ollapy.api.ollama import (
 from ollapy.api.snapshot import Snapshot
 from ollapy.api.status import RequestEntry, RequestsResponse
 from ollapy.api.text import TokenizeRequest, TokenizeResponse
+from ollapy.api.tuning import TuneRequest, TuneResponse
 from ollapy.errors import OllapyError
 from ollapy.names import Digest
 from ollapy.settings import Address
@@ -126,6 +127,10 @@ class Client:
         """The tokens of a text, without those that a model puts around one."""
         request = TokenizeRequest(model, text, add_special=False)
         return self._call("POST", "/api/tokenize", TokenizeResponse, request).tokens
+
+    def tune(self, model: str) -> TuneResponse:
+        """Find out how a model is best computed, which takes up to a minute."""
+        return self._call("POST", "/api/tune", TuneResponse, TuneRequest(model))
 
     def embed(self, request: EmbedRequest) -> EmbedResponse:
         """Vectors for texts."""

@@ -39,6 +39,7 @@ from ollapy.daemon.routes import (
     status,
     text,
     transfers,
+    tuning,
 )
 from ollapy.daemon.runners.pool import RunnerPool
 from ollapy.daemon.tidying import tidy
@@ -61,6 +62,7 @@ ENDPOINTS: list[Endpoint] = [
     *care.ENDPOINTS,
     *inference.ENDPOINTS,
     *text.ENDPOINTS,
+    *tuning.ENDPOINTS,
     *openai.ENDPOINTS,
     *openai_responses.ENDPOINTS,
     *anthropic.ENDPOINTS,

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ollapy.api.adapters import AdapterSet
+from ollapy.api.tuning import Tuning
 from ollapy.errors import LoadFailed, RunnerError
 
 from .batch import BatchArrays
@@ -31,6 +32,7 @@ _get_embeddings = held("llama_get_embeddings_seq")
 _KV_TYPES = {"f16": 1, "q8_0": 8, "q4_0": 2}
 # A state without the cells that other sequences can share.
 _PARTIAL = 1
+_UNTUNED = Tuning()
 
 Floats = npt.NDArray[np.float32]
 
@@ -163,11 +165,12 @@ class Context:
                 f"llama.cpp could not compute a batch of {count} tokens (code {code})"
             )
 
-    def use_threads(self, count: int) -> None:
-        """Compute with so many threads from the next batch on."""
-        if count != self._params.n_threads:
-            self._params.n_threads = self._params.n_threads_batch = count
-            raw.llama_set_n_threads(self.handle, count, count)
+    def use_threads(self, count: int, prompt_count: int) -> None:
+        """Compute with so many threads from the next batch on: one of a single token, and one of many."""
+        params, wanted = self._params, (count, prompt_count)
+        if wanted != (params.n_threads, params.n_threads_batch):
+            params.n_threads, params.n_threads_batch = wanted
+            raw.llama_set_n_threads(self.handle, *wanted)
 
     def abort(self) -> None:
         """From any thread: give up the batch under way. The CPU obeys within milliseconds, a GPU not at all."""
@@ -258,13 +261,14 @@ def open_context(
     max_sequences: int,
     num_batch: int,
     num_threads: int,
+    tuning: Tuning = _UNTUNED,
     max_cells: int = 0,
     kv_type: str = "f16",
     pooled: bool = False,
 ) -> Iterator[Context]:
     """A context, freed at the end; LoadFailed where llama.cpp cannot make one.
 
-    It may be resized to `max_cells` at most, which decides how the layers of a window keep theirs.
+    Its batch is computed in parts and its attention as `tuning` says. It may be resized to `max_cells` at most, which decides how the layers of a window keep theirs.
 
     `pooled` makes one for embeddings: a batch's sequences are pooled as the model says. Every token of
     a batch that is pooled is an output; where `pools_last`, such batches have `max_sequences` at most.
@@ -273,6 +277,10 @@ def open_context(
     params.n_batch = params.n_ubatch = num_batch
     params.n_seq_max = max_sequences
     params.n_threads = params.n_threads_batch = num_threads
+    if tuning.num_ubatch:
+        params.n_ubatch = min(tuning.num_ubatch, num_batch)
+    if tuning.flash_attention is not None:
+        params.flash_attn_type = int(tuning.flash_attention)
     params.type_k = params.type_v = _KV_TYPES[kv_type]
     params.kv_unified = True  # one pool for all: any sequence may use the whole of it
     # Layers with a sliding window keep no more than it for each sequence, where that is less than all.

@@ -17,6 +17,7 @@ from ollapy.api.grammar import Grammar
 from ollapy.api.ollama import Logprob, Message, Tool, ToolCall
 from ollapy.api.options import SamplingParams
 from ollapy.api.report import ContextReport
+from ollapy.api.tuning import Trial, Tuning
 
 
 class Load(msgspec.Struct, tag=True, frozen=True):
@@ -24,7 +25,7 @@ class Load(msgspec.Struct, tag=True, frozen=True):
 
     `paths` are the model's parts in order, mostly one.
     `num_cells` is the KV pool that all sequences share, in tokens, kept as `kv_type`; `num_ctx` the context of
-    a request that does not name its own.
+    a request that does not name its own. `num_threads` compute at most, and as `tuning` says.
     """
 
     paths: list[str]
@@ -35,6 +36,7 @@ class Load(msgspec.Struct, tag=True, frozen=True):
     num_threads: int
     place: Place = Place()
     kv_type: str = "f16"
+    tuning: Tuning = Tuning()
 
 
 class ToolChoice(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -150,6 +152,17 @@ class GetStats(msgspec.Struct, tag=True, frozen=True):
     id: int = 0
 
 
+class Tune(msgspec.Struct, tag=True, frozen=True):
+    """Try ways to compute the model: numbers of threads and of tokens at once, the usual ones first.
+
+    Answered by Tuned, or by Failed as soon as anything else is asked.
+    """
+
+    threads: list[int]
+    ubatches: list[int]
+    id: int = 0
+
+
 class Loading(msgspec.Struct, tag=True, frozen=True):
     """How much of the weights has been read, 0 to 1."""
 
@@ -256,6 +269,14 @@ class Stats(msgspec.Struct, tag=True, frozen=True):
     counters: dict[str, float | list[int]]
 
 
+class Tuned(msgspec.Struct, tag=True, frozen=True):
+    """The best way to compute the model, and all that were tried."""
+
+    id: int
+    tuning: Tuning
+    trials: list[Trial]
+
+
 class Failed(msgspec.Struct, tag=True, frozen=True):
     """The end of a request (or, with no id, of the load) that could not be answered."""
 
@@ -267,5 +288,5 @@ class Failed(msgspec.Struct, tag=True, frozen=True):
 # What is asked on behalf of a client, and what ends its answer.
 Question = Chat | Complete | Embed | Rerank | Tokenize | Detokenize
 Answer = Done | Rendered | Text | Embeddings | Scores
-ToRunner = Load | Question | Cancel | GetStats
-FromRunner = Loading | Ready | Chunk | Answer | Stats | Failed
+ToRunner = Load | Question | Cancel | GetStats | Tune
+FromRunner = Loading | Ready | Chunk | Answer | Stats | Tuned | Failed

@@ -29,6 +29,7 @@ from .protocol import (
     Scores,
     Text,
     ToRunner,
+    Tune,
 )
 from .reply import Reply
 from .worker import EngineThread, Event
@@ -57,6 +58,8 @@ class Service:
                 self._cancel(message.id)
             case GetStats():
                 self._thread.report(message.id)
+            case Tune():
+                self._thread.tune(message)
             case _:
                 task = asyncio.create_task(self._start(message))
                 self._preparing[message.id] = task

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
+from ollapy.api.tuning import Tuning
 from ollapy.engine.answer import Output
 from ollapy.engine.embedder import Embedder
 from ollapy.engine.engine import Engine
@@ -21,8 +22,9 @@ from ollapy.llama.context import Context, open_context
 from ollapy.llama.devices import buffers
 from ollapy.llama.model import Model, open_model
 
-from .protocol import Failed, Load, Loading, Ready, Stats
+from .protocol import Failed, Load, Loading, Ready, Stats, Tune, Tuned
 from .threads import Threads
+from .tuner import Tuner
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +38,7 @@ _CPU_PACK, _GPU_PACK = 512, 2048
 # How long a step may take while somebody waits for the next token.
 _CPU_STEP, _GPU_STEP = 0.15, 0.05
 
-Event = Loading | Ready | Failed | Stats | list[Output] | list[EmbedJob]
+Event = Loading | Ready | Failed | Stats | Tuned | list[Output] | list[EmbedJob]
 
 
 def max_embed_tokens(load: Load, model: Model) -> int:
@@ -85,6 +87,10 @@ class EngineThread:
     def report(self, request_id: int) -> None:
         """Ask for the engine's counters."""
         self._commands.put(lambda: self._report(request_id))
+
+    def tune(self, message: Tune) -> None:
+        """Try ways to compute, until anything else is asked."""
+        self._commands.put(lambda: self._tune(message))
 
     # Called on the thread:
 
@@ -172,6 +178,8 @@ class EngineThread:
             max_sequences=max_sequences,
             num_batch=num_batch,
             num_threads=self._load.num_threads,
+            # an encoder's text and what is pooled must be computed as a whole
+            tuning=Tuning() if pooled or model.has_encoder else self._load.tuning,
             kv_type="f16" if pooled else self._load.kv_type,
             pooled=pooled,
         )
@@ -185,9 +193,12 @@ class EngineThread:
             part.has_work for part in self._parts
         ):
             self._commands.get()()
-        num_threads = self._threads.choose()
+        most, tuning = self._threads.choose(), self._load.tuning
         for context in self._contexts:
-            context.use_threads(num_threads)
+            context.use_threads(
+                min(most, tuning.num_threads or most),
+                min(most, tuning.num_prompt_threads or most),
+            )
         engine, embedder = self._engine, self._embedder
         if engine and engine.has_work:
             self._post(engine.step())
@@ -218,6 +229,19 @@ class EngineThread:
         except OllapyError as exc:
             job.error = exc
             self._post([job])
+
+    def _tune(self, message: Tune) -> None:
+        def is_wanted() -> bool:
+            return not self._commands.empty() or any(p.has_work for p in self._parts)
+
+        try:
+            if self.model is None or self._engine is None or self.model.has_encoder:
+                raise Unsupported("only models that go on with a text can be tuned")
+            tuner = Tuner(self.model, self._load, is_wanted)
+            tuning = tuner.run(message.threads, message.ubatches)
+            self._post(Tuned(message.id, tuning, tuner.trials))
+        except OllapyError as exc:
+            self._post(Failed(message.id, type(exc).__name__, str(exc)))
 
     def _cancel(self, request_id: int) -> None:
         for part in self._parts:

@@ -8,10 +8,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from ollapy.api.tuning import Trial, TuneResponse, Tuning
 from ollapy.cli.bench.bandwidth import bandwidth, measured
 from ollapy.cli.bench.measures import Limit, fits
 from ollapy.cli.bench.result import Depth, Result, Streams
 from ollapy.cli.bench.table import table
+from ollapy.cli.bench.trials import trials
 from ollapy.gguf import Header, read_header
 from ollapy.gguf.header import Tensor
 from tests.conftest import TINY
@@ -148,3 +150,19 @@ def test_ctrl_c_ends_it_at_once(own: Daemon) -> None:
 def test_another_daemon_is_not_started_elsewhere() -> None:
     host = free_address().replace("127.0.0.1", "127.0.0.3")
     assert ollapy("bench", host=host).status == 1
+
+
+def test_what_a_tuning_has_tried() -> None:
+    usual, other = Tuning(4, 4), Tuning(2, 4, 128, False)
+    response = TuneResponse("big:latest", other, [Trial(usual, 100.0, 10.0), Trial(other, 1200.4, 11.0)])  # fmt: skip
+    *rows, empty, last = trials(response)
+
+    assert [row.split() for row in rows[1:]] == [
+        ["4", "4", "-", "auto", "100", "10.0"],
+        ["2", "4", "128", "off", "1,200", "11.0"],
+    ]
+    assert empty == ""
+    assert last == (
+        "big:latest is computed with 2 thread(s), 4 for prompts, 128 tokens of a prompt at once, "
+        "no flash attention where its context is short from its next load on."
+    )

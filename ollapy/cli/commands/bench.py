@@ -29,6 +29,9 @@ def bench(
     compare: Annotated[
         Path | None, typer.Option("--compare", metavar="FILE", help="Beside what an earlier --json has written.")
     ] = None,
+    tune: Annotated[
+        bool, typer.Option("--tune", help="Instead find out how it is best computed here, and do so from now on.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON on one line.")] = False,
 ) -> None:  # fmt: skip
     """Measure how fast a model is here, through the API as its users have it.
@@ -51,6 +54,9 @@ def bench(
         name = model or _default(client)
         if others := len(client.snapshot().requests):
             talk(f"Warning: {others} request(s) are being answered, which makes it slower")  # fmt: skip
+        if tune:
+            _tune(client, name, as_json=as_json)
+            return
     result = measured(Settings.from_env(), name, depth or (), streams or COUNTS, rounds, talk)  # fmt: skip
     if before and before.digest != result.digest:
         talk(f"Warning: {compare} is about {before.model}, which is another model")
@@ -58,6 +64,19 @@ def bench(
         print_json(result)
     else:
         for line in table(result, before):
+            print_text(line)
+
+
+def _tune(client: Client, model: str, *, as_json: bool) -> None:
+    from ollapy.cli.bench.trials import trials
+    from ollapy.cli.output import print_json, print_text, talk
+
+    talk("trying threads, tokens at once and attention, which takes up to a minute")
+    found = client.tune(model)
+    if as_json:
+        print_json(found)
+    else:
+        for line in trials(found):
             print_text(line)
 
 

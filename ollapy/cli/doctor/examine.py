@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from ollapy.settings import Settings
 
-from . import engine, machine, service
+from . import engine, machine, service, tuning
 from .finding import Finding
 
 
@@ -14,4 +14,5 @@ def examine(settings: Settings) -> Iterator[Finding]:
     """Changes nothing, starts nothing but a short-lived child, and asks nobody but this machine."""
     yield from machine.findings(settings)
     yield from engine.findings(settings)
+    yield from tuning.findings(settings)
     yield from service.findings(settings)

@@ -23,6 +23,7 @@ from ollapy.daemon.runners.process import RunnerProcess
 from ollapy.daemon.runners.room import Resident, leaving
 from ollapy.daemon.runners.runner import Runner
 from ollapy.daemon.runners.space import Space, total
+from ollapy.daemon.runners.tuning import tuned
 from ollapy.errors import Busy, RunnerStopped
 from ollapy.names import Digest, ModelName
 from ollapy.settings import Settings
@@ -145,6 +146,9 @@ class RunnerPool:
         for note in placed.notes:
             logger.warning("model=%s: %s", model.name, note)
         load = how_to_load(model, options, self._settings, placed, there)
+        load = await asyncio.to_thread(
+            tuned, load, model.header, options, self._settings
+        )
         began, outcome = time.monotonic(), "failed"
         try:
             process = await started(model, load, self._settings)

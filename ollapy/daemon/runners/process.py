@@ -25,9 +25,11 @@ from ollapy.runner.protocol import (
     Question,
     Ready,
     Stats,
+    Tune,
+    Tuned,
 )
 
-Event = Chunk | Answer | Stats
+Event = Chunk | Answer | Stats | Tuned
 _MAX_LINE = 8192
 
 
@@ -47,10 +49,11 @@ class RunnerProcess(asyncio.SubprocessProtocol):
         "ollapy.runner",
     )
 
-    def __init__(self, label: str) -> None:
+    def __init__(self, label: str, load: Load) -> None:
         loop = asyncio.get_running_loop()
         self.ready: asyncio.Future[Ready] = loop.create_future()
         self.exited: asyncio.Future[str] = loop.create_future()
+        self.load = load
         self.progress = 0.0
         self._ids = itertools.count(-1, -1)  # of what the daemon itself wants to know
         self._inboxes: dict[int, asyncio.Queue[Event | Failed]] = {}
@@ -63,7 +66,7 @@ class RunnerProcess(asyncio.SubprocessProtocol):
     async def start(cls, label: str, load: Load, env: Mapping[str, str]) -> Self:
         """Start a child on a model."""
         _, runner = await asyncio.get_running_loop().subprocess_exec(
-            lambda: cls(label), *cls.command, env=dict(env)
+            lambda: cls(label, load), *cls.command, env=dict(env)
         )
         runner._write(frame(load))
         return runner
@@ -73,7 +76,9 @@ class RunnerProcess(asyncio.SubprocessProtocol):
         """The child's process id."""
         return self._pid
 
-    async def ask(self, request: Question | GetStats) -> AsyncGenerator[Event, None]:
+    async def ask(
+        self, request: Question | GetStats | Tune
+    ) -> AsyncGenerator[Event, None]:
         """What the runner answers, up to and with the last event; leaving early cancels the request."""
         if not request.id:
             request = msgspec.structs.replace(request, id=next(self._ids))
@@ -182,7 +187,7 @@ class RunnerProcess(asyncio.SubprocessProtocol):
             self._log.info("%s", line.decode("utf-8", "replace"))
 
 
-def _framed(request: Question | GetStats) -> bytes:
+def _framed(request: Question | GetStats | Tune) -> bytes:
     try:
         return frame(request)
     except (OverflowError, RecursionError) as exc:
