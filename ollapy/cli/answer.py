@@ -6,8 +6,10 @@ import os
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
+from importlib import import_module
+from threading import Thread
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 
@@ -21,23 +23,28 @@ from .output import talk
 from .spinner import Spinner
 from .wrap import Wrap
 
+if TYPE_CHECKING:
+    from .markdown import Stream
+
 _GREY, _RESET = "\x1b[90m", "\x1b[0m"
 
 
 @dataclass(slots=True)
 class Style:
-    """How answers are shown; `verbose` adds the figures."""
+    """How answers are shown; `verbose` adds the figures. Markdown is not rendered without `wordwrap`."""
 
     thinking: bool = True
     wordwrap: bool = True
     verbose: bool = False
+    markdown: bool = True
 
 
 class AnswerPrinter:
     """Writes thinking, in grey, on a terminal only, and content everywhere.
 
-    A terminal gets the model's control characters as escapes and lines broken between words, a file or pipe
-    gets the text unchanged. A context manager: however an answer ends, the terminal has its own colour again.
+    A terminal gets the model's control characters as escapes, and its Markdown rendered or at least its lines broken
+    between words; a file or pipe gets the text unchanged. A context manager: however an answer ends, the terminal has
+    its own colour again.
     """
 
     def __init__(self, style: Style) -> None:
@@ -47,13 +54,20 @@ class AnswerPrinter:
         self._show_thinking = style.thinking and self._is_terminal
         self._grey, self._reset = (_GREY, _RESET) if has_colours() else ("", "")
         self._wrap = self._new_wrap()
+        self._markdown: Stream | None = None
         self._spinner = Spinner()
         self._is_thinking = False
         self._is_empty = True
 
     def __enter__(self) -> Self:
         self._spinner.start()
+        if self._is_rendered:  # it takes a while to import, in which the model reads
+            Thread(target=import_module, args=("ollapy.cli.markdown",)).start()
         return self
+
+    @property
+    def _is_rendered(self) -> bool:
+        return self.style.markdown and self._wrap is not None
 
     def __exit__(
         self,
@@ -66,6 +80,8 @@ class AnswerPrinter:
             return
         if self._is_thinking:
             self._write(self._reset)
+        if self._markdown and kind is not KeyboardInterrupt:
+            self._write(self._markdown.finish())
         if not self._is_empty and kind is not KeyboardInterrupt:
             self._write("\n\n" if self._is_terminal and kind is None else "\n")
 
@@ -81,7 +97,7 @@ class AnswerPrinter:
         """A piece of the answer."""
         if text:
             self._end_thinking()
-            self._write(self._shown(text) if self._is_terminal else text)
+            self._write(self._rendered(text) if self._is_terminal else text)
             self.text += text
 
     def _end_thinking(self) -> None:
@@ -95,6 +111,15 @@ class AnswerPrinter:
             return None
         columns = os.get_terminal_size(sys.stdout.fileno()).columns
         return Wrap(columns) if columns else None
+
+    def _rendered(self, text: str) -> str:
+        if not self._is_rendered:
+            return self._shown(text)
+        if self._markdown is None:
+            from .markdown import Stream
+
+            self._markdown = Stream(sys.stdout)
+        return self._markdown.feed(clean(text, keep="\n\t"))
 
     def _shown(self, text: str) -> str:
         harmless = clean(text, keep="\n\t")

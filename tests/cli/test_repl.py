@@ -354,7 +354,7 @@ def test_what_no_longer_fits_is_said_before_the_answer(theatre: Daemon) -> None:
 
 def test_a_narrow_terminal(theatre: Daemon) -> None:
     """Lines break between words, wide characters count, and the prompt still works."""
-    words = ("run", "wild", "--hidethinking")
+    words = ("run", "wild", "--hidethinking", "--plain")
     with terminal(*words, host=theatre.address, columns=20) as session:
         session.shows(">>> Send a message")
         session.type("字字字字字字\r")

@@ -102,7 +102,7 @@ def test_a_pipe_gets_the_text_as_it_is(theatre: Daemon) -> None:
 
 
 def test_a_terminal_gets_it_harmless(theatre: Daemon) -> None:
-    with terminal("run", "wild", "go", host=theatre.address) as shown:
+    with terminal("run", "wild", "go", "--plain", host=theatre.address) as shown:
         assert shown.wait() == 0
 
     assert answer_in(shown) == f"{WILD_ON_A_TERMINAL}\n\n"
@@ -285,7 +285,8 @@ def test_mistakes_in_the_command_line(
 
 
 def test_lines_break_between_words(theatre: Daemon) -> None:
-    with terminal("run", "endless", "go", host=theatre.address, columns=30) as shown:
+    words = ("run", "endless", "go", "--plain")
+    with terminal(*words, host=theatre.address, columns=30) as shown:
         eventually(lambda: len(shown.lines) > 20, "no lines came")
         lines = shown.lines[:20]
 

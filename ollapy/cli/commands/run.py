@@ -53,6 +53,9 @@ def run(
     nowordwrap: Annotated[
         bool, typer.Option("--nowordwrap", help="Do not break lines between words.")
     ] = False,
+    plain: Annotated[
+        bool, typer.Option("--plain", help="Show Markdown as it was written.")
+    ] = False,
     format_: Annotated[
         str | None,
         typer.Option(
@@ -125,7 +128,7 @@ def run(
     from ollapy.cli.session import connected
 
     text = _prompt(prompt or [])
-    style = Style(not hidethinking, not nowordwrap, verbose)
+    style = Style(not hidethinking, not nowordwrap, verbose, not plain)
     with connected(start=True) as client:
         shown = _show(client, model, insecure=insecure)
         if "completion" not in shown.capabilities:

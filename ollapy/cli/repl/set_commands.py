@@ -92,6 +92,10 @@ def _wordwrap(on: bool) -> Callable[[Session], None]:
     return lambda session: setattr(session.style, "wordwrap", on)
 
 
+def _markdown(on: bool) -> Callable[[Session], None]:
+    return lambda session: setattr(session.style, "markdown", on)
+
+
 def _verbose(on: bool) -> Callable[[Session], None]:
     return lambda session: setattr(session.style, "verbose", on)
 
@@ -129,6 +133,8 @@ SET_COMMANDS = (
     _switch("quiet", "Show no timings", _verbose(False)),
     _switch("wordwrap", "Break lines between words", _wordwrap(True)),
     _switch("nowordwrap", "Break lines where the terminal does", _wordwrap(False)),
+    _switch("markdown", "Render Markdown", _markdown(True)),
+    _switch("nomarkdown", "Show Markdown as it was written", _markdown(False)),
     _switch("history", "Remember what you type", _history(True)),
     _switch("nohistory", "Do not remember what you type", _history(False)),
 )
