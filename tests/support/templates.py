@@ -88,5 +88,5 @@ TEMPLATES["harmony"] = _HARMONY
 TEMPLATES["told"] = _template("").replace(
     "tools:", "Write <tool_call>{...}</tool_call> to call"
 )
-TEMPLATES["told by its tools"] = _template("").replace("tools:", "List of tools: ")
+TEMPLATES["lfm-told"] = _template("").replace("tools:", "List of tools: ")
 TEMPLATES["listed"] = _template("").replace("tools:", "Write <|tool_call|>[...]")
