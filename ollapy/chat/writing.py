@@ -79,12 +79,10 @@ def _find_calls(probes: Probes, form: Format, turn: str) -> tuple[Calls, ...]:
 def _named_calls(probes: Probes) -> tuple[Calls, ...]:
     """The forms that the template's own words to the model name."""
     new = [c for c in CALLS if not c.leads and c.start not in probes.plain]
-    text = probes.with_tools
     named = [
         c
         for c in new
-        if all(tag in text for tag in (c.start, c.end, c.each[0]))
-        or (c.told and c.told in text and c.told not in probes.plain)
+        if all(tag in probes.with_tools for tag in (c.start, c.end, c.each[0]))
     ]
     return tuple({c.start: c for c in reversed(named)}.values())
 

@@ -41,10 +41,10 @@ _LLAMA = _FRAME.format(
     calls='{"name": "{{ f.name }}", "parameters": {{ f.arguments | tojson }}}',
     opening="",
 )
-_PYTHON = _FRAME.format(
-    calls="<|tool_call_start|>[{{ f.name }}({% for k, v in f.arguments.items() %}{{ k }}={{ v | tojson }}"
-    "{% if not loop.last %}, {% endif %}{% endfor %})]<|tool_call_end|>",
-    opening=_OFF,
+# Only told of, so that such calls are held to no grammar and can be broken.
+_UNSHOWN = (
+    "{% if tools %}Write <|tool_calls_section_begin|><|tool_call_begin|>…<|tool_calls_section_end|>{% endif %}"
+    + _FRAME.format(calls="", opening=_OFF)
 )
 _HARMONY = (
     "{{ tools | tojson if tools else '' }}{% for m in messages %}<|start|>{{ m.role }}"
@@ -81,23 +81,25 @@ SCRIPTS: dict[str, tuple[ChatTemplates, str, str, str, str]] = {
         "",
         '{"location": "Rome"}',
     ),
-    # such calls are held to no grammar, so that they can be broken
     "broken": (
-        _PYTHON,
-        "<think>\nHm.\n</think>\n\n<|tool_call_start|>{broken}<|tool_call_end|>",
+        _UNSHOWN,
+        "<think>\nHm.\n</think>\n\nSo.<|stray|> <|tool_calls_section_begin|>{broken}<|tool_calls_section_end|>",
         "Hm.",
-        "<|tool_call_start|>{broken}<|tool_call_end|>",
+        "So. <|tool_calls_section_begin|>{broken}<|tool_calls_section_end|>",
         "",
     ),
 }  # fmt: skip
 
 
 # What the template says nothing of, the vocabulary has a token for.
-_CONTROLS = ("<|tool_call_start|>", "<|tool_call_end|>", "<|stray|>")
+_CONTROLS = {
+    "broken": ("<|stray|>",),
+    "vocabulary": ("<|tool_call_start|>", "<|tool_call_end|>"),
+}
 _TOLD = "{% if tools %}{{ tools }}{% endif %}" + CHATML
 SCRIPTS["vocabulary"] = (
     _TOLD,
-    "I look.<|stray|> So. <|tool_call_start|>[get_weather(location='Rome')]<|tool_call_end|>",
+    "I look. So. <|tool_call_start|>[get_weather(location='Rome')]<|tool_call_end|>",
     "",
     "I look. So. ",
     "<|tool_call_start|>[get_weather(location='Rome')]<|tool_call_end|>",
@@ -110,7 +112,7 @@ def scripted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
     folder = tmp_path_factory.mktemp("formats")
     for name, (template, script, *_) in SCRIPTS.items():
         weights = folder / f"{name}.gguf"
-        controls = _CONTROLS if name == "vocabulary" else ()
+        controls = _CONTROLS.get(name, ())
         write_scripted(weights, script, chat_template=template, controls=controls)
         add_model(folder / "models", name, weights)
     with running_daemon(folder) as daemon:

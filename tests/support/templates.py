@@ -88,5 +88,4 @@ TEMPLATES["harmony"] = _HARMONY
 TEMPLATES["told"] = _template("").replace(
     "tools:", "Write <tool_call>{...}</tool_call> to call"
 )
-TEMPLATES["lfm-told"] = _template("").replace("tools:", "List of tools: ")
 TEMPLATES["listed"] = _template("").replace("tools:", "Write <|tool_call|>[...]")

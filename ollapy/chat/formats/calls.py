@@ -144,7 +144,6 @@ CALLS: tuple[Calls, ...] = (
         start="<|tool_call_start|>",
         end="<|tool_call_end|>",
         style=Style.PYTHON,
-        told="List of tools: ",
     ),
     # Olmo 3
     Calls(start="<function_calls>", end="</function_calls>", style=Style.PYTHON),

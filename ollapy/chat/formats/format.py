@@ -30,7 +30,7 @@ class Calls(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     that the value is a string. With `leads` a call is one only at the beginning of an answer, and only of a
     tool that was given: what opens it may as well be text. `extra` are other control tokens that stand
     inside. With `item` lists and objects are in tags of their own as well, an item of a list in those of that
-    name. `told` is by what prompts show that the model writes so, where they do not say how.
+    name.
     """
 
     start: str
@@ -42,7 +42,6 @@ class Calls(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     leads: bool = False
     extra: tuple[str, ...] = ()
     item: str = ""
-    told: str = ""
 
 
 class Headers(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
