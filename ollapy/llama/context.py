@@ -155,6 +155,9 @@ class Context:
         # one that came too late for its own batch is not for this one
         self._abort[0] = b"\0"
         code = compute(self.handle, batch)
+        # An accelerator is only told what to compute. It is waited for here, where others get the GIL: the
+        # calls that read its results keep that, and llama.cpp's own threads want it for the log.
+        raw.llama_synchronize(self.handle)
         log.is_aborting = False
         if code == 1:
             raise NoCells
