@@ -18,6 +18,8 @@ from tests.support.waiting import eventually
 # As in a runner: OpenMP threads that spin at barriers ruin each other where cores are few.
 os.environ.setdefault("GOMP_SPINCOUNT", "100")
 
+os.environ["OLLAPY_CONFIG"] = os.devnull  # not the file of who runs the tests
+
 # A shell has what it runs in the background ignore Ctrl-C, and every child would inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -14,6 +14,7 @@ from ollapy.settings import Settings
 from . import streams
 from .commands import (
     bench,
+    config,
     copy,
     create,
     doctor,
@@ -47,8 +48,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("serve")(serve.serve)
-app.command("start", hidden=True)(serve.serve)
+app.command("serve", epilog=serve.environment())(serve.serve)
+app.command("start", hidden=True, epilog=serve.environment())(serve.serve)
 app.command("run")(run.run)
 app.command("pull")(pull.pull)
 app.command("push")(push.push)
@@ -71,6 +72,7 @@ app.command("why")(why.why)
 app.command("doctor")(doctor.doctor)
 
 
+app.add_typer(config.app, name="config")
 app.add_typer(key.app, name="key")
 
 

@@ -25,6 +25,7 @@ from ollapy.daemon.generation import Generation
 from ollapy.daemon.observation.journal import Journal
 from ollapy.daemon.observation.metrics import Metrics
 from ollapy.daemon.operations import Operations
+from ollapy.daemon.reloading import reload
 from ollapy.daemon.routes import (
     anthropic,
     care,
@@ -92,11 +93,13 @@ def create_app(settings: Settings, *, stop: Callable[[], None]) -> Starlette:
         app.state.generation = Generation(app.state.store, pool, remote, journal)
         app.state.conversations = Conversations()
         looking = asyncio.create_task(pool.devices.look())
+        reloading = asyncio.create_task(reload(app.state))
         tidy(app.state.store, prune=settings.prune)
         try:
             yield
         finally:
             looking.cancel()
+            reloading.cancel()
             await operations.close()
             await pool.close(0)
             await remote.close()

@@ -42,6 +42,7 @@ from ollapy.daemon.answers.records import (
 )
 from ollapy.daemon.asking import adapters, conversation, texts
 from ollapy.daemon.asking.askable import Askable
+from ollapy.daemon.asking.defaults import filled
 from ollapy.daemon.observation.entry import Entry
 from ollapy.daemon.observation.journal import Journal
 from ollapy.daemon.runners.pool import RunnerPool
@@ -100,6 +101,7 @@ class Generation:
         self, request: GenerateRequest
     ) -> AsyncGenerator[GenerateResponse, None]:
         """The records of `/api/generate`."""
+        request = filled(request, self._pool.settings)
         record = partial(generate_record, raw=bool(request.raw))
         return self._records(
             request,
@@ -110,6 +112,7 @@ class Generation:
 
     def chat(self, request: ChatRequest) -> AsyncGenerator[ChatResponse, None]:
         """The records of `/api/chat`."""
+        request = filled(request, self._pool.settings)
         _require_model(request)
         return self._records(
             request,
@@ -120,6 +123,7 @@ class Generation:
 
     async def embed(self, request: EmbedRequest) -> EmbedResponse:
         """The answer of `/api/embed`."""
+        request = filled(request, self._pool.settings)
         started = time.monotonic()
         if not request.model:
             raise ModelNotFound("model '' not found")
@@ -142,6 +146,7 @@ class Generation:
 
     async def embeddings(self, request: EmbeddingsRequest) -> EmbeddingsResponse:
         """The answer of `/api/embeddings`."""
+        request = filled(request, self._pool.settings)
         _require_model(request)
         ask = EmbedRequest(input=request.prompt, truncate=False)
         answer, _ = await self._once(
@@ -155,6 +160,7 @@ class Generation:
 
     async def rerank(self, request: RerankRequest) -> RerankResponse:
         """The answer of `/api/rerank`."""
+        request = filled(request, self._pool.settings)
         _require_model(request)
         answer, _ = await self._once(
             "rerank", request, partial(texts.rerank, request), options=request.options
@@ -164,6 +170,7 @@ class Generation:
 
     async def tokenize(self, request: TokenizeRequest) -> TokenizeResponse:
         """The answer of `/api/tokenize`."""
+        request = filled(request, self._pool.settings)
         _require_model(request)
         answer, _ = await self._once(
             "tokenize", request, lambda *_: texts.tokenize(request)
@@ -173,6 +180,7 @@ class Generation:
 
     async def detokenize(self, request: DetokenizeRequest) -> DetokenizeResponse:
         """The answer of `/api/detokenize`."""
+        request = filled(request, self._pool.settings)
         _require_model(request)
         answer, _ = await self._once(
             "detokenize", request, lambda *_: texts.detokenize(request)

@@ -70,7 +70,7 @@ def test_every_line_is_ok_or_a_warning_with_its_cure(tmp_path: Path) -> None:
     }
     assert (result.status, result.err) == (1, "")
     assert {line.split()[0] for line in lines} == {"ok", "warning", "->"}
-    assert warnings["settings"] == "-> correct the variable, or unset it"
+    assert warnings["settings"] == "-> correct it, see `ollapy config show`"
     assert warnings["daemon"].startswith("-> stop it, or set OLLAPY_HOST")
     assert warnings["store"].startswith("-> 'ollapy pull endless:latest'")
 

@@ -104,6 +104,7 @@ def _settings(folder: Path) -> dict[str, str]:
     return {
         "HOST": "127.0.0.1:0",
         "MODELS": str(folder / "models"),
+        "CONFIG": str(folder / "config.toml"),
         "KEYS": str(folder / "keys.json"),
         "STATE": str(folder / "state"),
     }

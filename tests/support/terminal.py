@@ -44,6 +44,7 @@ def environment(host: str, **env: str) -> dict[str, str]:
     }
     changed = {
         "OLLAPY_HOST": host,
+        "OLLAPY_CONFIG": os.devnull,  # not the one of who runs the tests
         "TERM": "xterm",
         "NO_COLOR": "",
         "OLLAPY_NOHISTORY": "1",

@@ -34,7 +34,7 @@ def bench(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON on one line.")] = False,
 ) -> None:  # fmt: skip
-    """Measure how fast a model is here, through the API as its users have it.
+    """Measure how fast a model is here, as its users have it.
 
     Tokens read and generated in a second at several depths of its context, several answers at once, the time to
     load it, its memory, and how near generating comes to what the memory's speed allows. It is loaded anew.

@@ -24,10 +24,8 @@ def serve(
     Where OLLAPY_HOST lets others connect, it answers only to who has an API key. The first one is printed when
     it first starts, `ollapy key` makes more.
 
-    Environment: OLLAPY_HOST (127.0.0.1:11434), OLLAPY_MODELS (folder of the models), OLLAPY_KEEP_ALIVE
-    (5m), OLLAPY_CONTEXT_LENGTH, OLLAPY_NUM_THREADS, OLLAPY_MAX_QUEUE (512), OLLAPY_LOAD_TIMEOUT (5m),
-    OLLAPY_HEARTBEAT (15s), OLLAPY_LOGS, OLLAPY_DEBUG, OLLAPY_ORIGINS (web pages that may ask), OLLAPY_ALLOWED_HOSTS (further names of
-    this machine), OLLAPY_REQUIRE_KEY (also on loopback). Ollama's names (OLLAMA_HOST, …) are read where these are not set.
+    The settings are read from the variables below, then from the file that `ollapy config path` names. Ollama's names
+    (OLLAMA_HOST, ...) are read where ollapy's are not set.
     """
     if stop:
         from .stop import stop_daemon
@@ -43,5 +41,13 @@ def serve(
     settings = Settings.from_env()
     logs.configure(debug=settings.debug)
     if insecure_no_auth:
-        settings = replace(settings, needs_key=False)
+        settings = replace(settings, require_key=False, insecure_no_auth=True)
     serve_daemon(settings)
+
+
+def environment() -> str:
+    """The variables, each with what it is for."""
+    from ollapy.settings.settings import TABLE
+
+    lines = (f"  {it.variables[0]}: {it.told}" for it in TABLE.values())
+    return "\b\nEnvironment:\n" + "\n".join(lines)

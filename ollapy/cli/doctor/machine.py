@@ -26,7 +26,7 @@ def findings(settings: Settings) -> Iterator[Finding]:
     yield Finding("ollapy", __version__)
     yield Finding("python", f"{platform.python_version()}, {system}")
     for warning in settings.warnings:
-        yield Finding("settings", warning, "correct the variable, or unset it")
+        yield Finding("settings", warning, "correct it, see `ollapy config show`")
     yield memory_finding(memory.available(), psutil.virtual_memory().total)
     yield from _disk(settings.models)
 

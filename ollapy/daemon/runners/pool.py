@@ -36,7 +36,7 @@ class RunnerPool:
     """One runner for what is loaded; names that load the same files share the runner."""
 
     def __init__(self, settings: Settings, metrics: Metrics) -> None:
-        self._settings = settings
+        self.settings = settings
         self._metrics = metrics
         self.devices = Devices(settings)
         self._runners: dict[tuple[Digest, ...], Runner] = {}
@@ -98,7 +98,7 @@ class RunnerPool:
             self._num_held -= 1
 
     def _check_queue(self) -> None:
-        if self.num_waiting > self._settings.max_queue:
+        if self.num_waiting > self.settings.max_queue:
             raise Busy(
                 "server busy, please try again.  maximum pending requests exceeded"
             )
@@ -131,7 +131,7 @@ class RunnerPool:
             runner = None
         if runner is None:
             start = asyncio.create_task(self._start(model, options))
-            runner = Runner(model, start, self._settings.keep_alive)
+            runner = Runner(model, start, self.settings.keep_alive)
             self._runners[model.loads] = runner
         return runner
 
@@ -140,18 +140,18 @@ class RunnerPool:
         runner = self._runners[model.loads]
         async with self._placing:
             there = await self.devices.look()
-            placing = how_to_place(model, options, self._settings, there)
+            placing = how_to_place(model, options, self.settings, there)
             placed = placing.place(await self._make_room(runner, placing))
             runner.taken, runner.kv_type = placed.taken, placed.kv_type
         for note in placed.notes:
             logger.warning("model=%s: %s", model.name, note)
-        load = how_to_load(model, options, self._settings, placed, there)
+        load = how_to_load(model, options, self.settings, placed, there)
         load = await asyncio.to_thread(
-            tuned, load, model.header, options, self._settings
+            tuned, load, model.header, options, self.settings
         )
         began, outcome = time.monotonic(), "failed"
         try:
-            process = await started(model, load, self._settings)
+            process = await started(model, load, self.settings)
             outcome = "done"
         finally:
             runner.load_seconds = time.monotonic() - began
@@ -215,7 +215,7 @@ class RunnerPool:
                 partial(placing.reaches, goal),
                 free,
                 residents,
-                max_loaded=self._settings.max_loaded,
+                max_loaded=self.settings.max_loaded,
             )
             for goal in Goal
         )
@@ -224,7 +224,7 @@ class RunnerPool:
     def _free(self, available: Space, others: list[Runner]) -> Space:
         """Beside the others that are loaded, of the machine and of what the settings allow of its memory."""
         free = available - total(other.unseen for other in others)
-        if allowed := self._settings.max_memory:
+        if allowed := self.settings.max_memory:
             taken = total(other.taken for other in others if other.taken)
             free = Space(min(free.host, allowed - taken.host), free.devices)
         return free

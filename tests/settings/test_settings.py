@@ -88,9 +88,9 @@ def test_nonsense_is_the_default_with_a_warning_each() -> None:
         0,
     )
     assert settings.warnings == (
-        "OLLAMA_KEEP_ALIVE='abc' is not usable, using 300s",
-        "OLLAMA_MAX_QUEUE='-1' is not usable, using 512",
+        "OLLAMA_KEEP_ALIVE='abc' is not usable, using 5m",
         "OLLAPY_NUM_THREADS='many' is not usable, using the default",
+        "OLLAMA_MAX_QUEUE='-1' is not usable, using 512",
     )
 
 
