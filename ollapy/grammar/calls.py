@@ -13,7 +13,7 @@ from ollapy.chat.sample import Part, Piece, Sample
 
 from .notations import notation_of
 from .text import SPACE, after_tag, escaped, quoted, spelled
-from .values import Values
+from .values import Values, either
 
 _ANY_TEXT = "/(?s:.*)/"
 _BRACKETS = re.compile(r"[\s\"}\])]*")
@@ -32,21 +32,23 @@ class Function:
 class Calling:
     """What calls an answer may or must have, in the model's form and as its template spells them.
 
-    `ends` are the texts that end a turn, `before` is what an answer begins with that is a call.
+    `ends` are the texts that end a turn, `before` is what an answer begins with that is a call. Where the prompt
+    has begun a header, `text` is what text begins with.
     """
 
     sample: Sample
     form: Calls
-    ends: tuple[str, ...]
-    functions: tuple[Function, ...]
-    is_required: bool
-    is_parallel: bool
-    before: str = ""
+    ends: tuple[str, ...] = ()
+    functions: tuple[Function, ...] = ()
+    is_required: bool = False
+    is_parallel: bool = True
+    before: tuple[Piece, ...] = ()
+    text: str = ""
 
     @property
     def tags(self) -> tuple[str, ...]:
-        """The tags around which there may be blanks: those of runs, and the ends of calls."""
-        return self.form.start, self.form.end, self.form.each[1]
+        """The tags around which there may be blanks: those of runs, and the ends of calls; none in headers."""
+        return () if self.text else (self.form.start, self.form.end, self.form.each[1])
 
     @property
     def opening(self) -> str:
@@ -84,13 +86,14 @@ def call_rules(calling: Calling) -> list[str]:
     """`run`, one call or several from the opening to the closing, and `rest`, the same without its marker."""
     start, tags = calling.form.start, calling.tags
     rest = spelled(calling.opening.removeprefix(start), tags)
-    opened = " ".join([*after_tag(start), rest.removeprefix(SPACE)])
+    blanks = after_tag(start) if tags else []
+    opened = " ".join([*blanks, rest.removeprefix(SPACE)])
     following = f" ({_between(calling)} call)*" if calling.between else ""
     closing = spelled(calling.closing.rstrip(), tags).removesuffix(SPACE)
     body = f"call{following} {closing}"
     names = [f"call_{number}" for number in range(len(calling.functions))]
     return [
-        f"run: {quoted(calling.before + start)} rest",
+        f"run: {_before_call(calling)} rest",
         f"rest: {opened} {body}",
         f"call: {' | '.join(names)}",
         *(
@@ -99,6 +102,17 @@ def call_rules(calling: Calling) -> list[str]:
             for rule in _function_rules(name, function, calling)
         ),
     ]
+
+
+def _before_call(calling: Calling) -> str:
+    """What a run begins with; of several tools the header may be any one's, as the call says itself whose it is."""
+    if calling.text:
+        return ""
+    names = either(quoted(function.name) for function in calling.functions)
+    items = [
+        names if part is Part.NAME else quoted(words) for part, words in calling.before
+    ]
+    return " ".join([*items, quoted(calling.form.start)])
 
 
 def _between(calling: Calling) -> str:
@@ -113,6 +127,8 @@ def free_rules(calling: Calling, opened: str) -> list[str]:
 
     With `opened`, the tag that opens a thought, also `first`: an answer that does not begin with it.
     """
+    if calling.text:
+        return _headed_rules(calling)
     if calling.form.leads:
         return _leading_rules(calling, opened)
     again = "(head rest)* text" if calling.is_parallel else ""
@@ -131,6 +147,21 @@ def free_rules(calling: Calling, opened: str) -> list[str]:
             f"FIRST: {_ANY_TEXT}{unopened}",
         ]
     return rules
+
+
+def _headed_rules(calling: Calling) -> list[str]:
+    """The same where each message has a header, the first of which has begun. Other words after its mark are text."""
+    text, mark = escaped(calling.text), escaped(calling.form.start)
+    again = f"({quoted(calling.form.start)} answer)?" if calling.is_parallel else ""
+    other = r"[^a-zA-Z0-9_.\-](?s:.*)"
+    return [
+        f"answer: call {again} | text | head after",
+        f"text: /{text}(?s:.*)/",
+        f"head[lazy]: /{text}(?s:.*){mark}/",
+        "after: answer | other | other_head after",
+        f"other: /{other}/",
+        f"other_head[lazy]: /{other}{mark}/",
+    ]
 
 
 def _leading_rules(calling: Calling, opened: str) -> list[str]:
@@ -168,7 +199,7 @@ def _piece(
             return values.arguments(function.parameters, is_sorted=is_sorted)
         case (Part.ARGUMENTS, _):
             return f"%json {json.dumps(function.parameters)}"
-    return spelled(piece[1], calling.tags)
+    return quoted(piece[1]) if calling.text else spelled(piece[1], calling.tags)
 
 
 def _id(sample: str) -> str:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
+import msgspec
+
 from ollapy.api.ollama import Tool
-from ollapy.chat.formats import Calls, Style
+from ollapy.chat.formats import Calls, Headers, Style
 from ollapy.chat.sample import Part, Sample
 from ollapy.chat.traits import Traits
 from ollapy.errors import InvalidRequest, Unsupported
@@ -35,11 +38,8 @@ def calling_of(message: Chat, traits: Traits, ends: tuple[str, ...]) -> Calling 
             )
         logger.info("tool calls not constrained id=%d", message.id)
         return None
-    sample, form, before = found
-    return Calling(
-        sample=sample,
-        form=form,
-        before=before,
+    return replace(
+        found,
         ends=ends,
         functions=tuple(_functions(message.tools, choice.name)),
         is_required=choice.is_required,
@@ -47,17 +47,47 @@ def calling_of(message: Chat, traits: Traits, ends: tuple[str, ...]) -> Calling 
     )
 
 
-def _written(traits: Traits) -> tuple[Sample, Calls, str] | None:
-    """How calls are written, in what form, and what leads to one at the beginning of an answer."""
+def _written(traits: Traits) -> Calling | None:
+    """How calls are written, of no tools yet."""
     form = traits.format
-    if (headers := form.headers) is not None and headers.sample:
-        before = headers.sample.lead.removesuffix(headers.called)
-        return headers.sample, Calls(start=headers.called, style=Style.HEADED), before
+    if form.headers is not None:
+        return _in_messages(form.headers, traits.sample)
     calls = form.calls[0] if form.calls else None
     if calls and traits.sample and calls.start in traits.sample.lead:
-        return traits.sample, calls, ""
+        return Calling(sample=traits.sample, form=calls)
     if calls and calls.style in _USUAL and not traits.sample:
-        return _USUAL[calls.style](calls), calls, ""
+        return Calling(sample=_USUAL[calls.style](calls), form=calls)
+    return None
+
+
+def _in_messages(headers: Headers, sample: Sample | None) -> Calling | None:
+    """The same where calls are messages: known by what their headers have in common, or by the tag inside."""
+    if headers.sample:
+        before = headers.sample.lead.removesuffix(headers.called)
+        form = Calls(start=headers.called, style=Style.HEADED)
+        return Calling(sample=headers.sample, form=form, before=((Part.TEXT, before),))
+    if sample and headers.calls:
+        return _inside(headers.calls, sample)
+    if sample and sample.between == headers.starts[0]:
+        form = Calls(start=headers.starts[0], style=Style.HEADED)
+        return Calling(sample=sample, form=form, text=headers.told)
+    return None
+
+
+def _inside(form: Calls, sample: Sample) -> Calling | None:
+    """The call in a message, and its header as what comes before it."""
+    for number, (part, words) in enumerate(sample.unit):
+        before, found, rest = words.partition(form.start)
+        if part is Part.TEXT and found:
+            inner = msgspec.structs.replace(
+                sample,
+                lead=form.start + rest,
+                unit=sample.unit[number + 1 :],
+                between=None,
+            )
+            lead = (Part.TEXT, sample.lead)
+            head = (lead, *sample.unit[:number], (Part.TEXT, before))
+            return Calling(sample=inner, form=form, before=head)
     return None
 
 

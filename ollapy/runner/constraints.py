@@ -78,8 +78,9 @@ def _thought(
     """What comes before an answer that must be something: the model thinks where it is asked to."""
     if form.headers and calling and not message.grammar:
         # a thought is a message like the others: only what must be a call is told from it
-        start, turn = form.start_of_thought, form.headers.turn
-        return Thought(start, turn, is_optional=True) if calling.is_required else None
+        if not (form.thinks and calling.is_required):
+            return None
+        return Thought(form.start_of_thought, form.headers.turn, is_optional=True)
     if parser.is_thinking:
         return Thought("", form.tag_after_thought)
     # messages with headers begin with one: without a thought there would be none

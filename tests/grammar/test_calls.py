@@ -137,7 +137,8 @@ def walk(constraint: Constraint, rng: Random, limit: int = 3000) -> str | None:
 
 def read(traits: Traits, text: str) -> list[dict[str, Any]]:
     """The calls that the parser finds, all of the text being calls."""
-    parser = Parser(traits.format, tools=GIVEN)
+    opening = traits.openings[0] if traits.format.headers else ""
+    parser = Parser(traits.format, tools=GIVEN, opening=opening)
     found = [*parser.feed(text), *parser.finish()]
     assert not parser.error, text
     assert not "".join(part.content for part in found).strip(), text
@@ -236,6 +237,49 @@ def test_one_call_alone_ends_the_answer(compiler: Compiler) -> None:
     assert says(constraint, CLOCK)
     assert constraint.is_complete
     assert not held(compiler).is_complete
+
+
+ATEM = (
+    '<atem:function_calls><atem:invoke name="%s"></atem:invoke></atem:function_calls>'
+)
+
+
+@pytest.mark.parametrize(
+    ("family", "text", "holds"),
+    [
+        ("functionary-3", "all\nSee:\n>>> print(1)\n", True),
+        ("functionary-3", "clock\n{}", True),
+        ("functionary-3", "all\nSee.>>>clock\n{}>>>all\nSo.", True),
+        ("functionary-3", "clox", False),
+        ("functionary-3", "all\nSee.>>>clox", False),
+        ("functionary-3", 'clock\n{"a', False),
+        ("glimmer", " to=user<|message|>So.", True),
+        ("glimmer", " to=clock<|message|>" + ATEM % "clock", True),
+        ("glimmer", " to=clock<|message|>" + ATEM % "clox", False),
+    ],
+)
+def test_calls_in_messages_with_headers(
+    compiler: Compiler, family: str, text: str, holds: bool
+) -> None:
+    traits = learn(ChatTemplate(TEMPLATES[family]))
+    calling = calling_of(chat(), traits, ("<|end|>",))
+    assert says(compiler.constraint(None, calling=calling), text) is holds
+
+
+def test_a_thought_may_come_before_a_message_that_must_be_a_call(
+    compiler: Compiler,
+) -> None:
+    traits = learn(ChatTemplate(TEMPLATES["glimmer"]))
+    calling = calling_of(chat(is_required=True), traits, ())
+    form = traits.format
+    assert form.headers is not None
+    thought = Thought(form.start_of_thought, form.headers.turn, is_optional=True)
+    call = " to=clock<|message|>" + ATEM % "clock"
+    for text in (call, f" to=self<|message|>So.<|eom|><|start|>assistant{call}"):
+        constraint = compiler.constraint(None, thought, calling=calling)
+        assert says(constraint, text), text
+        assert constraint.may_end
+    assert not says(compiler.constraint(None, thought, calling=calling), " to=user")
 
 
 def test_without_a_sample_a_call_cannot_be_asked_for() -> None:

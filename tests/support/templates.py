@@ -82,8 +82,25 @@ _HARMONY = (
     "{{ c.function.arguments | tojson }}<|call|>{% endfor %}<|channel|>final<|message|>{{ m.content }}<|end|>"
     "{% endfor %}{% if add_generation_prompt %}<|start|>assistant{% endif %}"
 )
+_GLIMMER = (
+    "{% if tools %}tools:{% for t in tools %} {{ t.function.name }}{% endfor %}{% endif %}"
+    "{% for m in messages %}{% if m.reasoning_content %}<|start|>assistant to=self<|message|>{{ m.reasoning_content }}<|eom|>{% endif %}"
+    "{% for c in m.tool_calls or [] %}<|start|>assistant to={{ c.function.name }}<|message|><atem:function_calls>\n"
+    '<atem:invoke name="{{ c.function.name }}">\n{% for k, v in c.function.arguments.items() %}'
+    '<atem:parameter name="{{ k }}">{{ v if v is string else v | tojson }}</atem:parameter>\n{% endfor %}'
+    "</atem:invoke>\n</atem:function_calls><|eom|>{% else %}<|start|>{{ m.role }}<|message|>{{ m.content }}<|eot|>{% endfor %}"
+    "{% endfor %}{% if add_generation_prompt %}<|start|>assistant{% endif %}"
+)
+_FUNCTIONARY_3 = (
+    "{% if tools %}tools:{% for t in tools %} {{ t.function.name }}{% endfor %}{% endif %}"
+    "{% for m in messages %}<{{ m.role }}>\n{% if m.role != 'assistant' %}{{ m.content }}{% elif m.content %}>>>all\n{{ m.content }}{% endif %}"
+    "{% for c in m.tool_calls or [] %}>>>{{ c.function.name }}\n{{ c.function.arguments | tojson }}{% endfor %}<|end|>"
+    "{% endfor %}{% if add_generation_prompt %}<assistant>\n>>>{% endif %}"
+)
 TEMPLATES = {name: _template(calls) for name, calls in _CALLS.items()}
 TEMPLATES["harmony"] = _HARMONY
+TEMPLATES["glimmer"] = _GLIMMER
+TEMPLATES["functionary-3"] = _FUNCTIONARY_3
 # Which only tell of them.
 TEMPLATES["told"] = _template("").replace(
     "tools:", "Write <tool_call>{...}</tool_call> to call"

@@ -51,7 +51,7 @@ class Headers(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     `call` are patterns of headers, the latter with a group `name`, and `text` one of those that head text: a header that
     is none of them is text itself. A call's message is a JSON object of its arguments, or with `calls` as that
     says. `thought` is what begins an answer with a thought, `answer` what ends that and begins the rest, and
-    `turn` what ends it where a call follows. `sample` is how a model writes its calls, known by `called`.
+    `turn` what ends it where a call follows. `told` is what text begins with where its header has begun. `sample` is how a model writes its calls, known by `called`.
     """
 
     starts: tuple[str, ...]
@@ -62,6 +62,7 @@ class Headers(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     thought: str = ""
     answer: str = ""
     turn: str = ""
+    told: str = ""
     called: str = ""
     sample: Sample | None = None
     closes: tuple[str, ...] = ()

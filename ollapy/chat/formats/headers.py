@@ -45,6 +45,7 @@ HEADERS: tuple[Headers, ...] = (
         call=r"to=(?P<name>(?!self\b|user\b)[^\s<]+)",
         thought=" to=self<|message|>",
         answer="<|eom|><|start|>assistant to=user<|message|>",
+        turn="<|eom|><|start|>assistant",
         closes=("<|eom|>", "<|eot|>"),
         calls=invoke("<atem:function_calls>", "</atem:function_calls>", "atem:"),
     ),
@@ -54,5 +55,6 @@ HEADERS: tuple[Headers, ...] = (
         end="\n",
         call=r"^>>>(?P<name>(?!all$)[\w.-]+)$",
         text=r"^>>>all$",
+        told="all\n",
     ),
 )
