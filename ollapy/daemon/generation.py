@@ -265,7 +265,7 @@ class Generation:
             entry.is_loaded(PlacementReport(host=model.host))
             yield partial(self._remote.ask, model)
             return
-        async with self._pool.runner(model, chosen, keep_alive) as runner:
+        async with self._pool.runner(model, chosen, keep_alive, wanted) as runner:
             ready = runner.ready.result()
             entry.is_loaded(PlacementReport(ready.size, ready.size_vram))
             yield lambda question: runner.ask(adapters.adapted(question, wanted))
@@ -275,7 +275,7 @@ class Generation:
             raise Unsupported(
                 f"'{model.name}' runs on {model.host}, which keeps it loaded: stop it there"
             )
-        self._pool.unload(model)
+        self._pool.forget(model.name)
 
     async def _model(self, text: str, missing: str) -> Model | RemoteModel:
         """The model of that name, what it can do looked up; `missing` is the sentence where there is none."""

@@ -13,6 +13,7 @@ from scripts.make_gguf import write_lora, write_random
 from tests.conftest import TINY
 from tests.support.daemon import Daemon, running_daemon
 from tests.support.models import add_files
+from tests.support.waiting import eventually
 
 QUESTION = "What is the capital of Japan?"
 ANSWER = "The capital of Japan is Tokyo."
@@ -64,7 +65,8 @@ def test_each_answers_as_itself(own: Daemon, alone: dict[str, str]) -> None:
 
 
 def test_fifty_requests_by_turns_load_once(own: Daemon, alone: dict[str, str]) -> None:
-    own.post("/api/generate", model="tiny", keep_alive=0)
+    for name in loaded(own):
+        own.post("/api/generate", model=name, keep_alive=0)
     before = loads(own)
 
     for number in range(50):
@@ -220,3 +222,38 @@ def test_a_model_does_not_name_the_adapters_of_another(own: Daemon) -> None:
 
     assert response.status_code == 400
     assert "is an option of requests" in response.json()["error"]
+
+
+def loaded(daemon: Daemon) -> set[str]:
+    models = daemon.http.get("/api/ps").json()["models"]
+    return {model["name"].removesuffix(":latest") for model in models}
+
+
+def test_each_is_kept_and_stopped_by_its_own_name(own: Daemon) -> None:
+    for name in ("red", "blue"):
+        ask(own, name)
+    own.generate(QUESTION, model="weak", options=OPTIONS, keep_alive=0)
+    (runner,) = own.runners
+
+    assert {"red", "blue"} <= loaded(own)
+    assert "weak" not in loaded(own)
+    for name in loaded(own) - {"blue"}:
+        own.post("/api/generate", model=name, keep_alive=0)
+        assert own.runners == [runner]
+    assert loaded(own) == {"blue"}
+    own.post("/api/generate", model="blue", keep_alive=0)
+    eventually(lambda: not own.runners, "the last has gone, and the weights with it")
+
+
+def test_who_is_deleted_leaves_the_others(own: Daemon, tmp_path: Path) -> None:
+    lora = write_lora(tmp_path / "lora.gguf", TINY, strength=0.1, seed=99)
+    add_files(own.models, "brief", ("model", TINY), ("adapter", lora))
+    ask(own, "brief")
+    ask(own, "red")
+    (runner,) = own.runners
+
+    own.delete("brief")
+
+    assert ask(own, "tiny") == ANSWER
+    assert own.runners == [runner]
+    assert "brief" not in loaded(own)

@@ -40,6 +40,6 @@ def _model(runner: Runner, engines: dict[str, Counters]) -> ModelState:
         ready.size if ready else 0,
         ready.size_vram if ready else 0,
         ready.num_ctx if ready else 0,
-        format_time(time.time() + runner.expires_at - time.monotonic()),
+        format_time(time.time() + runner.uses.expires_at - time.monotonic()),
         engines.get(name, {}),
     )

@@ -35,6 +35,7 @@ from ollapy.daemon.elsewhere import running, shown, summary
 from ollapy.daemon.endpoint import Endpoint, Scope
 from ollapy.daemon.gates.body import MAX_ORDER, read
 from ollapy.daemon.runners.runner import Runner
+from ollapy.daemon.runners.uses import Use
 from ollapy.daemon.state import state
 from ollapy.errors import (
     InvalidModel,
@@ -68,8 +69,13 @@ async def tags(request: Request) -> Response:
 async def ps(request: Request) -> Response:
     """The models that are loaded, and those of another server."""
     pool = state(request).pool
-    loaded = sorted(pool.runners, key=lambda r: r.expires_at, reverse=True)
-    rows = [_running(runner, runner.ready) for runner in loaded if runner.ready]
+    loaded = sorted(pool.runners, key=lambda r: r.uses.expires_at, reverse=True)
+    rows = [
+        _running(runner, runner.ready, use)
+        for runner in loaded
+        if runner.ready
+        for use in runner.uses.current
+    ]
     others, _ = await elsewhere(request)
     return responses.json(
         PsResponse([*rows, *map(running, others)], [*pool.devices.last.warnings])
@@ -170,15 +176,15 @@ def _summary(model: Model) -> ModelSummary:
     )
 
 
-def _running(runner: Runner, ready: Ready) -> RunningModel:
-    model = runner.model
+def _running(runner: Runner, ready: Ready, use: Use) -> RunningModel:
+    model = use.model
     return RunningModel(
         name=str(model.name),
         model=str(model.name),
         size=ready.size,
         digest=model.digest.hex,
         details=msgspec.structs.replace(details(model), parent_model=""),
-        expires_at=format_time(time.time() + runner.expires_at - time.monotonic()),
+        expires_at=format_time(time.time() + use.expires_at - time.monotonic()),
         size_vram=ready.size_vram,
         context_length=ready.num_ctx,
         kv_type=runner.kv_type,

@@ -13,6 +13,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 
+from ollapy.api.adapters import AdapterSet
 from ollapy.api.options import Options
 from ollapy.daemon.observation.metrics import Metrics
 from ollapy.daemon.runners import memory
@@ -65,25 +66,31 @@ class RunnerPool:
 
     @asynccontextmanager
     async def runner(
-        self, model: Model, options: Options, keep_alive: float | None
+        self,
+        model: Model,
+        options: Options,
+        keep_alive: float | None,
+        adapters: AdapterSet = (),
     ) -> AsyncGenerator[RunnerProcess, None]:
         """The model's runner, loaded if need be, kept while the block runs and `keep_alive` seconds longer.
 
+        `adapters` are what its answer will be computed with, whose memory counts.
         Busy when too many wait already. A load ends when nobody waits for it any more.
         """
         await self._turn(model)
         runner = self._find(model, options)
-        runner.num_requests += 1
+        use = runner.uses.begin_request(model, self.settings.keep_alive)
+        runner.add(adapters)
         runner.cancel_expiry()
         self._all_idle.clear()
         try:
             if runner.num_waiting:
                 self._check_queue()
             if keep_alive is not None:
-                runner.keep_alive = keep_alive
+                use.keep_alive = keep_alive
             yield await _started(runner)
         finally:
-            runner.num_requests -= 1
+            use.end_request()
             self._became_idle(runner)
 
     async def _turn(self, model: Model) -> None:
@@ -103,17 +110,11 @@ class RunnerPool:
                 "server busy, please try again.  maximum pending requests exceeded"
             )
 
-    def unload(self, model: Model) -> None:
-        """Let the model go as soon as nobody uses it; one that is not loaded is fine."""
-        if runner := self._runners.get(model.loads):
-            runner.keep_alive = 0.0
-            self._became_idle(runner)
-
     def forget(self, name: ModelName) -> None:
-        """Let a model go whose name is gone, loaded or loading."""
+        """Let a model go as soon as nobody uses it, loaded or loading; its weights stay while others need the same."""
         for runner in list(self._runners.values()):
-            if runner.model.name.key == name.key:
-                self.unload(runner.model)
+            if runner.uses.release(name):
+                self._became_idle(runner)
 
     async def close(self, grace: float) -> None:
         """Stop every runner, once it is idle or after `grace` seconds, and wait for their ends."""
@@ -131,7 +132,7 @@ class RunnerPool:
             runner = None
         if runner is None:
             start = asyncio.create_task(self._start(model, options))
-            runner = Runner(model, start, self.settings.keep_alive)
+            runner = Runner(model, start)
             self._runners[model.loads] = runner
         return runner
 
@@ -142,7 +143,7 @@ class RunnerPool:
             there = await self.devices.look()
             placing = how_to_place(model, options, self.settings, there)
             placed = placing.place(await self._make_room(runner, placing))
-            runner.taken, runner.kv_type = placed.taken, placed.kv_type
+            runner.placed, runner.kv_type = placed.taken, placed.kv_type
         for note in placed.notes:
             logger.warning("model=%s: %s", model.name, note)
         load = how_to_load(model, options, self.settings, placed, there)
@@ -231,20 +232,20 @@ class RunnerPool:
 
     def _evict(self, resident: Resident, newcomer: Model) -> None:
         runner = self._runners.get(resident.loads)
-        if runner and not runner.num_requests:  # nobody has come meanwhile
+        if runner and not runner.uses.num_requests:  # nobody has come meanwhile
             logger.info("evicting model=%s for=%s", runner.model.name, newcomer.name)
             self._remove(resident.loads, how="evicted")
 
     def _became_idle(self, runner: Runner) -> None:
         self._changed.set()
-        if runner.num_requests:
+        if runner.uses.num_requests:
             return
-        if not any(other.num_requests for other in self._runners.values()):
+        if not any(other.uses.num_requests for other in self._runners.values()):
             self._all_idle.set()
-        runner.idle_since = time.monotonic()
         runner.cancel_expiry()
         # a load that nobody waits for, or a runner that is gone, is not kept at all
-        seconds = runner.keep_alive if runner.ready and not runner.is_dead else 0.0
+        is_kept = runner.ready and not runner.is_dead
+        seconds = runner.uses.expires_at - time.monotonic() if is_kept else 0.0
         if seconds < math.inf:
             runner.expiry = asyncio.get_running_loop().call_later(
                 seconds, self._expire, runner
@@ -253,7 +254,7 @@ class RunnerPool:
     def _expire(self, runner: Runner) -> None:
         """The end of a keep-alive; the timer is cancelled by whoever uses the runner again."""
         loads = runner.model.loads
-        if self._runners.get(loads) is runner and not runner.num_requests:
+        if self._runners.get(loads) is runner and not runner.uses.num_requests:
             logger.info("unloading model=%s", runner.model.name)
             self._remove(loads)
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import math
 import time
 from dataclasses import dataclass, field
 
+from ollapy.api.adapters import MAX_IDLE_BYTES, AdapterSet
 from ollapy.daemon.runners.process import RunnerProcess
 from ollapy.daemon.runners.room import Resident
 from ollapy.daemon.runners.space import Space
+from ollapy.daemon.runners.uses import Uses
 from ollapy.runner.protocol import Ready
 from ollapy.store import Model
 
@@ -20,12 +21,12 @@ class Runner:
 
     model: Model
     start: asyncio.Task[RunnerProcess]
-    keep_alive: float
-    num_requests: int = 0
-    taken: Space | None = None  # once it is decided what it gets
+    uses: Uses = field(default_factory=Uses)
+    placed: Space | None = None  # once it is decided what it gets
+    # by digest, in bytes: those that came after the model's own, which were placed with it
+    adapters: dict[str, int] = field(default_factory=dict)
     kv_type: str = ""
     load_seconds: float = 0.0
-    idle_since: float = field(default_factory=time.monotonic)
     expiry: asyncio.TimerHandle | None = None
 
     @property
@@ -54,7 +55,23 @@ class Runner:
     def num_waiting(self) -> int:
         """Requests that are not being computed."""
         ready = self.ready
-        return max(0, self.num_requests - (ready.max_sequences if ready else 0))
+        return max(0, self.uses.num_requests - (ready.max_sequences if ready else 0))
+
+    @property
+    def taken(self) -> Space | None:
+        """What it has of the memory; adapters lie mostly where most of the weights do."""
+        if self.placed is None or not self.adapters:
+            return self.placed
+        size = min(sum(self.adapters.values()), MAX_IDLE_BYTES)
+        device = max(self.placed.devices, key=self.placed.of, default="")
+        if self.placed.of(device) > self.placed.host:
+            return self.placed + Space(0, {device: size})
+        return self.placed + Space(size)
+
+    def add(self, adapters: AdapterSet) -> None:
+        """Answers are computed with these too."""
+        own = {adapter.digest for adapter in self.model.adapters}
+        self.adapters |= {a.digest: a.size for a in adapters if a.digest not in own}
 
     @property
     def unseen(self) -> Space:
@@ -66,17 +83,10 @@ class Runner:
     @property
     def resident(self) -> Resident:
         """As one that may have to go."""
-        is_idle = bool(self.ready) and not self.num_requests
-        idle = time.monotonic() - self.idle_since if is_idle else None
-        pinned = self.keep_alive == math.inf
-        taken = self.taken or Space(0)
+        is_idle = bool(self.ready) and not self.uses.num_requests
+        idle = time.monotonic() - self.uses.idle_since if is_idle else None
+        taken, pinned = self.taken or Space(0), self.uses.is_pinned
         return Resident(self.model.loads, taken, self.load_seconds, idle, pinned)
-
-    @property
-    def expires_at(self) -> float:
-        """When it goes, on the monotonic clock, if it is not used any more."""
-        since = time.monotonic() if self.num_requests else self.idle_since
-        return since + self.keep_alive
 
     def cancel_expiry(self) -> None:
         """It is used again, or goes for another reason."""
