@@ -110,6 +110,12 @@ class RunnerPool:
                 "server busy, please try again.  maximum pending requests exceeded"
             )
 
+    def unload(self, model: Model) -> None:
+        """Let a model's weights go as soon as nobody uses them, by whatever name."""
+        if runner := self._runners.get(model.loads):
+            for use in runner.uses.current:
+                self.forget(use.model.name)
+
     def forget(self, name: ModelName) -> None:
         """Let a model go as soon as nobody uses it, loaded or loading; its weights stay while others need the same."""
         for runner in list(self._runners.values()):
