@@ -306,7 +306,9 @@ class ModelSummary(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class RunningModel(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One row of `/api/ps`. Ollapy's own are what keys and values are kept as, and the `buffers`: where it is."""
+    """One row of `/api/ps`. Ollapy's own are what keys and values are kept as, how many layers are on each
+    device, the output matrix among them, of how many the experts stay with the processor, and the `buffers`.
+    """
 
     name: str
     model: str
@@ -318,6 +320,8 @@ class RunningModel(msgspec.Struct, frozen=True, omit_defaults=True):
     context_length: int
     remote_host: str = ""
     kv_type: str = ""
+    layers: dict[str, int] = {}
+    num_cpu_moe: int = 0
     buffers: list[Buffer] = []
 
 

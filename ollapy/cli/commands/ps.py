@@ -53,10 +53,23 @@ def _processor(model: RunningModel) -> str:
     """Where the weights and the cache are."""
     if model.remote_host:
         return clean(model.remote_host)
-    size, size_vram = model.size, model.size_vram
+    size, size_vram = _held(model)
     if not size:
         return "Unknown"
     gpu = round(100 * size_vram / size)
     if gpu in (0, 100):
         return "100% GPU" if gpu else "100% CPU"
     return f"{100 - gpu}%/{gpu}% CPU/GPU"
+
+
+def _held(model: RunningModel) -> tuple[int, int]:
+    """Bytes of weights and cache, and those of them on accelerators.
+
+    Token embeddings, which are looked up and not computed with, are always the processor's.
+    """
+    held = [b for b in model.buffers if b.purpose in ("weights", "cache", "state")]
+    on_gpu = sum(b.size for b in held if b.device != "CPU")
+    are_all_there = bool(model.layers) and "CPU" not in model.layers
+    if are_all_there and not model.num_cpu_moe:
+        return on_gpu, on_gpu
+    return sum(b.size for b in held), on_gpu

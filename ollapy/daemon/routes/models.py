@@ -187,7 +187,9 @@ def _running(runner: Runner, ready: Ready, use: Use) -> RunningModel:
         expires_at=format_time(time.time() + use.expires_at - time.monotonic()),
         size_vram=ready.size_vram,
         context_length=ready.num_ctx,
-        kv_type=runner.kv_type,
+        kv_type=runner.placed.kv_type if runner.placed else "",
+        layers=runner.layers,
+        num_cpu_moe=runner.placed.layout.num_cpu_moe if runner.placed else 0,
         buffers=ready.buffers,
     )
 

@@ -59,6 +59,17 @@ class Layer:
         return self.cache(num_cells, kv_type) + self.state
 
 
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """How many times as much an earlier load took as is reckoned here."""
+
+    cache: float = 1.0
+    compute: float = 1.0
+
+
+_AS_RECKONED = Scale()
+
+
 @dataclass(frozen=True)
 class Footprint:
     """A model that runs `max_sequences` at once, `num_batch` tokens at a time.
@@ -70,6 +81,7 @@ class Footprint:
     max_sequences: int
     num_batch: int
     beside: int = 0
+    scale: Scale = _AS_RECKONED
 
     @cached_property
     def layers(self) -> tuple[Layer, ...]:
@@ -131,7 +143,8 @@ class Footprint:
         )
         numbers = 6 * width + 2 * heads * header.head_width + 2 * feed
         outputs = self.max_sequences * self._num_vocab
-        return 4 * (batch * numbers + outputs) + 2 * batch * num_cells
+        reckoned = 4 * (batch * numbers + outputs) + 2 * batch * num_cells
+        return int(reckoned * self.scale.compute)
 
     @property
     def _num_vocab(self) -> int:
@@ -160,6 +173,7 @@ class Footprint:
         is_causal = header.get("attention.causal") is not False
         for heads, is_window in zip(header.kv_heads, _windows(header), strict=False):
             numbers = heads * _head_numbers(header, is_window) if is_causal else 0
+            numbers = round(numbers * self.scale.cache)
             yield numbers, cells if is_window else 0, 0 if heads else state
 
 

@@ -7,7 +7,7 @@ import math
 
 from ollapy.api.engine import Place
 from ollapy.api.options import Options
-from ollapy.daemon.runners import placement
+from ollapy.daemon.runners import measured, placement
 from ollapy.daemon.runners.accelerators import Accelerators
 from ollapy.daemon.runners.cores import num_cores
 from ollapy.daemon.runners.layouts import Wish
@@ -48,13 +48,13 @@ async def _until_ready(process: RunnerProcess, settings: Settings) -> None:
 def how_to_place(
     model: Model, options: Options, settings: Settings, there: Accelerators
 ) -> Placing:
-    """A model that is to be placed as it, the request and the settings say; reads its header."""
+    """A model that is to be placed as it, the request and the settings say; reads files."""
     beside = sum(adapter.size for adapter in model.adapters)
     beside += sum(path.stat().st_size for path in model.projectors)
     names = there.names
     main = options.main_gpu
     return Placing(
-        footprint(model.header, beside),
+        footprint(model.header, beside, measured.scale(settings, model.loads)),
         Wish(
             num_layers=None if (options.num_gpu or 0) < 0 else options.num_gpu,
             num_cpu_moe=None if (options.n_cpu_moe or 0) < 0 else options.n_cpu_moe,

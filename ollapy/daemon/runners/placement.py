@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 
-from ollapy.daemon.runners.footprint import KV_TYPES, Footprint
+from ollapy.daemon.runners.footprint import KV_TYPES, Footprint, Scale
 from ollapy.daemon.runners.layout import Layout
 from ollapy.daemon.runners.layouts import Layouts, Machine, Wish
 from ollapy.daemon.runners.space import Space
@@ -52,6 +52,11 @@ class Placement:
     taken: Space
     notes: tuple[str, ...] = ()
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether there is no simpler way to load the model."""
+        return not self.layout.counts and self.kv_type == _PLAIN
+
 
 @dataclass(frozen=True, slots=True)
 class Placing:
@@ -70,6 +75,11 @@ class Placing:
                 if layout := self._layout(goal, kv_type, free):
                     return self._placed(goal, kv_type, layout, free)
         raise LoadFailed(self._refusal(free))
+
+    def place_simpler(self, free: Space) -> Placement:
+        """As a load that failed should be tried again: with less of it on accelerators, and a plain cache."""
+        devices = {name: size * 3 // 4 for name, size in free.devices.items()}
+        return replace(self, kv_type=_PLAIN).place(Space(free.host, devices))
 
     def reaches(self, goal: Goal, free: Space) -> bool:
         """Whether so much memory is enough for that: others leave before a cache is kept smaller for a better goal."""
@@ -162,11 +172,11 @@ class Placing:
         )
 
 
-def footprint(header: Header, beside: int = 0) -> Footprint:
+def footprint(header: Header, beside: int, scale: Scale) -> Footprint:
     """Of a model that runs as many sequences at once as are worth holding."""
     keeps = header.count("attention.sliding_window") or 0 in header.kv_heads
     sequences = _MAX_STATES if keeps else MAX_SEQUENCES
-    return Footprint(header, sequences, MAX_BATCH, beside)
+    return Footprint(header, sequences, MAX_BATCH, beside, scale)
 
 
 def num_threads(header: Header, num_cores: int) -> int:

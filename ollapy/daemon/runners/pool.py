@@ -16,7 +16,8 @@ from functools import partial
 from ollapy.api.adapters import AdapterSet
 from ollapy.api.options import Options
 from ollapy.daemon.observation.metrics import Metrics
-from ollapy.daemon.runners import memory
+from ollapy.daemon.runners import measured, memory
+from ollapy.daemon.runners.accelerators import Accelerators
 from ollapy.daemon.runners.devices import Devices
 from ollapy.daemon.runners.loading import how_to_load, how_to_place, started
 from ollapy.daemon.runners.placement import Goal, Placing
@@ -25,7 +26,7 @@ from ollapy.daemon.runners.room import Resident, leaving
 from ollapy.daemon.runners.runner import Runner
 from ollapy.daemon.runners.space import Space, total
 from ollapy.daemon.runners.tuning import tuned
-from ollapy.errors import Busy, RunnerStopped
+from ollapy.errors import Busy, LoadFailed, RunnerStopped
 from ollapy.names import Digest, ModelName
 from ollapy.settings import Settings
 from ollapy.store import Model
@@ -143,26 +144,43 @@ class RunnerPool:
         return runner
 
     async def _start(self, model: Model, options: Options) -> RunnerProcess:
-        await asyncio.to_thread(lambda: model.header)
         runner = self._runners[model.loads]
         async with self._placing:
             there = await self.devices.look()
-            placing = how_to_place(model, options, self.settings, there)
-            placed = placing.place(await self._make_room(runner, placing))
-            runner.placed, runner.kv_type = placed.taken, placed.kv_type
+            placing = await asyncio.to_thread(
+                how_to_place, model, options, self.settings, there
+            )
+            free = await self._make_room(runner, placing)
+            runner.placed = placing.place(free)
+        try:
+            return await self._load(runner, placing, options, there)
+        except (LoadFailed, RunnerStopped) as exc:
+            if runner.placed.is_plain:
+                raise
+            runner.placed = placing.place_simpler(free)
+            logger.warning("model=%s loaded in a simpler way: %s", model.name, exc)
+        return await self._load(runner, placing, options, there)
+
+    async def _load(
+        self, runner: Runner, placing: Placing, options: Options, there: Accelerators
+    ) -> RunnerProcess:
+        model, settings, placed = runner.model, self.settings, runner.placed
+        assert placed
         for note in placed.notes:
             logger.warning("model=%s: %s", model.name, note)
-        load = how_to_load(model, options, self.settings, placed, there)
-        load = await asyncio.to_thread(
-            tuned, load, model.header, options, self.settings
-        )
+        load = how_to_load(model, options, settings, placed, there)
+        load = await asyncio.to_thread(tuned, load, model.header, options, settings)
         began, outcome = time.monotonic(), "failed"
         try:
-            process = await started(model, load, self.settings)
+            process = await started(model, load, settings)
             outcome = "done"
         finally:
             runner.load_seconds = time.monotonic() - began
             self._metrics.load(str(model.name), runner.load_seconds, outcome)
+        buffers = process.ready.result().buffers
+        await asyncio.to_thread(
+            measured.keep, settings, model.loads, placing.footprint, placed, buffers
+        )
         logger.info(
             "runner ready model=%s pid=%d cells=%d kv=%s offloaded=%s load_s=%.2f",
             model.name,

@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass, field
 
 from ollapy.api.adapters import MAX_IDLE_BYTES, AdapterSet
+from ollapy.daemon.runners.placement import Placement
 from ollapy.daemon.runners.process import RunnerProcess
 from ollapy.daemon.runners.room import Resident
 from ollapy.daemon.runners.space import Space
@@ -22,10 +23,9 @@ class Runner:
     model: Model
     start: asyncio.Task[RunnerProcess]
     uses: Uses = field(default_factory=Uses)
-    placed: Space | None = None  # once it is decided what it gets
+    placed: Placement | None = None  # once it is decided what it gets
     # by digest, in bytes: those that came after the model's own, which were placed with it
     adapters: dict[str, int] = field(default_factory=dict)
-    kv_type: str = ""
     load_seconds: float = 0.0
     expiry: asyncio.TimerHandle | None = None
 
@@ -60,18 +60,31 @@ class Runner:
     @property
     def taken(self) -> Space | None:
         """What it has of the memory; adapters lie mostly where most of the weights do."""
-        if self.placed is None or not self.adapters:
-            return self.placed
-        size = min(sum(self.adapters.values()), MAX_IDLE_BYTES)
-        device = max(self.placed.devices, key=self.placed.of, default="")
-        if self.placed.of(device) > self.placed.host:
-            return self.placed + Space(0, {device: size})
-        return self.placed + Space(size)
+        if self.placed is None:
+            return None
+        taken, size = (
+            self.placed.taken,
+            min(sum(self.adapters.values()), MAX_IDLE_BYTES),
+        )
+        device = max(taken.devices, key=taken.of, default="")
+        if taken.of(device) > taken.host:
+            return taken + Space(0, {device: size})
+        return taken + Space(size)
 
     def add(self, adapters: AdapterSet) -> None:
         """Answers are computed with these too."""
         own = {adapter.digest for adapter in self.model.adapters}
         self.adapters |= {a.digest: a.size for a in adapters if a.digest not in own}
+
+    @property
+    def layers(self) -> dict[str, int]:
+        """How many are on each device, where there is any; the rest are the processor's, "CPU"."""
+        if self.placed is None:
+            return {}
+        layout = self.placed.layout
+        rest = self.model.header.num_layers + 1 - layout.num_offloaded
+        own = {"CPU": rest} if rest else {}
+        return {**own, **layout.counts}
 
     @property
     def unseen(self) -> Space:
