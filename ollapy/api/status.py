@@ -8,10 +8,18 @@ from .report import ContextReport
 
 
 class PlacementReport(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Where a model was when it answered: so many bytes in all, and on an accelerator, or else on another server."""
+    """Where a model was when it answered: so many bytes in all, on accelerators and by device; or on another server.
+
+    `accelerators` are those that models may use, `kv_type` is what its context was kept as, `num_threads` computed
+    at most what the processor had.
+    """
 
     size: int = 0
     size_vram: int = 0
+    devices: dict[str, int] = {}
+    accelerators: list[str] = []
+    kv_type: str = ""
+    num_threads: int = 0
     host: str = ""
 
 

@@ -45,6 +45,7 @@ from ollapy.daemon.asking.askable import Askable
 from ollapy.daemon.asking.defaults import filled
 from ollapy.daemon.observation.entry import Entry
 from ollapy.daemon.observation.journal import Journal
+from ollapy.daemon.observation.placed import placed
 from ollapy.daemon.runners.pool import RunnerPool
 from ollapy.daemon.runners.process import Event
 from ollapy.errors import InvalidRequest, ModelNotFound, Unsupported
@@ -266,8 +267,8 @@ class Generation:
             yield partial(self._remote.ask, model)
             return
         async with self._pool.runner(model, chosen, keep_alive, wanted) as runner:
-            ready = runner.ready.result()
-            entry.is_loaded(PlacementReport(ready.size, ready.size_vram))
+            there = self._pool.devices.last
+            entry.is_loaded(placed(runner.load, runner.ready.result(), there))
             yield lambda question: runner.ask(adapters.adapted(question, wanted))
 
     def _unload(self, model: Model | RemoteModel) -> None:

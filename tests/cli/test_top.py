@@ -84,6 +84,7 @@ def test_without_a_terminal_it_is_printed_once(own: Daemon) -> None:
     assert empty.out.endswith("\nNo model is loaded.\n")
     row = loaded.out.splitlines()[5].split()
     assert row[0] == "tiny:latest"
+    assert row[4] == "0+0"
     assert row[-1] == "Forever"
     assert told["models"][0]["name"] == "tiny:latest"
     assert told["models"][0]["counters"]["tokens"] > 0

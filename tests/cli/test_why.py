@@ -48,7 +48,8 @@ def test_a_whole_story_in_its_order() -> None:
     assert sentences(entry()) == [
         "Request 7, a chat with big:latest, took 10.0 s.",
         "The model was loaded already.",
-        "All of it, 4.9 GB, was in main memory and computed by the processor.",
+        "All of it, 4.9 GB, was in main memory and computed by the processor: "
+        "there is no accelerator that models may use.",
         "Its prompt has 1,000 tokens, in a context of 4,096.",
         "The first 200 of them were in memory from earlier requests, 800 were read, at 100 tokens/s.",
         "There was nothing more to reuse.",
@@ -61,8 +62,17 @@ def test_a_whole_story_in_its_order() -> None:
     ("fields", "expected"),
     [
         ({"load_duration": 3 * SECOND}, "took 3.0 s to load it"),
-        ({"placement": PlacementReport(9, 9)}, "All of it, 9 B, was on the accelerator"),
-        ({"placement": PlacementReport(9, 3)}, "3 B of it were on the accelerator"),
+        ({"placement": PlacementReport(9, 9, {"CUDA0": 9})}, "All of it, 9 B, was on CUDA0."),
+        (
+            {"placement": PlacementReport(9, 3, {"CPU": 6, "A": 2, "B": 1})},
+            "3 B of it were on A and B, which had no room for the rest of 9 B",
+        ),
+        (
+            {"placement": PlacementReport(9, 0, {"CPU": 9}, ["CUDA0"], num_threads=4)},
+            "by 4 threads at most: CUDA0 had no room for any layer of it, or num_gpu was 0",
+        ),
+        ({"placement": PlacementReport(9, kv_type="q8_0")}, "kept as q8_0"),
+        (context(4096, 1000, 1), "The first of them was in memory"),
         ({"placement": PlacementReport(host="vllm:80")}, "on another server, vllm:80"),
         ({"queue_duration": SECOND}, "It waited 1.0 s for the step under way"),
         (

@@ -108,7 +108,9 @@ def _table(columns: list[_Column], width: int) -> Iterator[str]:
 
 def _pair(model: ModelState, one: str, other: str, sign: str) -> str:
     counters = model.counters
-    return f"{counters[one]}{sign}{counters[other]}" if one in counters else "-"
+    if one not in counters:
+        return "-"
+    return sign.join(f"{counters[name]:.0f}" for name in (one, other))
 
 
 def _rate(value: float | None) -> str:

@@ -42,7 +42,8 @@ def _reused(entry: RequestEntry, context: ContextReport) -> str:
     rate = f", at {rest / took * 1e9:,.0f} tokens/s" if took else ""
     if not cached:
         return f"None of it was in memory, so all of it was read{rate}."
-    return f"The first {cached:,} of them were in memory from earlier requests, {rest:,} were read{rate}."
+    first = "The first of them was" if cached == 1 else f"The first {cached:,} of them were"  # fmt: skip
+    return f"{first} in memory from earlier requests, {rest:,} were read{rate}."
 
 
 def _parted(context: ContextReport, parting: DivergenceReport) -> Iterator[str]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from ollapy.api.status import PlacementReport, RequestEntry
-from ollapy.units import format_bytes
+from ollapy.api.status import RequestEntry
 
+from .placement import placement
 from .prompt import prompt
 
 _KINDS = {
@@ -26,7 +26,7 @@ def sentences(entry: RequestEntry) -> list[str]:
     return [
         _headline(entry),
         *_loading(entry),
-        *_placement(entry.placement),
+        *placement(entry.placement),
         *_queue(entry),
         *prompt(entry),
         *_answer(entry),
@@ -57,21 +57,6 @@ def _loading(entry: RequestEntry) -> Iterator[str]:
         )
     elif entry.load_duration:
         yield "The model was loaded already."
-
-
-def _placement(placement: PlacementReport | None) -> Iterator[str]:
-    if placement is None:
-        return
-    if placement.host:
-        yield f"The model is on another server, {placement.host}, which does not say where its weights are."
-        return
-    size, on_device = map(format_bytes, (placement.size, placement.size_vram))
-    if not placement.size_vram:
-        yield f"All of it, {size}, was in main memory and computed by the processor."
-    elif placement.size_vram >= placement.size:
-        yield f"All of it, {size}, was on the accelerator."
-    else:
-        yield f"{on_device} of it were on the accelerator, which has no room for the rest of {size}."
 
 
 def _queue(entry: RequestEntry) -> Iterator[str]:
