@@ -84,11 +84,13 @@ class Engine:
     def max_prompt(self) -> int:
         """Tokens of a prompt that may be computed at once without keeping others waiting for long.
 
-        Where more wait for their first token than for their next, they are kept waiting a little longer.
+        Where more wait for their first token than for their next, they are kept waiting a little longer. Where
+        others read with other adapters, all of them together keep nobody waiting for longer than one would.
         """
         generating = self._scheduler.num_generating
         crowd = self._scheduler.num_reading / max(generating, 1)
-        return self._pace.chunk(generating, steps=min(max(crowd, 1.0), _CROWD))
+        steps = min(max(crowd, 1.0), _CROWD) / max(self._scheduler.num_sets - 1, 1)
+        return self._pace.chunk(generating, steps=steps)
 
     def add(self, sequence: Sequence) -> None:
         """Queue a sequence; its prompt is neither empty nor as long as its limit."""

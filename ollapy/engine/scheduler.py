@@ -76,6 +76,11 @@ class Scheduler:
         }
 
     @property
+    def num_sets(self) -> int:
+        """Sets of adapters that take turns."""
+        return self._turns.num_sets
+
+    @property
     def num_reading(self) -> int:
         """Sequences whose prompts are still to be read, those that wait among them."""
         return self.num_running + self.num_waiting - self.num_generating

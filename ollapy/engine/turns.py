@@ -29,6 +29,11 @@ class Turns:
             AdapterSet, float
         ] = {}  # when it was first wanted, or had a turn
 
+    @property
+    def num_sets(self) -> int:
+        """Sets that were wanted when the last one was chosen."""
+        return len(self._since)
+
     def choose(self, running: Iterable[Sequence], now: float) -> AdapterSet:
         """The set for the next step, one that somebody who runs wants; the last one where nobody does."""
         wanted: dict[

@@ -43,11 +43,13 @@ def test_who_is_alone_is_not_interrupted() -> None:
 def test_a_set_goes_on_for_some_steps_and_then_the_others_have_as_many() -> None:
     running = [wanting(()), wanting(one("a")), wanting(one("b")), wanting(())]
 
-    choices = chosen(Turns(), running, 90)
+    turns = Turns()
+    choices = chosen(turns, running, 90)
 
     lengths = [len(list(group)) for _, group in itertools.groupby(choices)]
     assert set(lengths) == {3}
     assert set(Counter(choices).values()) == {30}
+    assert turns.num_sets == 3
     assert choices[0] != choices[3] != choices[6] != choices[0]
 
 
@@ -102,5 +104,6 @@ def test_who_has_gone_is_forgotten() -> None:
     for number in range(50):
         turns.choose([wanting(one(str(number)))], float(number))
 
+    assert turns.num_sets == 1
     assert turns.choose([], 50.0) == one("49")
     assert turns.choose([wanting(one("0"))], 51.0) == one("0")
