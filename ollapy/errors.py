@@ -3,6 +3,7 @@
     OllapyError                      500
     ├─ InvalidRequest                400
     │  ├─ InvalidName
+    │  ├─ OutOfRange
     │  ├─ PromptTooLong
     │  └─ Unsupported                    the model or this build cannot do it
     │     └─ InvalidModel                the file is not one llama.cpp can load
@@ -45,6 +46,14 @@ class InvalidRequest(OllapyError):
 
 class InvalidName(InvalidRequest):
     """Not a model name; says so in the words of the route that got it."""
+
+
+class OutOfRange(InvalidRequest):
+    """A number that its field does not take."""
+
+    def __init__(self, field: str, low: float, high: float) -> None:
+        super().__init__(f"{field} must be between {low:g} and {high:g}")
+        self.field = field
 
 
 class PromptTooLong(InvalidRequest):

@@ -354,6 +354,8 @@ def test_what_a_coding_agent_sends(daemon: Daemon) -> None:
         ({"model": ""}, "model is required"),
         ({"max_tokens": None}, "max_tokens is required and must be positive"),
         ({"max_tokens": 0}, "max_tokens is required and must be positive"),
+        ({"temperature": 1.5}, "temperature must be between 0 and 1"),
+        ({"top_p": -0.5}, "top_p must be between 0 and 1"),
         ({"messages": []}, "messages is required"),
         ({"messages": [{"role": "user", "content": 3}]}, "messages[0].content"),
         ({"messages": [user([{"type": "video"}])]}, 'content of type "video" is not supported'),

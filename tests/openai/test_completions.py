@@ -15,6 +15,9 @@ from tests.support.events import events
 BEGUN = "The capital of Japan"
 PLAIN: dict[str, Any] = {"model": "tiny", "temperature": 0, "max_tokens": 3}
 
+# More than the API itself takes.
+HOT = {"options": {"temperature": 5.0}}
+
 
 def ask(client: openai.OpenAI, prompt: Any = BEGUN, **more: Any) -> Any:
     return client.completions.create(prompt=prompt, **{**PLAIN, **more})
@@ -118,7 +121,7 @@ def test_only_the_prompt_scored(client: openai.OpenAI) -> None:
 
 
 def test_the_best_of_several(client: openai.OpenAI) -> None:
-    hot = {"temperature": 5.0, "seed": 3, "max_tokens": 6}
+    hot = {"temperature": None, "extra_body": HOT, "seed": 3, "max_tokens": 6}
     whole = ask(client, n=4, logprobs=0, **hot)
     tried = whole.choices
     best = max(

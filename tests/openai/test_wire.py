@@ -65,6 +65,80 @@ def test_the_order_of_a_chats_chunks(daemon: Daemon) -> None:
     assert heads[0]["object"] == "chat.completion.chunk"
 
 
+@pytest.mark.parametrize(
+    ("path", "field", "value"),
+    [
+        *(
+            (path, field, value)
+            for path in ("/v1/chat/completions", "/v1/completions", "/v1/responses")
+            for field, value in [
+                ("temperature", 2.1),
+                ("temperature", -1),
+                ("top_p", 1.5),
+            ]
+        ),
+        *(
+            (path, field, value)
+            for path in ("/v1/chat/completions", "/v1/completions")
+            for field, value in [
+                ("n", 0),
+                ("n", 33),
+                ("presence_penalty", -2.5),
+                ("frequency_penalty", 3),
+                ("logit_bias", {"1": 101}),
+            ]
+        ),
+        ("/v1/chat/completions", "top_logprobs", 21),
+        ("/v1/responses", "top_logprobs", -1),
+        ("/v1/completions", "logprobs", 21),
+        ("/v1/completions", "best_of", 0),
+    ],
+)
+def test_a_number_out_of_its_range_is_named(
+    daemon: Daemon, path: str, field: str, value: Any
+) -> None:
+    given = {"messages": CHAT["messages"], "input": "x", "prompt": "x"}
+    named = {
+        "chat/completions": "messages",
+        "responses": "input",
+        "completions": "prompt",
+    }
+    body = {key: given[key] for key in [named[path.removeprefix("/v1/")]]}
+    response = daemon.post(path, model="tiny", **body, **{field: value})
+    error = response.json()["error"]
+
+    assert (response.status_code, error["param"]) == (400, field)
+    assert error["message"].startswith(f"{field} must be between ")
+    assert (error["type"], error["code"]) == ("invalid_request_error", "invalid_value")
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/chat/completions", {"messages": [{"role": "user", "content": "x"}]}),
+        ("/v1/completions", {"prompt": "x"}),
+        ("/v1/responses", {"input": "x"}),
+        ("/v1/embeddings", {"input": "x"}),
+        ("/v1/messages", {"messages": [{"role": "user", "content": "x"}]}),
+        ("/api/chat", {"messages": [{"role": "user", "content": "x"}]}),
+        ("/api/generate", {"prompt": "x"}),
+    ],
+)
+def test_fields_that_mean_nothing_are_named_in_the_log(
+    daemon: Daemon, path: str, body: dict[str, Any]
+) -> None:
+    field = f"made_up_for{path.replace('/', '_')}"
+    asked = {"model": "tiny", "max_tokens": 1, "options": {"num_predict": 1}, **body}
+    response = daemon.post(path, **asked, **{field: 1}, user="me", absent=None)
+    told = [line for line in daemon.log.read_text().splitlines() if field in line]
+
+    assert response.status_code == 200, response.text
+    assert len(told) == 1
+    assert f"fields ignored path={path} names=" in told[0]
+    assert "user" not in told[0]
+    assert "absent" not in told[0]
+
+
 def test_null_is_the_same_as_absent(daemon: Daemon) -> None:
     names = (
         *("n", "stop", "seed", "tools", "tool_choice", "stream_options", "logprobs"),

@@ -8,7 +8,7 @@ import msgspec
 
 from ollapy.api.ollama import InferenceRequest
 from ollapy.api.options import Options, SamplingParams
-from ollapy.errors import InvalidRequest
+from ollapy.errors import InvalidRequest, OutOfRange
 
 logger = logging.getLogger(__name__)
 
@@ -34,10 +34,10 @@ def sampling(
 
 
 def check_logprobs(request: InferenceRequest) -> None:
-    """InvalidRequest where more rivals of a token are wanted than are told."""
+    """OutOfRange where more rivals of a token are wanted than are told."""
     for name in ("top_logprobs", "prompt_logprobs"):
         if not 0 <= (getattr(request, name) or 0) <= _MAX_LOGPROBS:
-            raise InvalidRequest(f"{name} must be between 0 and {_MAX_LOGPROBS}")
+            raise OutOfRange(name, 0, _MAX_LOGPROBS)
 
 
 def _bias(given: dict[str, float]) -> dict[int, float]:

@@ -12,7 +12,7 @@ import msgspec
 from starlette.requests import ClientDisconnect, Request
 
 from ollapy.daemon.answers.disconnect import ClientGone
-from ollapy.daemon.gates import coding, nesting
+from ollapy.daemon.gates import coding, nesting, unknown
 from ollapy.daemon.state import state
 from ollapy.decoding import from_json
 from ollapy.errors import InvalidRequest, OllapyError
@@ -37,15 +37,15 @@ class BodyTooSlow(OllapyError):
 
 
 async def read(request: Request, kind: type[T], *, most: int = MAX_BODY) -> T:
-    """The body as a `kind`; its Content-Type does not matter, unknown fields are ignored."""
+    """The body as a `kind`; its Content-Type does not matter, the log names unknown fields."""
     encoding = request.headers.get("content-encoding", "")
     coding.check(encoding)
     body = await _bytes(request, most)
     if not body:
         raise InvalidRequest("missing request body")
     if len(body) > _LARGE or encoding:
-        return await asyncio.to_thread(_decoded, body, encoding, kind, most)
-    return _decoded(body, encoding, kind, most)
+        return await asyncio.to_thread(_decoded, request, body, encoding, kind, most)
+    return _decoded(request, body, encoding, kind, most)
 
 
 async def pieces(request: Request) -> AsyncGenerator[bytes, None]:
@@ -83,12 +83,16 @@ def _check_size(size: int, most: int) -> None:
         raise BodyTooLarge(f"the request body is larger than {most} bytes")
 
 
-def _decoded(body: bytes, encoding: str, kind: type[T], most: int) -> T:
+def _decoded(
+    request: Request, body: bytes, encoding: str, kind: type[T], most: int
+) -> T:
     plain = coding.decode(body, encoding, most + 1)
     _check_size(len(plain), most)
     nesting.check(plain)
     try:
-        return from_json(plain, kind)
+        found = from_json(plain, kind)
+        unknown.tell(request.url.path, plain, kind)
+        return found
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
         if str(exc) == "Input data was truncated":  # ours to blame, by the sound of it
             raise InvalidRequest(

@@ -9,7 +9,7 @@ from typing import Any
 from ollapy.api.ollama import Tool
 from ollapy.api.openai import ImageUrl, TextRequest
 from ollapy.api.own import OwnFields
-from ollapy.errors import InvalidRequest, Unsupported
+from ollapy.errors import InvalidRequest, OutOfRange, Unsupported
 
 MAX_CHOICES = 32
 _IMAGE = re.compile(r"data:(?:image/(?:jpeg|jpg|png|webp|gif))?;base64,(.+)", re.DOTALL)
@@ -68,7 +68,7 @@ def num_choices(name: str, wanted: int | None) -> int:
     """How many answers, within reason; None is one."""
     count = 1 if wanted is None else wanted
     if not 1 <= count <= MAX_CHOICES:
-        raise InvalidRequest(f"{name} must be between 1 and {MAX_CHOICES}")
+        raise OutOfRange(name, 1, MAX_CHOICES)
     return count
 
 

@@ -23,7 +23,7 @@ from ollapy.api.openai import (
 )
 from ollapy.errors import InvalidRequest, OllapyError, Unsupported
 
-from . import asked, failures
+from . import asked, failures, ranges
 from .chat_messages import conversation
 from .told import arguments_of, new_id, token_logprobs, usage
 
@@ -148,6 +148,8 @@ def _calls(record: ChatResponse, *, numbered: bool) -> list[openai.ToolCall]:
 def _check(body: ChatCompletionRequest) -> None:
     if not body.messages:
         raise InvalidRequest("[] is too short - 'messages'")
+    ranges.check(body, ranges.OPENAI)
+    ranges.check_bias(body.logit_bias)
     if body.functions or body.function_call:
         raise Unsupported(
             "functions and function_call are not supported, use tools and tool_choice"

@@ -12,7 +12,7 @@ from ollapy.api.ollama import GenerateRequest, GenerateResponse, Logprob
 from ollapy.api.openai import Completion, CompletionRequest, TextChoice, TextLogprobs
 from ollapy.errors import InvalidRequest, OllapyError, Unsupported
 
-from . import asked, failures
+from . import asked, failures, ranges
 from .told import new_id, usage
 
 _MAX_PROMPTS = 128
@@ -132,8 +132,8 @@ def _check(body: CompletionRequest) -> None:
     asked.num_choices("best_of", body.best_of)
     if body.best_of is not None and body.best_of < _num_kept(body):
         raise InvalidRequest("best_of must not be less than n")
-    if body.logprobs is not None and not 0 <= body.logprobs <= 20:
-        raise InvalidRequest("logprobs must be between 0 and 20")
+    ranges.check(body, {**ranges.OPENAI, "logprobs": (0, 20)})
+    ranges.check_bias(body.logit_bias)
     if body.suffix and not all(isinstance(p, str) for p in prompts(body)):
         raise Unsupported("suffix needs a prompt of text, not of tokens")
     if body.suffix and body.echo:

@@ -9,6 +9,7 @@ from ollapy.api import anthropic, openai
 from ollapy.errors import (
     ModelNotFound,
     OllapyError,
+    OutOfRange,
     PromptTooLong,
 )
 
@@ -41,6 +42,8 @@ def of_openai(exc: OllapyError) -> openai.ErrorResponse:
     match exc:
         case ModelNotFound():
             param, code = "model", "model_not_found"
+        case OutOfRange():
+            param, code = exc.field, "invalid_value"
         case PromptTooLong():
             code = "context_length_exceeded"
     return openai.ErrorResponse(openai.Error(str(exc), kind, param, code))

@@ -31,7 +31,7 @@ from ollapy.api.anthropic import (
 from ollapy.api.ollama import ChatRequest, ChatResponse
 from ollapy.errors import InvalidRequest, OllapyError, Unsupported
 
-from . import asked, blocks, failures
+from . import asked, blocks, failures, ranges
 from .counts import Counts
 
 _CHOICES = {"auto": "auto", "none": "none", "any": "required"}
@@ -41,6 +41,7 @@ def request(body: MessagesRequest) -> ChatRequest:
     """The chat that makes the message."""
     if not body.max_tokens or body.max_tokens < 1:
         raise InvalidRequest("max_tokens is required and must be positive")
+    ranges.check(body, ranges.ANTHROPIC)
     named = {
         "num_ctx": body.num_ctx,
         "num_predict": body.max_tokens,

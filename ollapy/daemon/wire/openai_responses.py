@@ -11,13 +11,14 @@ from ollapy.api.openai import Reasoning
 from ollapy.api.openai_responses import Format, Response, ResponseRequest
 from ollapy.errors import InvalidRequest, Unsupported
 
-from . import asked, items
+from . import asked, items, ranges
 from .told import new_id
 
 
 def request(body: ResponseRequest, messages: Sequence[Message]) -> ChatRequest:
     """The chat that makes the response, of a conversation with the instructions before it."""
     _check(body)
+    ranges.check(body, ranges.OPENAI)
     named = {
         "num_ctx": body.num_ctx,
         "num_predict": body.max_output_tokens,
