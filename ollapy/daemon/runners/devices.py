@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -20,6 +21,8 @@ from ollapy.units import format_bytes
 
 logger = logging.getLogger(__name__)
 
+_STRANGER_SECONDS = 60.0
+
 
 class Devices:
     """Asked again before each placement, as what is free changes. On the daemon's loop."""
@@ -29,6 +32,7 @@ class Devices:
         self._file = settings.state / seen.FILE
         self._asking = asyncio.Lock()
         self._told = set[str]()
+        self._strangers: dict[str, tuple[float, EngineMissing]] = {}
         self.last = Accelerators()
 
     async def look(self) -> Accelerators:
@@ -66,20 +70,30 @@ class Devices:
     async def _workers(self) -> tuple[tuple[str, ...], list[Device], list[str]]:
         """The workers that answer, their devices as llama.cpp will call them, and sentences about the rest."""
         endpoints = () if self._is_off else self._settings.workers
-        asked = (probe.ask_worker(e, self._settings.runner_env) for e in endpoints)
-        answers = await asyncio.gather(*asked, return_exceptions=True)
+        answers = await asyncio.gather(*map(self._ask_worker, endpoints))
         up: dict[str, list[Device]] = {}
         down: list[str] = []
         for endpoint, answer in zip(endpoints, answers, strict=True):
             if isinstance(answer, EngineMissing):
                 down.append(str(answer))
-            elif isinstance(answer, BaseException):
-                raise answer
             else:
                 up[endpoint] = answer
         found = [device for devices in up.values() for device in devices]
         named = [renamed(d, name=f"RPC{i}") for i, d in enumerate(found)]
         return tuple(up), named, down
+
+    async def _ask_worker(self, endpoint: str) -> list[Device] | EngineMissing:
+        """Its devices, or why there are none. Whatever is no worker is slow to say so, and is left alone for a while."""
+        since, known = self._strangers.get(endpoint, (-math.inf, None))
+        if known and time.monotonic() - since < _STRANGER_SECONDS:
+            return known
+        try:
+            return await probe.ask_worker(endpoint, self._settings.runner_env)
+        except probe.Stranger as exc:
+            self._strangers[endpoint] = time.monotonic(), exc
+            return exc
+        except EngineMissing as exc:
+            return exc
 
     def _missed(self, own: Sequence[Device]) -> list[Sight]:
         """What was there lately, and is not."""

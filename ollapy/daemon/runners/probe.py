@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import sys
 from collections.abc import Mapping
@@ -50,19 +51,28 @@ async def ask_worker(endpoint: str, env: Mapping[str, str]) -> list[Device]:
         async with asyncio.timeout(_REACH_SECONDS):
             _, writer = await asyncio.open_connection(host.strip("[]"), int(port))
         writer.close()
-    except (OSError, TimeoutError) as exc:
-        why = "no answer" if isinstance(exc, TimeoutError) else exc.strerror or exc
-        raise EngineMissing(
-            f"the RPC worker {endpoint} cannot be reached ({why}): start it, or correct OLLAPY_RPC"
-        ) from exc
+    except TimeoutError as exc:
+        raise Stranger(_unreachable(endpoint, "no answer")) from exc
+    except OSError as exc:
+        is_system_s = (exc.errno or 0) > 0  # a name that cannot be resolved has others
+        why = os.strerror(exc.errno or 0) if is_system_s else exc.strerror or str(exc)
+        raise EngineMissing(_unreachable(endpoint, why)) from exc
     try:
         report = await _ask(env, (endpoint,), _WORKER_SECONDS)
     except _Ended as exc:
-        raise EngineMissing(
+        raise Stranger(
             f"what answers at {endpoint} is no RPC worker of this release of llama.cpp: "
             "start its rpc-server of the same release, or correct OLLAPY_RPC"
         ) from exc
     return report.devices
+
+
+def _unreachable(endpoint: str, why: str) -> str:
+    return f"the RPC worker {endpoint} cannot be reached ({why}): start it, or correct OLLAPY_RPC"
+
+
+class Stranger(EngineMissing):
+    """What does not answer as a worker does, after a while of waiting."""
 
 
 class _Ended(EngineMissing):
