@@ -41,9 +41,7 @@ class Encodings:
         self.num_encoded += 1
         # a NaN in one cell would reach everything that looks at the pool
         if not np.isfinite(rows).all():
-            raise RunnerError(
-                "the model's projector made numbers of the image that are none"
-            )
+            raise RunnerError("the model made numbers of the image that are none")
         return rows
 
     def _trim(self) -> None:

@@ -57,6 +57,11 @@ def placeholders(chunk: MediaChunk) -> list[int]:
     return [-(head << _FIELD | index) - 1 for index in range(chunk.num_tokens)]
 
 
+def begins(token: int) -> bool:
+    """Whether a placeholder is the first of its chunk."""
+    return token < 0 and not _index(token)
+
+
 def whole(tokens: Sequence[int], length: int) -> int:
     """The most of the first `length` tokens that leaves no chunk cut in two."""
     if 0 < length < len(tokens) and tokens[length] < 0:

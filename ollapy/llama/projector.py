@@ -79,6 +79,9 @@ class Projector:
     def __init__(self, handle: Any, width: int) -> None:
         self._handle = handle
         self._width = width
+        # what it cannot decode itself it gives to ffmpeg, which is not to be found there
+        self._options = mtmd.mtmd_helper_init_opt_default()
+        self._options.video_params.ffmpeg_bin_dir = os.devnull.encode()
         self._reading = threading.Lock()  # a large picture takes hundreds of megabytes
         self.has_grid = bool(mtmd.mtmd_decode_use_mrope(handle))
         self.sees = bool(mtmd.mtmd_support_vision(handle))
@@ -97,14 +100,14 @@ class Projector:
                 self._handle, medium.handle, parts, 1, False
             )
         if code != 0:
-            raise InvalidRequest("the model's projector cannot take this image")
+            raise InvalidRequest("the model cannot take this kind of image or sound")
         count = mtmd.mtmd_input_chunks_size(medium.handle)
         return [self._part(medium, index, key) for index in range(count)]
 
     def encode(self, chunk: Chunk) -> Floats:
         """A chunk's embeddings, copied."""
         if mtmd.mtmd_encode_chunk(self._handle, chunk.handle) != 0:
-            raise RunnerError("the model's projector could not encode the image")
+            raise RunnerError("the model could not encode the image")
         found = mtmd.mtmd_get_output_embd(self._handle)
         shape = (chunk.num_tokens, self._width)
         return np.array(np.ctypeslib.as_array(found, shape))
@@ -113,10 +116,10 @@ class Projector:
     def _bitmap(self, data: bytes) -> Iterator[Any]:
         buffer = (ctypes.c_uint8 * len(data)).from_buffer_copy(data)
         bitmap = mtmd.mtmd_helper_bitmap_init_from_buf(
-            self._handle, buffer, len(data), False
+            self._handle, buffer, len(data), False, self._options
         )
         if not bitmap:
-            raise InvalidRequest("the image cannot be decoded")
+            raise InvalidRequest("the image could not be decoded")
         try:
             yield bitmap
         finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from ollapy.api.ollama import Message
 from ollapy.names import ModelName
@@ -25,5 +26,6 @@ class RemoteModel:
     capabilities: tuple[str, ...] = ("completion", "embedding", "tools", "thinking")
     parameters: Mapping[str, object] = field(default_factory=dict)
     messages: tuple[Message, ...] = ()
+    projectors: tuple[Path, ...] = ()
     template: str | None = None
     system: str | None = None

@@ -15,6 +15,7 @@ from ollapy.chat.formats import Format
 from ollapy.chat.parser import Parser
 from ollapy.chat.render import Prompt, too_long
 from ollapy.engine.budget import Budget
+from ollapy.engine.media import begins
 from ollapy.engine.packer import EmbedJob
 from ollapy.engine.sequence import Sequence
 from ollapy.errors import InvalidRequest, PromptTooLong, Unsupported
@@ -22,6 +23,7 @@ from ollapy.llama.model import Model, Pooling
 from ollapy.templating import Source, TemplateProcess
 
 from .constraints import Constraints
+from .media_reader import MediaReader, Reading
 from .pairs import Pairs
 from .protocol import (
     Chat,
@@ -49,6 +51,7 @@ class Intake:
         self._model = model
         self._load = load
         self._templates = Templates(model, templates)
+        self._media = MediaReader(model, load)
         self._visible = lru_cache(maxsize=256)(model.controls_in)
         self._constraints = Constraints(model, self._visible)
 
@@ -77,7 +80,10 @@ class Intake:
         traits = self._templates.traits(source)
         form = traits.format
         is_whole = message.render_only and not message.truncate
-        prompt = self._prompt(message, source, sys.maxsize if is_whole else limit)
+        reading = self._reading(message)
+        prompt = self._prompt(
+            message, source, reading, sys.maxsize if is_whole else limit
+        )
         if message.render_only:
             return self._rendered(message.id, prompt.tokens)
         new_parser = partial(
@@ -85,16 +91,27 @@ class Intake:
         )
         parser = new_parser(tools=message.tools or ())
         sequence = self._sequence(message, prompt.tokens, limit, form.markers)
+        if reading:
+            sequence.media = dict(reading.chunks(prompt.tokens))
         sequence.budget = self._budget(message, form, new_parser())
         sequence.constraint = self._constraints.of_chat(
             message, traits, parser, prompt.prefill
         )
         return Reply(sequence, parser, prompt.report, self._text)
 
-    def _prompt(self, message: Chat, source: Source | None, limit: int) -> Prompt:
+    def _reading(self, message: Chat) -> Reading | None:
+        if message.media is None:
+            return None
+        texts = (m.content or "" for m in message.messages)
+        return self._media.reading(message.media, texts)
+
+    def _prompt(
+        self, message: Chat, source: Source | None, reading: Reading | None, limit: int
+    ) -> Prompt:
         """The conversation rendered and fitted, after the tokens that the request puts before it."""
-        prompt = self._templates.renderer(source).fit(
-            message.messages,
+        messages = message.messages
+        prompt = self._templates.renderer(source, reading).fit(
+            [reading.marked(m) for m in messages] if reading else messages,
             message.tools,
             message.think,
             limit=limit,
@@ -119,10 +136,14 @@ class Intake:
         return Budget(parser, message.think_budget, end)
 
     def _completion(self, message: Complete) -> Reply | Rendered:
-        tokens, limit = self._completion_tokens(message), self._limit(message.num_ctx)
+        limit, media = self._limit(message.num_ctx), message.media
+        reading = self._media.reading(media, [message.prompt]) if media else None
+        tokens = self._completion_tokens(message, reading)
         if message.render_only:
             return self._rendered(message.id, tokens)
         sequence = self._sequence(message, tokens, limit, ())
+        if reading:
+            sequence.media = dict(reading.chunks(tokens))
         sequence.constraint = self._constraints.of_completion(message)
         return Reply(sequence, None, ContextReport(limit, len(tokens)), self._text)
 
@@ -208,8 +229,13 @@ class Intake:
         return Rendered(request_id, self._text(tokens), len(tokens))
 
     def _text(self, tokens: list[int]) -> str:
-        """What tokens stand for, all of them."""
-        return b"".join(map(self._model.piece, tokens)).decode("utf-8", "replace")
+        """What tokens stand for, all of them; of a picture or sound only that there is one."""
+        pieces = (
+            self._model.piece(token) if token >= 0 else b"[media]"
+            for token in tokens
+            if token >= 0 or begins(token)
+        )
+        return b"".join(pieces).decode("utf-8", "replace")
 
     def _checked(self, name: str, tokens: Iterable[int]) -> list[int]:
         """Tokens from outside; one that the vocabulary lacks would fail the whole batch."""
@@ -227,7 +253,11 @@ class Intake:
             most = min(most, self._load.num_batch)
         return _limit(num_ctx, self._load.num_ctx, most)
 
-    def _completion_tokens(self, message: Complete) -> list[int]:
+    def _completion_tokens(
+        self, message: Complete, reading: Reading | None
+    ) -> list[int]:
+        if reading:
+            return reading.tokenize(reading.placed(message.prompt, message.images))
         if message.tokens is not None:
             return self._checked("prompt", message.tokens)
         if message.suffix is None:

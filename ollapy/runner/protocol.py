@@ -47,6 +47,13 @@ class ToolChoice(msgspec.Struct, frozen=True, omit_defaults=True):
     is_parallel: bool = True
 
 
+class Media(msgspec.Struct, frozen=True):
+    """Pictures and sounds by the SHA-256 of their content, by which messages name them, and the file of what reads them."""
+
+    projector: str
+    files: dict[str, bytes]
+
+
 class Chat(msgspec.Struct, tag=True, frozen=True, kw_only=True):
     """Continue a conversation through a template: `template`, in Go's language, or else the weights' own.
 
@@ -59,6 +66,7 @@ class Chat(msgspec.Struct, tag=True, frozen=True, kw_only=True):
     id: int = 0
     prefix: list[int] = []
     messages: list[Message]
+    media: Media | None = None
     tools: list[Tool] | None
     template: str | None = None
     tool_choice: ToolChoice = ToolChoice()
@@ -78,11 +86,14 @@ class Chat(msgspec.Struct, tag=True, frozen=True, kw_only=True):
 class Complete(msgspec.Struct, tag=True, frozen=True, kw_only=True):
     """Continue a text as it is, or `tokens` instead of one, or fill the gap before `suffix`.
 
-    The gap is filled as `template` says where that has a place for it.
+    The gap is filled as `template` says where that has a place for it. The prompt has a place for each of the
+    `images`, `[img-0]` for the first; those without one come before it.
     """
 
     id: int = 0
     prompt: str
+    images: list[str] = []
+    media: Media | None = None
     tokens: list[int] | None = None
     suffix: str | None
     template: str | None = None

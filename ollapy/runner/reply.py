@@ -107,7 +107,7 @@ class Reply:
             reason,
             usage,
             self._context,
-            sequence.tokens,
+            [token for token in sequence.tokens if token >= 0],
             parse_error=self.parser.error if self.parser else "",
             thinking_cut=budget is not None and budget.spent,
             stop=sequence.stopped_by,

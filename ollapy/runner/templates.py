@@ -6,6 +6,7 @@ from functools import lru_cache, partial
 
 import msgspec
 
+from ollapy.chat.foreign import Vocabulary
 from ollapy.chat.formats import CALLS, Calls
 from ollapy.chat.render import Renderer
 from ollapy.chat.traits import PLAIN, Traits
@@ -36,12 +37,14 @@ class Templates:
         text = model.tools_template if message.tools else model.chat_template
         return Source(text) if text else None
 
-    def renderer(self, source: Source | None) -> Renderer:
-        """What makes prompts with it."""
+    def renderer(
+        self, source: Source | None, vocabulary: Vocabulary | None = None
+    ) -> Renderer:
+        """What makes prompts with it, tokenised by the model or by another vocabulary."""
         return Renderer(
             None if source is None else partial(self._process.render, source),
             self.traits(source),
-            self._model,
+            vocabulary or self._model,
             bos=self._model.special_text("bos"),
             eos=self._model.special_text("eos"),
             adds_bos=self._model.adds_bos,

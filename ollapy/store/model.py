@@ -13,7 +13,7 @@ import msgspec
 from ollapy.api.adapters import AdapterSet
 from ollapy.api.ollama import Message
 from ollapy.decoding import from_json
-from ollapy.errors import CorruptManifest
+from ollapy.errors import CorruptManifest, InvalidModel
 from ollapy.gguf import Header
 from ollapy.names import Digest, ModelName
 from ollapy.templating import Abilities, Source
@@ -43,7 +43,8 @@ class ModelConfig(msgspec.Struct, frozen=True, omit_defaults=True):
 
 @dataclass(frozen=True)
 class Model:
-    """What a name stands for. `header` and `abilities` are read when first asked for.
+    """What a name stands for. `header` and `abilities` are read when first asked for, as the
+    projector's header is.
 
     `modified_at` is Unix time, `size` the bytes of all blobs, `digest` the manifest's. `parts` are the files of
     the weights in order, mostly one. `loads` is what a runner has to load: models that load the same share a
@@ -67,6 +68,7 @@ class Model:
     parent: str
     loads: tuple[Digest, ...]
     read_header: Callable[[], Header] = field(repr=False, compare=False)
+    read_projector: Callable[[], Header] = field(repr=False, compare=False)
     read_abilities: Callable[[Source], Abilities] = field(repr=False, compare=False)
 
     @property
@@ -109,8 +111,8 @@ class Model:
             "tools": "tools" in self.abilities,
             "thinking": "thinking" in self.abilities,
             "insert": "infill" in self.abilities or header.can_infill,
-            "vision": bool(self.projectors) or header.count("vision.block_count") > 0,
-            "audio": header.count("audio.block_count") > 0,
+            "vision": self._reads("vision") or header.count("vision.block_count") > 0,
+            "audio": self._reads("audio") or header.count("audio.block_count") > 0,
         }
         names = [name for name, present in found.items() if present]
         # whether it makes text or vectors is for the weights to say
@@ -120,6 +122,16 @@ class Model:
             if c not in ("completion", "embedding", "rerank")
         ]
         return list(dict.fromkeys([*claimed, *names]))
+
+
+    def _reads(self, what: str) -> bool:
+        """Whether the projector encodes that; one that cannot be read is taken for one of pictures, and fails when used."""
+        try:
+            projector = self.read_projector() if self.projectors else None
+        except InvalidModel:
+            return what == "vision"
+        key = f"clip.has_{what}_encoder"
+        return bool(projector and projector.metadata.get(key, what == "vision"))
 
 
 _JSON: dict[str, Any] = {

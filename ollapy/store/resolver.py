@@ -113,6 +113,7 @@ class Resolver:
         config = self._json(entry, [manifest.config], ModelConfig)
         params = self._json(entry, manifest.layers_of("params"), dict[str, object])
         messages = self._json(entry, manifest.layers_of("messages"), list[Message])
+        projectors = manifest.layers_of("projector")
         return Model(
             name=entry.name,
             digest=entry.digest,
@@ -120,7 +121,7 @@ class Resolver:
             modified_at=entry.modified_at,
             config=config or ModelConfig(),
             parts=parts,
-            projectors=[paths[layer] for layer in manifest.layers_of("projector")],
+            projectors=[paths[layer] for layer in projectors],
             adapters=adapters,
             drafts=[paths[layer] for layer in manifest.layers_of("draft")],
             template=self._last_text(entry, "template", "prompt"),
@@ -131,6 +132,9 @@ class Resolver:
             parent=weights[0].from_,
             loads=loads,
             read_header=lambda: self._header(entry.name, loads, parts, adapters),
+            read_projector=lambda: self._cached_header(
+                (projectors[0].digest,), (paths[projectors[0]],)
+            ),
             read_abilities=self._cached_abilities,
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Protocol
 
 from ollapy.api.ollama import Message
@@ -23,6 +24,9 @@ class Askable(Protocol):
 
     @property
     def messages(self) -> Sequence[Message]: ...
+
+    @property
+    def projectors(self) -> Sequence[Path]: ...
 
     @property
     def template(self) -> str | None: ...

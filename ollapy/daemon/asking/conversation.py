@@ -16,6 +16,7 @@ from ollapy.api.options import Options
 from ollapy.daemon.asking import thinking
 from ollapy.daemon.asking.askable import Askable
 from ollapy.daemon.asking.grammar import grammar
+from ollapy.daemon.asking.media import Files
 from ollapy.daemon.asking.priority import is_background
 from ollapy.daemon.asking.sampling import check_logprobs, sampling
 from ollapy.daemon.asking.tool_choice import choose
@@ -45,10 +46,11 @@ def generate(
         return None
     template = request.template or model.template or None
     if request.raw or request.suffix or request.tokens:
-        return _complete(request, chosen, None if request.raw else template)
+        template = None if request.raw else template
+        return _complete(request, model, chosen, template)
     messages = _generate_messages(request, model)
     prefix = request.context
-    return _chat(request, chosen, messages, think, template, prefix=prefix)
+    return _chat(request, model, chosen, messages, think, template, prefix=prefix)
 
 
 def chat(request: ChatRequest, model: Askable, chosen: Options) -> Chat | None:
@@ -62,7 +64,7 @@ def chat(request: ChatRequest, model: Askable, chosen: Options) -> Chat | None:
         return None
     messages = _chat_messages(request, model)
     template = model.template or None
-    asked = _chat(request, chosen, messages, think, template)
+    asked = _chat(request, model, chosen, messages, think, template)
     return msgspec.structs.replace(asked, tools=tools, tool_choice=choice)
 
 
@@ -86,12 +88,16 @@ def _shared(request: InferenceRequest, chosen: Options) -> dict[str, Any]:
 
 
 def _complete(
-    request: GenerateRequest, chosen: Options, template: str | None
+    request: GenerateRequest, model: Askable, chosen: Options, template: str | None
 ) -> Complete:
-    if request.images:
-        raise _no_images(request)
+    files = Files(request, model)
+    names = files.names(request.images or [])
+    if names and not request.raw:
+        raise Unsupported("images go with a prompt, not with suffix or tokens")
     return Complete(
         prompt=request.prompt or "",
+        images=names,
+        media=files.media,
         tokens=request.tokens,
         suffix=request.suffix or None,
         template=template,
@@ -101,6 +107,7 @@ def _complete(
 
 def _chat(
     request: InferenceRequest,
+    model: Askable,
     chosen: Options,
     messages: list[Message],
     think: bool | str | None,
@@ -108,14 +115,14 @@ def _chat(
     *,
     prefix: list[int] | None = None,
 ) -> Chat:
-    if any(message.images for message in messages):
-        raise _no_images(request)
     if len(messages) > _MAX_MESSAGES:
         raise InvalidRequest(
             f"messages has {len(messages)} entries, at most {_MAX_MESSAGES} are taken"
         )
+    files = Files(request, model)
     return Chat(
-        messages=messages,
+        messages=files.named(messages),
+        media=files.media,
         tools=None,
         template=template,
         think=think,
@@ -124,10 +131,6 @@ def _chat(
         prefix=prefix or [],
         **_shared(request, chosen),
     )
-
-
-def _no_images(request: InferenceRequest) -> Unsupported:
-    return Unsupported(f'"{request.model}" does not support images')
 
 
 def _generate_messages(request: GenerateRequest, model: Askable) -> list[Message]:

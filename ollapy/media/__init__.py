@@ -1,0 +1,9 @@
+"""Pictures and sounds as files: which kind they are and how large, told by their first bytes, without decoding any.
+
+A picture's header says how much memory its decoding takes, so that it is looked at before a decoder is.
+"""
+
+from .check import MAX_BYTES, MAX_PIXELS, check
+from .kind import Kind
+
+__all__ = ["MAX_BYTES", "MAX_PIXELS", "Kind", "check"]

@@ -1,0 +1,80 @@
+"""Check: whether a file may be given to a decoder."""
+
+from __future__ import annotations
+
+import zlib
+
+from ollapy.errors import InvalidRequest
+
+from .dimensions import dimensions
+from .kind import Kind
+
+MAX_BYTES = 20 << 20
+MAX_PIXELS = 50_000_000
+MAX_SIDE = 16_384  # pixels; preprocessing copies rows and columns of that length
+_MAX_SOUND = 4 << 20  # bytes; an hour at 8 kbit/s becomes 230 MB of samples
+_MAX_SCANS = 64  # of a JPEG, each of which goes over all of its pixels
+_PIECE = 1 << 20
+
+
+def check(data: bytes, name: str) -> Kind:
+    """The kind of a picture or sound that can be decoded within bounds; InvalidRequest, which calls it `name`.
+
+    A PNG is unpacked for that, as its decoder would do it without a bound: 0.2 s for 50 million pixels.
+    """
+    kind = Kind.of(data)
+    if kind is None:
+        raise InvalidRequest(
+            f"{name} is of no supported kind: images are PNG, JPEG, GIF or BMP, sounds WAV, MP3 or FLAC"
+        )
+    if kind is Kind.WEBP:
+        raise InvalidRequest(f"{name} is WebP: convert it to PNG or JPEG")
+    most = _MAX_SOUND if kind in (Kind.MP3, Kind.FLAC) else MAX_BYTES
+    if len(data) > most:
+        raise InvalidRequest(
+            f"{name} has {len(data)} bytes, at most {most} are taken: make it smaller"
+        )
+    if not kind.is_sound:
+        _check_picture(data, kind, name)
+    return kind
+
+
+def _check_picture(data: bytes, kind: Kind, name: str) -> None:
+    size = dimensions(data, kind)
+    if size is None or 0 in size:
+        raise InvalidRequest(f"{name} could not be decoded: its header is damaged")
+    width, height = size
+    if width * height > MAX_PIXELS or max(size) > MAX_SIDE:
+        raise InvalidRequest(
+            f"{name} has {width} x {height} pixels, at most {MAX_PIXELS} and {MAX_SIDE} a side are taken: make it smaller"
+        )
+    if kind is Kind.PNG and _unpacks_to_more(data, 2 * 8 * (width + 8) * (height + 8)):
+        raise InvalidRequest(f"{name} unpacks to more than its size, it is no picture")
+    if kind is Kind.JPEG and data.count(b"\xff\xda") > _MAX_SCANS:
+        raise InvalidRequest(f"{name} has more than {_MAX_SCANS} scans")
+
+
+def _unpacks_to_more(data: bytes, most: int) -> bool:
+    """Whether a PNG's rows take more bytes than that; what is damaged is for the decoder to find."""
+    unpacker, total = zlib.decompressobj(), 0
+    for packed in _rows(data):
+        while packed:
+            try:
+                total += len(unpacker.decompress(packed, _PIECE))
+            except zlib.error:
+                return False
+            if total > most:
+                return True
+            packed = unpacker.unconsumed_tail
+    return False
+
+
+def _rows(data: bytes) -> list[bytes]:
+    """The contents of a PNG's IDAT parts."""
+    found, at = [], 8
+    while at + 8 <= len(data):
+        length = int.from_bytes(data[at : at + 4])
+        if data[at + 4 : at + 8] == b"IDAT":
+            found.append(data[at + 8 : at + 8 + length])
+        at += length + 12
+    return found
