@@ -43,6 +43,7 @@ from ollapy.daemon.answers.records import (
 from ollapy.daemon.asking import adapters, conversation, texts
 from ollapy.daemon.asking.askable import Askable
 from ollapy.daemon.asking.defaults import filled
+from ollapy.daemon.asking.media import has_images
 from ollapy.daemon.observation.entry import Entry
 from ollapy.daemon.observation.journal import Journal
 from ollapy.daemon.observation.placed import placed
@@ -242,7 +243,7 @@ class Generation:
             yield NOTHING, entry.end("unload")
             return
         chosen = conversation.options(request.options, model)
-        asked = ask(model, chosen)
+        asked = await _asked(request, partial(ask, model, chosen))
         async with self._answering(entry, model, chosen, keep_alive) as put:
             if asked is None:
                 yield NOTHING, entry.end("load")
@@ -288,6 +289,13 @@ class Generation:
             return await self._remote.get(name, missing)
         await asyncio.to_thread(lambda: model.capabilities)
         return model
+
+
+async def _asked(
+    request: InferenceRequest, ask: Callable[[], Chat | Complete | None]
+) -> Chat | Complete | None:
+    """What a request asks; its images are looked at beside the event loop."""
+    return await asyncio.to_thread(ask) if has_images(request) else ask()
 
 
 def _require_model(request: _Request) -> None:

@@ -123,7 +123,6 @@ class Model:
         ]
         return list(dict.fromkeys([*claimed, *names]))
 
-
     def _reads(self, what: str) -> bool:
         """Whether the projector encodes that; one that cannot be read is taken for one of pictures, and fails when used."""
         try:

@@ -9,15 +9,32 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from ollapy.api.ollama import InferenceRequest, Message
+from ollapy.api.ollama import (
+    ChatRequest,
+    GenerateRequest,
+    InferenceRequest,
+    Message,
+)
 from ollapy.daemon.asking.askable import Askable
 from ollapy.errors import InvalidRequest, Unsupported
 from ollapy.media import check
 from ollapy.runner.protocol import Media
 
-_MAX_FILES = 64  # of a whole conversation; each is computed once, however often it is sent
+_MAX_FILES = (
+    64  # of a whole conversation; each is computed once, however often it is sent
+)
 _BREAKS = str.maketrans("", "", "\r\n")
 _ILLEGAL = re.compile(r"[^A-Za-z0-9+/]")
+
+
+def has_images(request: InferenceRequest) -> bool:
+    """Whether there is something to decode."""
+    match request:
+        case ChatRequest(messages=list(messages)):
+            return any(message.images for message in messages)
+        case GenerateRequest(images=images):
+            return bool(images)
+    return False
 
 
 class Files:
