@@ -34,8 +34,13 @@ class TuneRequest(Request, frozen=True):
 
 
 class TuneResponse(msgspec.Struct, frozen=True):
-    """What was chosen of what was tried; the model is loaded with it from now on."""
+    """What was chosen of what was tried; the model is loaded with it from now on.
+
+    `others` is the share of the processor's time that other programs took meanwhile: with much of it another way
+    may be the best when they rest.
+    """
 
     model: str
     tuning: Tuning
     trials: list[Trial]
+    others: float = 0.0

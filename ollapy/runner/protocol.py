@@ -281,11 +281,12 @@ class Stats(msgspec.Struct, tag=True, frozen=True):
 
 
 class Tuned(msgspec.Struct, tag=True, frozen=True):
-    """The best way to compute the model, and all that were tried."""
+    """The best way to compute the model, all that were tried, and the share of the cores that others used meanwhile."""
 
     id: int
     tuning: Tuning
     trials: list[Trial]
+    others: float
 
 
 class Failed(msgspec.Struct, tag=True, frozen=True):

@@ -33,6 +33,14 @@ class Usage:
         idle = times.idle + getattr(times, "iowait", 0.0)
         return cls(sum(times) - guest, idle, time.process_time())
 
+    def others_since(self, before: Usage) -> float:
+        """The share of all cores that other programs have used since; 0 where no time has passed."""
+        total = self.total - before.total
+        if total <= 0:
+            return 0.0
+        busy = total - (self.idle - before.idle)
+        return max(busy - (self.own - before.own), 0.0) / total
+
 
 class Threads:
     """Chooses between one thread and `most` by what others used lately. Not for several threads at once."""
@@ -61,9 +69,6 @@ class Threads:
         """The number that follows from how the cores were used since the last look."""
         last, self._last = self._last, usage
         if last and usage.total > last.total:
-            busy = (usage.total - last.total) - (usage.idle - last.idle)
-            others = max(busy - (usage.own - last.own), 0.0)
-            share = others / (usage.total - last.total)
-            free = round(self._num_cores * (1 - share))
+            free = round(self._num_cores * (1 - usage.others_since(last)))
             self._chosen = min(max(free, 1), self._most)
         return self._chosen

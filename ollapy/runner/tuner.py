@@ -19,6 +19,7 @@ from ollapy.llama.context import Context, open_context
 from ollapy.llama.model import Model
 
 from .protocol import Load
+from .threads import Usage
 
 _ROUNDS = 3
 _CLEARLY = 1.05  # times faster
@@ -36,7 +37,14 @@ class Tuner:
         self._is_wanted = is_wanted
         self._random = random.Random(1)
         self._num_read, self._num_generated = _LEAST_READ, _LEAST_GENERATED
+        self._before = _usage()
         self.trials: list[Trial] = []
+
+    @property
+    def others(self) -> float:
+        """The share of the cores that other programs have used meanwhile; 0 where the system does not say."""
+        now = _usage()
+        return now.others_since(self._before) if now and self._before else 0.0
 
     def run(self, threads: Sequence[int], ubatches: Sequence[int]) -> Tuning:
         """The best of those numbers, with the kind of attention that suits; the first are those that need no reason."""
@@ -121,6 +129,13 @@ def pays(usual: Trial, other: Trial | None = None) -> bool:
         return False
     gains = other.read / usual.read, other.generated / usual.generated
     return min(gains) >= 1 and max(gains) > _CLEARLY
+
+
+def _usage() -> Usage | None:
+    try:
+        return Usage.now()
+    except OSError:  # a sandbox hides it
+        return None
 
 
 def _undisturbed(way: Tuning, trials: Sequence[Trial]) -> Trial:

@@ -239,7 +239,7 @@ class EngineThread:
                 raise Unsupported("only models that go on with a text can be tuned")
             tuner = Tuner(self.model, self._load, is_wanted)
             tuning = tuner.run(message.threads, message.ubatches)
-            self._post(Tuned(message.id, tuning, tuner.trials))
+            self._post(Tuned(message.id, tuning, tuner.trials, tuner.others))
         except OllapyError as exc:
             self._post(Failed(message.id, type(exc).__name__, str(exc)))
 

@@ -52,6 +52,7 @@ def test_a_model_is_measured_loaded_anew_and_shown_by_the_doctor(own: Daemon) ->
     doctor = json.loads(ollapy("doctor", "--json", host=own.address, env=env).out)
 
     assert answer["model"] == "tiny:latest"
+    assert 0 <= answer["others"] <= 1
     assert kept["tuning"] == answer["tuning"]
     assert answer["tuning"] in [trial["tuning"] for trial in answer["trials"]]
     assert own.generate("What is the capital of Japan?")["response"] == before

@@ -30,6 +30,14 @@ def test_others_decide(
     assert threads.look(Usage(100.0 + cores, idle, 10.0 + own)) == expected
 
 
+def test_what_others_have_used() -> None:
+    before = Usage(total=100.0, idle=50.0, own=10.0)
+
+    assert Usage(104.0, 51.0, 12.0).others_since(before) == 0.25
+    assert Usage(104.0, 51.0, 14.0).others_since(before) == 0.0
+    assert before.others_since(before) == 0.0
+
+
 def test_a_neighbour_that_leaves_gives_the_core_back() -> None:
     threads = Threads(2, num_cores=2)
     threads.look(Usage(0.0, 0.0, 0.0))

@@ -54,6 +54,7 @@ def test_every_way_is_tried_and_one_of_them_chosen(model: Model) -> None:
     assert any(tuning.num_ubatch == 32 for tuning in tried)
     assert all(min(t.read, t.generated) > 0 for t in tuner.trials)
     assert found in tried
+    assert 0 <= tuner.others <= 1
     assert {found.num_threads, found.num_prompt_threads} <= {1, 2}
 
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from ollapy.client import Client
 
 _BUILT_IN = "tiny"
+_QUIET = 0.15  # of the processor's time may be somebody else's
 
 
 def bench(
@@ -73,6 +74,10 @@ def _tune(client: Client, model: str, *, as_json: bool) -> None:
 
     talk("trying threads, tokens at once and attention, which takes up to a minute")
     found = client.tune(model)
+    if found.others > _QUIET:
+        talk(
+            f"Warning: other programs took {100 * found.others:.0f}% of the processor meanwhile: do it again when it is quiet"
+        )
     if as_json:
         print_json(found)
     else:

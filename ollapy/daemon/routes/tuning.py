@@ -45,7 +45,7 @@ async def _tuned(app: State, body: TuneRequest) -> TuneResponse:
                 tuning.keep, app.settings, header, runner.load, found.tuning
             )
         app.pool.unload(model)  # it is loaded anew by who asks next
-        return TuneResponse(str(model.name), found.tuning, found.trials)
+        return TuneResponse(str(model.name), found.tuning, found.trials, found.others)
 
 
 ENDPOINTS = [
