@@ -9,7 +9,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from ollapy.errors import OllapyError
-from ollapy.settings import Settings
+from ollapy.settings import Settings, is_completing
 
 from . import streams
 from .commands import (
@@ -98,6 +98,8 @@ def main() -> None:
     Exit status: 0 done, 1 an error, 2 a mistake in the command line, 130 Ctrl-C.
     """
     streams.prepare()
+    if is_completing():
+        _complete()
     try:
         _run()
     except OllapyError as exc:
@@ -112,6 +114,19 @@ def main() -> None:
             raise
         complain(OllapyError(f"a bug in ollapy, OLLAPY_DEBUG=1 shows it: {exc!r}"))
     sys.exit(1)
+
+
+def _complete() -> NoReturn:
+    """Answer a shell, and never with an error, which would stand in the middle of a command line."""
+    from .completion import bash
+
+    command = typer.main.get_command(app)
+    bash.install()
+    try:
+        command(prog_name="ollapy")
+    except Exception:  # noqa: BLE001
+        sys.exit(1)
+    sys.exit(0)
 
 
 def _run() -> NoReturn:

@@ -6,6 +6,18 @@ and the command line says; the next source's is taken in its place.
 
 from ollapy.settings.address import Address
 from ollapy.settings.settings import Settings
-from ollapy.settings.terminal import editor, has_colours, has_escapes
+from ollapy.settings.terminal import (
+    editor,
+    has_colours,
+    has_escapes,
+    is_completing,
+)
 
-__all__ = ["Address", "Settings", "editor", "has_colours", "has_escapes"]
+__all__ = [
+    "Address",
+    "Settings",
+    "editor",
+    "has_colours",
+    "has_escapes",
+    "is_completing",
+]

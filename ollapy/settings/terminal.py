@@ -18,3 +18,8 @@ def has_escapes() -> bool:
 def editor() -> str:
     """The command of the editor that the person's other programs use."""
     return os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
+
+
+def is_completing() -> bool:
+    """Whether a shell wants to know what may follow, and nothing else."""
+    return "_OLLAPY_COMPLETE" in os.environ

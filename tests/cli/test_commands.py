@@ -195,6 +195,7 @@ def test_help_names_every_command(words: tuple[str, ...]) -> None:
         "bench",
         "why",
         "doctor",
+        "config",
         "key",
     ]
 

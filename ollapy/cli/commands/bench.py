@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ollapy.cli import completion
+
 if TYPE_CHECKING:
     from ollapy.client import Client
 
@@ -16,7 +18,7 @@ _QUIET = 0.15  # of the processor's time may be somebody else's
 
 def bench(
     model: Annotated[
-        str, typer.Argument(metavar="[MODEL]", help="Its name; without, what is loaded, or tiny.")
+        str, typer.Argument(metavar="[MODEL]", autocompletion=completion.models, help="Its name; without, what is loaded, or tiny.")
     ] = "",
     depth: Annotated[
         list[int] | None,

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ollapy.cli import completion
+
 if TYPE_CHECKING:
     from ollapy.settings.file import File, Key
 
@@ -21,6 +23,7 @@ _Key = Annotated[
     str,
     typer.Argument(
         metavar="KEY",
+        autocompletion=completion.keys,
         help="As `ollapy config show` has it, or models.NAME.keep_alive, models.NAME.think, models.NAME.options.OPTION.",
     ),
 ]

@@ -6,10 +6,17 @@ from typing import Annotated
 
 import typer
 
+from ollapy.cli import completion
+
 
 def copy(
     source: Annotated[
-        str, typer.Argument(metavar="SOURCE", help="A model that is here.")
+        str,
+        typer.Argument(
+            metavar="SOURCE",
+            autocompletion=completion.models,
+            help="A model that is here.",
+        ),
     ],
     destination: Annotated[
         str, typer.Argument(metavar="DESTINATION", help="Its other name.")

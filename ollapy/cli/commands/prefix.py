@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
+from ollapy.cli import completion
+
 if TYPE_CHECKING:  # the wire types cost half of what `ollapy --help` takes
     from ollapy.api.neighbours import NeighbourModel
     from ollapy.api.ollama import DamagedModel, ModelSummary, RunningModel
@@ -14,7 +16,10 @@ if TYPE_CHECKING:  # the wire types cost half of what `ollapy --help` takes
 Prefix = Annotated[
     str,
     typer.Argument(
-        metavar="[PREFIX]", help="Only names that begin with this.", show_default=False
+        metavar="[PREFIX]",
+        autocompletion=completion.models,
+        help="Only names that begin with this.",
+        show_default=False,
     ),
 ]
 M = TypeVar("M", bound="ModelSummary | RunningModel | DamagedModel | NeighbourModel")

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ollapy.cli import completion
+
 from .registry import AsJson, Insecure, Username, explained, password_of
 
 if TYPE_CHECKING:  # the wire types cost half of what `ollapy --help` takes
@@ -18,6 +20,7 @@ def pull(
         list[str],
         typer.Argument(
             metavar="MODEL...",
+            autocompletion=completion.names,
             help="A name of Ollama's registry, hf.co/user/repository[:quantization], or host/name:tag.",
         ),
     ],

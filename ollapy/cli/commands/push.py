@@ -6,12 +6,19 @@ from typing import Annotated
 
 import typer
 
+from ollapy.cli import completion
+
 from .registry import AsJson, Insecure, Username, explained, password_of
 
 
 def push(
     model: Annotated[
-        str, typer.Argument(metavar="MODEL", help="A model that is here.")
+        str,
+        typer.Argument(
+            metavar="MODEL",
+            autocompletion=completion.models,
+            help="A model that is here.",
+        ),
     ],
     insecure: Insecure = False,
     username: Username = None,

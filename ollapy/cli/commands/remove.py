@@ -6,11 +6,17 @@ from typing import Annotated
 
 import typer
 
+from ollapy.cli import completion
+
 
 def remove(
     models: Annotated[
         list[str],
-        typer.Argument(metavar="MODEL...", help="As `ollapy list` shows them."),
+        typer.Argument(
+            metavar="MODEL...",
+            autocompletion=completion.models,
+            help="As `ollapy list` shows them.",
+        ),
     ],
 ) -> None:
     """Remove models.

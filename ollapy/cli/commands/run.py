@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
+from ollapy.cli import completion
+
 from .pull import fetch
 from .registry import Insecure
 
@@ -21,7 +23,14 @@ T = TypeVar("T")
 
 
 def run(
-    model: Annotated[str, typer.Argument(metavar="MODEL")],
+    model: Annotated[
+        str,
+        typer.Argument(
+            metavar="MODEL",
+            autocompletion=completion.names,
+            help="A model that is here, or a name as `ollapy pull` takes it.",
+        ),
+    ],
     prompt: Annotated[
         list[str] | None,
         typer.Argument(
@@ -32,6 +41,7 @@ def run(
         str | None,
         typer.Option(
             metavar="LEVEL",
+            autocompletion=completion.levels,
             help="--think alone, or --think= true, false, low, medium, high, max or a number of tokens.",
             show_default=False,
         ),
@@ -61,6 +71,7 @@ def run(
         typer.Option(
             "--format",
             metavar="json|FILE",
+            autocompletion=completion.forms,
             help="Have the answer in JSON, or as the JSON schema in a file says.",
             show_default=False,
         ),
@@ -79,6 +90,7 @@ def run(
             "--option",
             "-o",
             metavar="NAME=VALUE",
+            autocompletion=completion.options,
             help="An option such as temperature=0; may come more than once.",
             show_default=False,
         ),

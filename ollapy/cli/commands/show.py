@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ollapy.cli import completion
+
 from .as_json import AsJson
 
 if TYPE_CHECKING:  # the wire types cost half of what `ollapy --help` takes
@@ -23,7 +25,12 @@ _PROJECTOR = {
 
 def show(
     model: Annotated[
-        str, typer.Argument(metavar="MODEL", help="As `ollapy list` shows it.")
+        str,
+        typer.Argument(
+            metavar="MODEL",
+            autocompletion=completion.models,
+            help="As `ollapy list` shows it.",
+        ),
     ],
     license_: Annotated[
         bool, typer.Option("--license", help="Only the licence.")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ollapy.cli import completion
 from ollapy.errors import DaemonUnreachable, ModelNotFound, OllapyError
 
 if TYPE_CHECKING:  # it brings httpcore along
@@ -19,7 +20,10 @@ def stop(
     models: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[MODEL...]", help="As `ollapy ps` shows them.", show_default=False
+            metavar="[MODEL...]",
+            autocompletion=completion.loaded,
+            help="As `ollapy ps` shows them.",
+            show_default=False,
         ),
     ] = None,
     all_: Annotated[

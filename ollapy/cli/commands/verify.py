@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ollapy.cli import completion
+
 from .registry import AsJson, Insecure
 
 if TYPE_CHECKING:  # the wire types cost half of what `ollapy --help` takes
@@ -16,7 +18,12 @@ if TYPE_CHECKING:  # the wire types cost half of what `ollapy --help` takes
 def verify(
     models: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[MODEL...]", help="Only these.", show_default=False),
+        typer.Argument(
+            metavar="[MODEL...]",
+            autocompletion=completion.models,
+            help="Only these.",
+            show_default=False,
+        ),
     ] = None,
     repair: Annotated[
         bool, typer.Option("--repair", help="Pull what is damaged again.")

@@ -1,0 +1,133 @@
+"""Completion as shells ask for it: by their variables, and by Tab in a real bash."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import ollapy
+from tests.support.daemon import Daemon
+from tests.support.strangers import free_address, mute_listener
+from tests.support.terminal import command, environment
+
+
+def ask(*words: str, host: str, **env: str) -> tuple[str, ...]:
+    """What bash would offer for the last word, nothing said on stderr."""
+    asked = {
+        "_OLLAPY_COMPLETE": "complete_bash",
+        "COMP_WORDS": "\n".join(("ollapy", *words)),
+        "COMP_CWORD": str(len(words)),
+    }
+    done = subprocess.run(
+        command(),
+        capture_output=True,
+        env={**environment(host, **env), **asked},
+        timeout=30,
+        check=False,
+    )
+    assert done.stderr == b""
+    return tuple(done.stdout.decode().split())
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    """A store with names in it, of which completion reads no more."""
+    for name in ("library/qwen3/4b", "library/qwen3/latest", "me/bot/v1"):
+        file = tmp_path / "manifests" / "registry.ollama.ai" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        (("show", "q"), ("qwen3", "qwen3:4b")),
+        (("rm", "tiny", "me"), ("me/bot:v1",)),
+        (("cp", "q"), ("qwen3", "qwen3:4b")),
+        (("show", "qwen3", ":", "4"), ("4b",)),
+        (("show", "qwen3", ":"), ("4b",)),
+        (("run", "tinyl"), ("tinyllama", "tinyllama:1.1b")),
+        (("pull", "mistral", ":"), ("7b",)),
+        (("run", "--think", "m"), ("max", "medium")),
+        (("run", "--format", "j"), ("json",)),
+        (("run", "--option", "top"), ("top_k=", "top_p=")),
+        (("config", "get", "max_q"), ("max_queue",)),
+        (("config", "set", "models.me"), ("models.me/bot", "models.me/bot")),
+        (("stop", "q"), ()),
+        (("sho",), ("show",)),
+    ],
+)
+def test_what_is_offered_without_a_daemon(
+    store: Path, words: tuple[str, ...], offered: tuple[str, ...]
+) -> None:
+    found = ask(*words, host=free_address(), OLLAPY_MODELS=str(store))
+    if words[:2] == ("config", "set"):
+        found = tuple(word.partition(":")[0] for word in found)
+    assert found == offered
+
+
+def test_a_daemon_is_asked_for_its_models(daemon: Daemon) -> None:
+    daemon.generate("Hi")
+    assert ask("show", "t", host=daemon.address) == ("tiny",)
+    assert ask("stop", "t", host=daemon.address) == ("tiny",)
+
+
+def test_a_daemon_that_does_not_answer_is_not_waited_for(store: Path) -> None:
+    with mute_listener() as address:
+        offered = ask("show", "q", host=address, OLLAPY_MODELS=str(store))
+    assert offered == ("qwen3", "qwen3:4b")
+
+
+def test_nothing_is_said_of_what_goes_wrong(tmp_path: Path) -> None:
+    config = tmp_path / "config.toml"
+    config.write_text("nonsense")
+    env = {"OLLAPY_CONFIG": str(config), "OLLAPY_MODELS": "/dev/null"}
+    assert ask("show", "t", host=free_address(), **env) == ("tiny",)
+    assert ask("show", "t", host="nowhere.invalid:1", **env) == ()
+
+
+@pytest.mark.parametrize("shell", ["zsh", "fish"])
+def test_other_shells_ask_in_their_own_way(store: Path, shell: str) -> None:
+    asked = {
+        "_OLLAPY_COMPLETE": f"complete_{shell}",
+        "_TYPER_COMPLETE_ARGS": "ollapy show qwen3:",
+        "_TYPER_COMPLETE_FISH_ACTION": "get-args",
+    }
+    env = environment(free_address(), OLLAPY_MODELS=str(store))
+    done = subprocess.run(
+        command(), capture_output=True, env={**env, **asked}, timeout=30, check=False
+    )
+    assert (done.stderr, b"qwen3" in done.stdout) == (b"", True)
+    assert b"4b" in done.stdout
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash")
+def test_tab_in_bash(store: Path, tmp_path: Path) -> None:
+    """The script that is installed, and the colon that bash cuts words at."""
+    binary = tmp_path / "bin" / "ollapy"
+    binary.parent.mkdir()
+    run = "from ollapy.cli.main import main; main()"
+    binary.write_text(f"#!{sys.executable}\n{run}\n")
+    binary.chmod(0o700)
+    script = """
+source <(ollapy --show-completion bash)
+COMP_WORDS=(ollapy show qwen3 : 4) COMP_CWORD=4
+_ollapy_completion ollapy
+echo "${COMPREPLY[@]}"
+"""
+    path = f"{binary.parent}{os.pathsep}{os.environ['PATH']}"
+    env = environment(free_address(), OLLAPY_MODELS=str(store), PATH=path)
+    done = subprocess.run(
+        ["bash", "--norc", "-c", script],
+        capture_output=True,
+        env={**env, "PYTHONPATH": str(Path(ollapy.__file__).parents[1])},
+        timeout=60,
+        check=False,
+    )
+    assert (done.stdout, done.stderr) == (b"4b\n", b"")
