@@ -48,6 +48,17 @@ class Buffer(msgspec.Struct, frozen=True):
     is_mapped: bool = False
 
 
+class Rehearsal(msgspec.Struct, frozen=True):
+    """A load of which only the buffers' sizes are wanted; the fields are those of the runner's Load."""
+
+    paths: list[str]
+    num_cells: int
+    max_sequences: int
+    num_batch: int
+    kv_type: str
+    place: Place
+
+
 class EngineReport(msgspec.Struct, frozen=True):
     """The releases, the backends compiled in with their devices, and what the build uses of the processor."""
 

@@ -17,6 +17,7 @@ from .devices import Placed
 from .library import held, log, raw
 
 _ON_CPU = Place()
+_READ_NOTHING = 0  # LLAMA_LOAD_MODE_NONE
 _is_eog = held("llama_vocab_is_eog")
 _piece = held("llama_token_to_piece")
 _attributes = held("llama_vocab_get_attr")
@@ -302,10 +303,12 @@ def open_model(
     *,
     place: Place = _ON_CPU,
     on_progress: Callable[[float], None],
+    is_dry: bool = False,
 ) -> Iterator[Model]:
     """The loaded model, freed at the end; LoadFailed with llama.cpp's own reason.
 
-    `parts` are its files in order. `on_progress` is called with 0 to 1 on the loading thread.
+    `parts` are its files in order. `on_progress` is called with 0 to 1 on the loading thread. One that `is_dry`
+    has no weights, and its contexts no memory: they are there to see how large they would be.
     """
 
     def report(progress: float, _data: object) -> bool:
@@ -318,6 +321,8 @@ def open_model(
     placed.apply(params)
     params.progress_callback = callback
     params.use_extra_bufts = not _has_amx()
+    if is_dry:
+        params.no_alloc, params.load_mode = True, _READ_NOTHING
     log.complaints.clear()
     paths = (ctypes.c_char_p * len(parts))(*map(os.fsencode, parts))
     with log.measuring():

@@ -47,8 +47,9 @@ def test_a_load_that_took_more_is_reckoned_with_the_next_time(
     measured.keep(settings, LOADS, first.footprint, placed, buffers)
 
     found = measured.scale(settings, LOADS)
+    assert found
     assert (found.cache, found.compute) == (2.0, 3.0)
-    assert measured.scale(settings, (Digest("b" * 64),)) == Scale()
+    assert measured.scale(settings, (Digest("b" * 64),)) is None
     second = placing(found)
     assert [a.numbers for a in second.footprint.layers] == [
         2 * b.numbers for b in first.footprint.layers
@@ -74,7 +75,7 @@ def test_a_load_that_took_more_is_reckoned_with_the_next_time(
 )
 def test_a_damaged_file_is_no_measure(settings: Settings, content: str) -> None:
     settings.state.joinpath("measured.json").write_text(content)
-    assert measured.scale(settings, LOADS) == Scale()
+    assert measured.scale(settings, LOADS) is None
 
 
 def test_it_does_not_grow(settings: Settings) -> None:

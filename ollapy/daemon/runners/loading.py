@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
+from dataclasses import replace
 
-from ollapy.api.engine import Place
+from ollapy.api.engine import Place, Rehearsal
 from ollapy.api.options import Options
-from ollapy.daemon.runners import measured, placement
+from ollapy.daemon.runners import measured, placement, probe
 from ollapy.daemon.runners.accelerators import Accelerators
 from ollapy.daemon.runners.cores import num_cores
+from ollapy.daemon.runners.footprint import Scale
 from ollapy.daemon.runners.layouts import Wish
 from ollapy.daemon.runners.placement import Placement, Placing, footprint
 from ollapy.daemon.runners.process import RunnerProcess
@@ -17,6 +20,8 @@ from ollapy.errors import LoadFailed
 from ollapy.runner.protocol import Load
 from ollapy.settings import Settings
 from ollapy.store import Model
+
+logger = logging.getLogger(__name__)
 
 
 async def started(model: Model, load: Load, settings: Settings) -> RunnerProcess:
@@ -51,10 +56,11 @@ def how_to_place(
     """A model that is to be placed as it, the request and the settings say; reads files."""
     beside = sum(adapter.size for adapter in model.adapters)
     beside += sum(path.stat().st_size for path in model.projectors)
+    scale = measured.scale(settings, model.loads)
     names = there.names
     main = options.main_gpu
     return Placing(
-        footprint(model.header, beside, measured.scale(settings, model.loads)),
+        footprint(model.header, beside, scale or Scale()),
         Wish(
             num_layers=None if (options.num_gpu or 0) < 0 else options.num_gpu,
             num_cpu_moe=None if (options.n_cpu_moe or 0) < 0 else options.n_cpu_moe,
@@ -65,6 +71,24 @@ def how_to_place(
         context_length=settings.context_length,
         kv_type=settings.kv_type,
     )
+
+
+async def rehearsed(
+    placing: Placing, load: Load, placed: Placement, settings: Settings
+) -> Placing:
+    """With what llama.cpp itself says that the placement takes; as it was where it says nothing."""
+    rehearsal = Rehearsal(
+        *(load.paths, load.num_cells, load.max_sequences, load.num_batch),
+        *(load.kv_type, load.place),
+    )
+    buffers = await probe.rehearse(rehearsal, settings.runner_env)
+    if not buffers:
+        return placing
+    found = measured.compared((), placing.footprint, placed, buffers)
+    if not found.is_sane:
+        return placing
+    logger.info("rehearsed compute=%.2f of what was reckoned", found.compute)
+    return replace(placing, footprint=replace(placing.footprint, scale=found.scale))
 
 
 def how_to_load(

@@ -31,12 +31,16 @@ class Measured(msgspec.Struct, frozen=True):
         """Whether it can be what somebody measured."""
         return all(_LEAST <= times <= _MOST for times in (self.cache, self.compute))
 
+    @property
+    def scale(self) -> Scale:
+        """To reckon with."""
+        return Scale(self.cache, self.compute)
 
-def scale(settings: Settings, loads: Sequence[Digest]) -> Scale:
-    """What to reckon with for a model; as it is where it was never loaded."""
+
+def scale(settings: Settings, loads: Sequence[Digest]) -> Scale | None:
+    """What to reckon with for a model; None where it was never loaded."""
     key = _key(loads)
-    found = next((m for m in _read(settings) if m.loads == key), None)
-    return Scale(found.cache, found.compute) if found else Scale()
+    return next((m.scale for m in _read(settings) if m.loads == key), None)
 
 
 def keep(

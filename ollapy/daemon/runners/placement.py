@@ -23,6 +23,7 @@ _POOL_SHARE = 4  # the pool takes at most this part of what is free beside the w
 _MIN_CONTEXT = 2048
 _GOOD_CONTEXT = 8192  # others leave for that much, not for more
 _SMALL_WEIGHTS = 32 * 1024 * 1024
+_TIGHT = 5  # less than this part of what is free is left
 _STEP = 256  # cells; llama.cpp rounds up to it
 _PLAIN, _SMALLER = KV_TYPES[:2]
 
@@ -52,6 +53,13 @@ class Placement:
     taken: Space
     notes: tuple[str, ...] = ()
 
+    def is_tight(self, free: Space) -> bool:
+        """Whether so little of what is free is left somewhere that an estimate is not enough."""
+        rest = free - self.taken
+        return rest.host * _TIGHT < free.host or any(
+            rest.of(name) * _TIGHT < free.of(name) for name in self.taken.devices
+        )
+
     @property
     def is_plain(self) -> bool:
         """Whether there is no simpler way to load the model."""
@@ -75,6 +83,12 @@ class Placing:
                 if layout := self._layout(goal, kv_type, free):
                     return self._placed(goal, kv_type, layout, free)
         raise LoadFailed(self._refusal(free))
+
+    def is_unsure(self, placed: Placement, free: Space) -> bool:
+        """Whether to ask llama.cpp what the placement really takes: a model that was never loaded, and little is left."""
+        is_new = self.footprint.scale == Scale()
+        is_embedding = self.footprint.header.is_embedding
+        return is_new and not is_embedding and placed.is_tight(free)
 
     def place_simpler(self, free: Space) -> Placement:
         """As a load that failed should be tried again: with less of it on accelerators, and a plain cache."""

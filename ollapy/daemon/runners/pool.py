@@ -19,7 +19,12 @@ from ollapy.daemon.observation.metrics import Metrics
 from ollapy.daemon.runners import measured, memory
 from ollapy.daemon.runners.accelerators import Accelerators
 from ollapy.daemon.runners.devices import Devices
-from ollapy.daemon.runners.loading import how_to_load, how_to_place, started
+from ollapy.daemon.runners.loading import (
+    how_to_load,
+    how_to_place,
+    rehearsed,
+    started,
+)
 from ollapy.daemon.runners.placement import Goal, Placing
 from ollapy.daemon.runners.process import RunnerProcess
 from ollapy.daemon.runners.room import Resident, leaving
@@ -152,6 +157,10 @@ class RunnerPool:
             )
             free = await self._make_room(runner, placing)
             runner.placed = placing.place(free)
+            if placing.is_unsure(runner.placed, free):
+                load = how_to_load(model, options, self.settings, runner.placed, there)
+                placing = await rehearsed(placing, load, runner.placed, self.settings)
+                runner.placed = placing.place(free)
         try:
             return await self._load(runner, placing, options, there)
         except (LoadFailed, RunnerStopped) as exc:

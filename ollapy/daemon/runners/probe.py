@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import re
 import sys
@@ -12,16 +13,18 @@ from pathlib import Path
 
 import msgspec
 
-from ollapy.api.engine import Device, EngineReport
+from ollapy.api.engine import Buffer, Device, EngineReport, Rehearsal
 from ollapy.decoding import from_json
 from ollapy.errors import EngineMissing
+
+logger = logging.getLogger(__name__)
 
 _SECONDS = 60
 _WORKER_SECONDS = 10
 _REACH_SECONDS = 2
+_REHEARSAL_SECONDS = 30
 # A build's backends are libraries beside each other; these drive no accelerator of this machine.
 _BACKEND = re.compile(r"(?:lib)?ggml-(?!base|cpu|blas|rpc)[a-z]+")
-_COMMAND = (sys.executable, "-E", "-P", "-m", "ollapy.llama")
 
 
 def knows_accelerators(env: Mapping[str, str]) -> bool:
@@ -79,13 +82,38 @@ class _Ended(EngineMissing):
     """The child was ended by a signal, or had to be."""
 
 
+async def rehearse(rehearsal: Rehearsal, env: Mapping[str, str]) -> list[Buffer] | None:
+    """The buffers that llama.cpp would compute in; None where it cannot say, of which the load will say more."""
+    asked = msgspec.json.encode(rehearsal).decode()
+    try:
+        out = await _run("ollapy.llama.dry_run", (asked,), env, _REHEARSAL_SECONDS)
+        return from_json(out, list[Buffer])
+    except (EngineMissing, msgspec.DecodeError) as exc:
+        logger.info("no rehearsal: %s", exc)
+        return None
+
+
 async def _ask(
     env: Mapping[str, str], arguments: tuple[str, ...], seconds: float
 ) -> EngineReport:
+    out = await _run("ollapy.llama", arguments, env, seconds)
+    try:
+        return from_json(out, EngineReport)
+    except msgspec.DecodeError as exc:
+        raise EngineMissing(
+            "llama.cpp could not be asked for its devices, install llama-cpp-python again"
+        ) from exc
+
+
+async def _run(
+    module: str, arguments: tuple[str, ...], env: Mapping[str, str], seconds: float
+) -> bytes:
+    """What a module prints; EngineMissing where it does not end well."""
     pipe = asyncio.subprocess.PIPE  # the end of its stdin is the child's end
+    command = (sys.executable, "-E", "-P", "-m", module, *arguments)
     try:
         child = await asyncio.create_subprocess_exec(
-            *_COMMAND, *arguments, stdin=pipe, stdout=pipe, stderr=pipe, env=dict(env)
+            *command, stdin=pipe, stdout=pipe, stderr=pipe, env=dict(env)
         )
     except OSError as exc:
         raise EngineMissing(
@@ -95,8 +123,8 @@ async def _ask(
     assert child.stderr
     try:
         async with asyncio.timeout(seconds):
-            said = await asyncio.gather(child.stdout.read(), child.stderr.read())
-            status = await child.wait()
+            out, err = await asyncio.gather(child.stdout.read(), child.stderr.read())
+            _check(await child.wait(), err)
     except TimeoutError as exc:
         raise _Ended(
             f"llama.cpp says nothing for {seconds} seconds, restart the machine: a device may hang"
@@ -105,10 +133,10 @@ async def _ask(
         if child.returncode is None:
             child.kill()
             await child.wait()
-    return _report(status, *said)
+    return out
 
 
-def _report(status: int, out: bytes, err: bytes) -> EngineReport:
+def _check(status: int, err: bytes) -> None:
     if status < 0:
         raise _Ended(
             f"llama.cpp was ended by signal {-status} as it loaded, "
@@ -117,9 +145,3 @@ def _report(status: int, out: bytes, err: bytes) -> EngineReport:
     if status:
         last = err.decode(errors="replace").strip().rpartition("\n")[2]
         raise EngineMissing(last.partition(": ")[2])
-    try:
-        return from_json(out, EngineReport)
-    except msgspec.DecodeError as exc:
-        raise EngineMissing(
-            "llama.cpp could not be asked for its devices, install llama-cpp-python again"
-        ) from exc
