@@ -10,7 +10,7 @@ JOBS := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 SHELL := /bin/bash -o pipefail
 PIP := $(BIN)/python -m pip install --disable-pip-version-check
 
-.PHONY: run install test check format bench soak clean
+.PHONY: run install test check format bench soak docs clean
 
 run: $(VENV)/.installed
 	@$(BIN)/ollapy run $(MODEL) $(if $(PROMPT),"$(PROMPT)")
@@ -35,6 +35,9 @@ bench: $(VENV)/.installed-test
 
 soak: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -m slow
+
+docs: $(VENV)/.installed-test
+	$(BIN)/python -m scripts.docs_cli
 
 clean:
 	rm -rf $(VENV)
