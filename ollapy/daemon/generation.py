@@ -107,7 +107,7 @@ class Generation:
         record = partial(generate_record, raw=bool(request.raw))
         return self._records(
             request,
-            bool(request.prompt or request.tokens),
+            bool(request.prompt or request.tokens or request.images),
             partial(conversation.generate, request),
             record,
         )

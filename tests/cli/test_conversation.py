@@ -21,8 +21,8 @@ COMMANDS = (*TALK_COMMANDS, *SHOW_COMMANDS, *SET_COMMANDS)
 
 def test_a_question_comes_after_what_was_said() -> None:
     talk = Conversation("m", system="Be brief.", options={"seed": 1})
-    talk.keep("Hi", "Hello.")
-    asked = talk.asking("Why?")
+    talk.keep(Message("user", "Hi"), "Hello.")
+    asked = talk.asking(Message("user", "Why?"))
 
     assert [(m.role, m.content) for m in asked.messages or []] == [
         ("system", "Be brief."),
@@ -36,17 +36,17 @@ def test_a_question_comes_after_what_was_said() -> None:
 
 def test_undo_takes_the_last_exchange_back() -> None:
     talk = Conversation("m")
-    talk.keep("one", "1")
-    talk.keep("two", "2")
+    talk.keep(Message("user", "one"), "1")
+    talk.keep(Message("user", "two"), "2")
 
-    assert (talk.undo(), talk.answer) == ("two", "1")
-    assert (talk.undo(), talk.answer) == ("one", "")
+    assert (talk.undo(), talk.answer) == (Message("user", "two"), "1")
+    assert (talk.undo(), talk.answer) == (Message("user", "one"), "")
     assert talk.undo() is None
 
 
 def test_what_is_saved_has_what_the_model_had() -> None:
     talk = Conversation("m", options={"seed": 1})
-    talk.keep("one", "1")
+    talk.keep(Message("user", "one"), "1")
     saved = talk.saving("n", [Message("user", "zero"), Message("assistant", "0")])
 
     assert (saved.model, saved.from_, saved.system) == ("n", "m", None)

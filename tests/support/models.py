@@ -7,7 +7,7 @@ from pathlib import Path
 from ollapy.names import ModelName
 from ollapy.store import Blobs, Layer, Manifest, Store
 from ollapy.store.manifests import CONFIG_TYPE, LAYER_TYPE
-from scripts.make_gguf import write_scripted
+from scripts.make_gguf import write_llava, write_random, write_scripted
 
 
 def add_model(models: Path, name: str, weights: Path, **layers: bytes) -> None:
@@ -31,6 +31,14 @@ def _add(models: Path, name: str, kinds: list[tuple[str, bytes]]) -> None:
         layers=[layer(LAYER_TYPE + kind, data) for kind, data in kinds],
     )
     Store(models).put(ModelName.parse(name), manifest)
+
+
+def add_seeing(models: Path, name: str = "seeing") -> None:
+    """Store a model of random weights that sees: what it says of two pictures differs."""
+    weights, projector = models.parent / f"{name}.gguf", models.parent / "mmproj.gguf"
+    write_random(weights)
+    write_llava(projector)
+    add_model(models, name, weights, projector=projector.read_bytes())
 
 
 def add_endless(models: Path, name: str = "endless") -> None:

@@ -123,7 +123,7 @@ def run(
 ) -> None:
     """Chat with a model, or have it answer one prompt.
 
-    Text piped in goes before the prompt. The daemon is started if none is running, and stays.
+    Text piped in goes before the prompt. The paths of images in it are given to a model that sees. The daemon is started if none is running, and stays.
     A model that is not on this machine is downloaded first.
 
     Examples: `ollapy run tiny`, `ollapy run tiny "Tell me a joke"`, `ollapy run tiny < question.txt`
@@ -135,7 +135,7 @@ def run(
         _parsed("--keepalive", _duration, keepalive)
     form = format_ and _parsed("--format", format_of, format_)
     options = _parsed("--option", options_of, map(_pair, option or []))
-    from ollapy.api.ollama import EmbedRequest, GenerateRequest
+    from ollapy.api.ollama import EmbedRequest, GenerateRequest, Message
     from ollapy.cli.answer import Style
     from ollapy.cli.session import connected
 
@@ -153,6 +153,9 @@ def run(
             )
             _embed(client, wanted)
         elif text or prompt is not None or as_json or not _is_terminal():
+            from ollapy.cli.attachments import attached, takes_files
+
+            said = attached(text) if takes_files(shown) else Message("user", text)
             asked = GenerateRequest(
                 model,
                 think=level,
@@ -160,7 +163,8 @@ def run(
                 format=form,
                 options=options,
                 system=system or None,
-                prompt=text,
+                prompt=said.content,
+                images=said.images,
             )
             _answer(client, asked, style, as_json=as_json)
         else:

@@ -33,7 +33,7 @@ class Conversation:
             options=self.options,
         )
 
-    def asking(self, text: str) -> ChatRequest:
+    def asking(self, question: Message) -> ChatRequest:
         """The request for an answer to what was said so far and this."""
         system = [Message("system", self.system)] if self.system else []
         return ChatRequest(
@@ -42,18 +42,18 @@ class Conversation:
             keep_alive=self.keep_alive,
             format=self.format,
             options=self.options,
-            messages=[*system, *self.messages, Message("user", text)],
+            messages=[*system, *self.messages, question],
         )
 
-    def keep(self, text: str, answer: str) -> None:
+    def keep(self, question: Message, answer: str) -> None:
         """Remember an exchange."""
-        self.messages += [Message("user", text), Message("assistant", answer)]
+        self.messages += [question, Message("assistant", answer)]
 
-    def undo(self) -> str | None:
+    def undo(self) -> Message | None:
         """Forget the last exchange, and give back its question; None where there is none."""
         if not self.messages:
             return None
-        question = self.messages[-2].content
+        question = self.messages[-2]
         del self.messages[-2:]
         return question
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from contextlib import closing
 from dataclasses import replace
 
-from ollapy.api.ollama import InferenceResponse
+from ollapy.api.ollama import InferenceResponse, Message
 from ollapy.cli.answer import AnswerPrinter, Style, print_answer, rate
+from ollapy.cli.attachments import attached, begins_with_file, takes_files
 from ollapy.cli.output import complain, print_text, talk
 from ollapy.cli.spinner import Spinner
 from ollapy.client import Client
@@ -33,6 +34,7 @@ class Session:
         self.conversation = conversation
         self.style = style
         self.has_ended = False
+        self._sees = False  # whether paths in what is said mean their files
         self.final: InferenceResponse | None = None  # of the last answer
         self.prompt = Prompt(self._candidates, self._status)
 
@@ -56,23 +58,28 @@ class Session:
             for _ in records:
                 pass
         self.conversation, self.final = fresh, None
-        for said in self.client.show(model).messages or []:
+        shown = self.client.show(model)
+        self._sees = takes_files(shown)
+        for said in shown.messages or []:
             mark = ">>> " if said.role == "user" else ""
             print_text(f"{mark}{said.content}\n")
 
     def _take(self, entry: str) -> None:
         """An entry; what the daemon refuses does not end the session."""
         try:
-            if entry.lstrip().startswith("/"):
+            if entry.lstrip().startswith("/") and not self._is_file(entry):
                 self.obey(entry)
             elif text := message(entry):
-                self.answer(text)
+                self.answer(attached(text) if self._sees else Message("user", text))
         except DaemonUnreachable:
             raise
         except OllapyError as exc:
             complain(exc)
         except KeyboardInterrupt:  # of a command that takes long
             print()
+
+    def _is_file(self, entry: str) -> bool:
+        return self._sees and begins_with_file(entry)
 
     def obey(self, entry: str) -> None:
         """A command."""
@@ -82,16 +89,18 @@ class Session:
         else:
             talk(unknown(self.commands, entry))
 
-    def answer(self, text: str) -> None:
+    def answer(self, question: Message) -> None:
         """An exchange, which is kept as far as it came before Ctrl-C; an error leaves all as it was."""
         printer = AnswerPrinter(self.style)
         try:
-            with closing(self.client.chat(self.conversation.asking(text))) as records:
+            with closing(
+                self.client.chat(self.conversation.asking(question))
+            ) as records:
                 self.final = print_answer(records, printer)
         except KeyboardInterrupt:
             print("\n")
         if printer.text:
-            self.conversation.keep(text, printer.text)
+            self.conversation.keep(question, printer.text)
 
     def model_names(self) -> list[str]:
         """Of the store."""

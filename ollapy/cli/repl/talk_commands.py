@@ -55,7 +55,7 @@ def _clear(session: Session, _rest: str) -> None:
 def _undo(session: Session, _rest: str) -> None:
     question = session.conversation.undo()
     session.final = None
-    talk(_NOTHING if question is None else f"Forgot: {_short(question)}")
+    talk(_NOTHING if question is None else f"Forgot: {_short(question.content or '')}")
 
 
 def _retry(session: Session, _rest: str) -> None:

@@ -42,7 +42,7 @@ def generate(
         raise InvalidRequest("raw mode does not support template, system, or context")
     if request.suffix and "insert" not in model.capabilities:
         raise Unsupported(f"{model.name.full} does not support insert")
-    if not request.prompt and not request.suffix and not request.tokens:
+    if not (request.prompt or request.suffix or request.tokens or request.images):
         return None
     template = request.template or model.template or None
     if request.raw or request.suffix or request.tokens:
