@@ -11,12 +11,15 @@ from .batch import Batch
 from .divergence import divergence
 from .media import whole
 from .node import common
+from .pool import Demand, demand
 from .prefix_tree import PrefixTree, Reuse
 from .sequence import AGING, Sequence, Wait
 from .turns import Turns
 
 # A prompt waits for another that is being read if they begin with this many tokens in common.
 _WORTH_WAITING = 16
+# Of those who wait so many may be admitted soon, and have a use for cells.
+_MAX_QUEUED = 8
 
 
 class Scheduler:
@@ -85,9 +88,29 @@ class Scheduler:
         """Sequences whose prompts are still to be read, those that wait among them."""
         return self.num_running + self.num_waiting - self.num_generating
 
+    @property
+    def demand(self) -> Demand:
+        """What cells there is a use for."""
+        queue = self._waiting if self._tree.can_attach else []
+        first = sorted(queue, key=lambda s: s.due)[:_MAX_QUEUED]
+        return demand(
+            self._tree, self._running, [s for s in first if not self._followed(s)]
+        )
+
+    @property
+    def oversized(self) -> list[Sequence]:
+        """Those that are longer than the pool."""
+        everybody = (*self._running, *self._waiting)
+        return [s for s in everybody if len(s.tokens) > self._tree.num_cells]
+
+    def resize(self, num_cells: int) -> None:
+        """The pool is about to have so many cells: what would not fit is forgotten; it is more than runs needs."""
+        self._actions += self._tree.evict(self._tree.num_used - num_cells)
+        self._tree.num_cells = num_cells
+
     def add(self, sequence: Sequence) -> None:
-        """Queue a sequence whose limit does not pass the pool."""
-        assert 0 < sequence.num_prompt < sequence.limit <= self._tree.num_cells
+        """Queue a sequence; one that is longer than the pool waits for a larger one."""
+        assert 0 < sequence.num_prompt < sequence.limit
         self._waiting.append(sequence)
 
     def remove(self, sequence: Sequence, now: float) -> None:
@@ -137,7 +160,8 @@ class Scheduler:
         return media if media.tokens else text
 
     def _add_text(self, batch: Batch, room: int, now: float) -> None:
-        for sequence in self._running:
+        # there is none for one alone that is as long as the pool
+        for sequence in self._running if self._make_room(1) else ():
             if sequence.is_generating and sequence.adapters == batch.adapters:
                 batch.add(sequence, 1)
         self._add_prompts(batch, min(room, self._max_batch - len(batch.tokens)), now)
@@ -286,7 +310,7 @@ class Scheduler:
     def _can_admit(self, sequence: Sequence) -> bool:
         """Whether there is a slot, and all its tokens fit beside what those who run still have to compute."""
         if not self._running:
-            return True
+            return len(sequence.tokens) <= self._tree.num_cells
         if not self._tree.can_attach:
             return False
         promised = sum(s.num_pending for s in self._running) + len(self._running) + 1
