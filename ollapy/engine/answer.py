@@ -29,6 +29,8 @@ class Output:
     logprob: Logprob | None = None
     prompt_logprobs: list[Logprob] = field(default_factory=list)
     error: OllapyError | None = None
+    # the context that there is memory for, where the prompt is longer
+    too_long_for: int | None = None
     is_last: bool = False
 
 
@@ -75,6 +77,10 @@ class Answer:
         if (count := sequence.params.logprobs) is not None:
             output.logprob = self._logprob(self._scores, token, count)
         return self._extend(output, token)
+
+    def cut_short(self) -> Output:
+        """The end of an answer that there is no memory to go on with."""
+        return self._finish(Output(self.sequence), FinishReason.LENGTH)
 
     def close(self) -> None:
         """Free what the sampler holds."""

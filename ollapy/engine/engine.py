@@ -17,7 +17,9 @@ from ollapy.llama.sampling import Candidates, Row
 from .answer import Answer, Output
 from .batch import Batch
 from .decoder import Decoder
+from .elastic import Elastic
 from .pace import Pace
+from .pool import Wish
 from .prefix_tree import PrefixTree, Reuse
 from .scheduler import Scheduler
 from .sequence import Sequence
@@ -41,6 +43,7 @@ class Engine:
         adapters: Adapters | None = None,
         *,
         step_seconds: float = 0.15,
+        max_cells: int = 0,
     ) -> None:
         self._model = model
         self._context = context
@@ -54,6 +57,10 @@ class Engine:
         self._computing: set[int] = set()
         self.counters = Counters()
         self._decoder = Decoder(context, self.counters)
+        # an encoder's output is not among what can be carried over
+        most = 0 if model.has_encoder else max_cells
+        self._elastic = Elastic(context, self._decoder, self.counters, most)
+        self._is_stalled = False  # nobody can go on in a pool of this size
 
     def _new_scheduler(self) -> Scheduler:
         context = self._context
@@ -73,7 +80,8 @@ class Engine:
     @property
     def has_work(self) -> bool:
         """Whether a step would do something."""
-        return bool(self._answers)
+        is_held_up = self._is_stalled and self._elastic.is_asking
+        return bool(self._answers) and not is_held_up
 
     @property
     def stats(self) -> dict[str, Any]:
@@ -92,13 +100,34 @@ class Engine:
         steps = min(max(crowd, 1.0), _CROWD) / max(self._scheduler.num_sets - 1, 1)
         return self._pace.chunk(generating, steps=steps)
 
+    @property
+    def num_cells(self) -> int:
+        """The size of the pool of cells."""
+        return self._context.num_cells
+
+    def wish(self) -> Wish | None:
+        """A larger pool to ask for, where it would be of use; `resize` is the answer."""
+        return self._elastic.wish(self._scheduler, time.monotonic())
+
+    def resize(self, num_cells: int) -> list[Output]:
+        """Have a pool of about so many cells, and say what becomes of those for whom it stays too small."""
+        self._is_stalled = False
+        self._elastic.resize(self._scheduler, num_cells)
+        return self._turn_away()
+
+    def rest(self) -> None:
+        """While nothing is asked: give back what the pool has beyond what it holds."""
+        self._elastic.rest(self._scheduler)
+
     def add(self, sequence: Sequence) -> None:
         """Queue a sequence; its prompt is neither empty nor as long as its limit."""
+        self._is_stalled = False
         self._answers[sequence.id] = Answer(sequence, self._model, self._candidates)
         self._scheduler.add(sequence)
 
     def cancel(self, sequence_id: int) -> None:
         """Drop a sequence; one that has ended is fine."""
+        self._is_stalled = False
         if answer := self._answers.get(sequence_id):
             self._drop(answer)
 
@@ -109,6 +138,9 @@ class Engine:
 
     def step(self) -> list[Output]:
         """Compute one batch and say what came of each sequence that yielded a token or failed."""
+        if self._is_stalled:
+            self._is_stalled = False
+            return self._turn_away()
         started, native = time.perf_counter(), self.counters.native_seconds
         batch, error = self._compute()
         outputs = self._fail(batch, error) if error else self._read(batch)
@@ -169,6 +201,7 @@ class Engine:
             max_alone=self._pace.chunk(0, steps=_ALONE),
         )
         self._decoder.act(batch.actions)
+        self._is_stalled = not batch.tokens and bool(self._scheduler.oversized)
         return batch
 
     def _decode(self, batch: Batch) -> None:
@@ -225,6 +258,28 @@ class Engine:
         elif len(sequence.tokens) >= sequence.limit:
             self.counters.shifts += 1
             self._scheduler.shift(sequence, time.monotonic())
+        return output
+
+    def _turn_away(self) -> list[Output]:
+        """Those who are longer than the pool end, are prepared again shorter, or go on with a part of it."""
+        return [
+            output
+            for sequence in self._scheduler.oversized
+            if (output := self._confine(self._answers[sequence.id]))
+        ]
+
+    def _confine(self, answer: Answer) -> Output | None:
+        sequence, limit = answer.sequence, self.num_cells
+        if sequence.num_generated and sequence.num_keep is not None:
+            sequence.limit = limit
+            self._scheduler.shift(sequence, time.monotonic())
+            return None
+        if sequence.num_generated:
+            sequence.limit = limit
+            output = answer.cut_short()
+        else:
+            output = Output(sequence, too_long_for=limit, is_last=True)
+        self._drop(answer)
         return output
 
     def _fail(self, batch: Batch, error: OllapyError) -> list[Output]:

@@ -215,12 +215,13 @@ class Scheduler:
         self.num_preemptions += 1
 
     def shift(self, sequence: Sequence, now: float) -> None:
-        """Make room in a running sequence's full context by dropping an early part of it.
+        """Make room in a sequence's full context by dropping an early part of it.
 
         What follows that part is computed again: moved cells would still hold what the model made of
         the dropped tokens, and other sequences may share them.
         """
-        self._suspend(sequence, now)
+        if sequence.slot is not None:
+            self._suspend(sequence, now)
         sequence.shift()
 
     def _suspend(self, sequence: Sequence, now: float) -> None:

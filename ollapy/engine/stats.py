@@ -16,9 +16,11 @@ class Counters:
     rows: int = 0
     tokens: int = 0
     shifts: int = 0
+    resizes: int = 0
     switches: int = 0  # to other adapters
     encoded: int = 0  # parts of pictures and sounds
     encode_seconds: float = 0.0  # of pictures and sounds
+    resize_seconds: float = 0.0
     decode_seconds: float = 0.0
     sample_seconds: float = 0.0
     overhead_seconds: float = 0.0

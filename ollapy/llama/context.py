@@ -67,7 +67,7 @@ class Context:
         self._use(make(model, params, max(num_cells, least)))
         self.max_batch: int = raw.llama_n_batch(self.handle)
         self.max_sequences: int = raw.llama_n_seq_max(self.handle)
-        self._min_cells = max(least, self.max_batch)
+        self.min_cells = max(least, self.max_batch)
         self._arrays = BatchArrays(self.max_batch, self.max_outputs)
 
     def _use(self, native: Native) -> None:
@@ -87,7 +87,7 @@ class Context:
         The other one is made beside this one. LoadFailed leaves everything as it was, where there is no
         memory for that, or more is held than goes in.
         """
-        other = make(self._model, self._params, max(num_cells, self._min_cells))
+        other = make(self._model, self._params, max(num_cells, self.min_cells))
         try:
             carry(self.handle, other.handle)
         except LoadFailed:
