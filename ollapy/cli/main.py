@@ -30,6 +30,7 @@ from .commands import (
     run,
     search,
     serve,
+    service,
     show,
     stop,
     top,
@@ -73,6 +74,7 @@ app.command("doctor")(doctor.doctor)
 
 
 app.add_typer(config.app, name="config")
+app.add_typer(service.app, name="service")
 app.add_typer(key.app, name="key")
 
 

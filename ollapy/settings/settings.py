@@ -263,6 +263,12 @@ class Settings:
         is_open = not (self.address.is_loopback or self.insecure_no_auth)
         return self.require_key or is_open
 
+    @property
+    def file_env(self) -> dict[str, str]:
+        """The variable by which another process finds the same file, where it needs one."""
+        file = self.file.path
+        return {CONFIG: str(file)} if file and file != folders.config() else {}
+
     def defaults_of(self, name: ModelName) -> ModelDefaults:
         """What the file says of a model."""
         return defaults_of(name, self.sections)

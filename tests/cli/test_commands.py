@@ -196,6 +196,7 @@ def test_help_names_every_command(words: tuple[str, ...]) -> None:
         "why",
         "doctor",
         "config",
+        "service",
         "key",
     ]
 
