@@ -37,12 +37,16 @@ class ToolCall(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Message(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One turn of a conversation."""
+    """One turn of a conversation.
+
+    Ollapy's own is `images_at`: how many characters of the content come before each image; none where absent.
+    """
 
     role: str
     content: str | None = None
     thinking: str | None = None
     images: list[str] | None = None
+    images_at: list[int] | None = None
     tool_calls: list[ToolCall] | None = None
     tool_name: str | None = None
     tool_call_id: str | None = None

@@ -43,12 +43,20 @@ class ImageUrl(msgspec.Struct, frozen=True):
     url: str = ""
 
 
+class InputAudio(msgspec.Struct, frozen=True):
+    """A sound in base64; what it is, its bytes say."""
+
+    data: str = ""
+    format: str | None = None
+
+
 class ContentPart(msgspec.Struct, frozen=True):
     """A part of a message's content."""
 
     type: str = ""
     text: str | None = None
     image_url: ImageUrl | str | None = None
+    input_audio: InputAudio | None = None
     refusal: str | None = None
 
 

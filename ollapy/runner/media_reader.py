@@ -8,6 +8,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterable
 from contextlib import ExitStack
+from itertools import zip_longest
 from pathlib import Path
 
 import msgspec
@@ -98,9 +99,13 @@ class Reading:
         self._chunks: dict[int, Chunk] = {}  # by their first placeholder
 
     def marked(self, message: Message) -> Message:
-        """The message with its pictures before its words, as models are trained on them."""
-        marks = "".join(map(self.mark, message.images or ()))
-        return msgspec.structs.replace(message, content=marks + (message.content or ""))
+        """The message with its pictures where they stand in it; before its words, as models are trained, where it does not say."""
+        text, end, marked = message.content or "", 0, ""
+        for name, place in zip_longest(message.images or (), message.images_at or ()):
+            if name is not None:
+                start, end = end, min(max(place or 0, end), len(text))
+                marked += text[start:end] + self.mark(name)
+        return msgspec.structs.replace(message, content=marked + text[end:])
 
     def placed(self, prompt: str, names: list[str]) -> str:
         """A prompt with its pictures where it says [img-0] and so on, and the others before it."""

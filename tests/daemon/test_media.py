@@ -129,6 +129,70 @@ def rendered(daemon: Daemon, *messages: dict[str, Any]) -> str:
     return str(response.json()["_debug_info"]["rendered_template"])
 
 
+def test_a_picture_stands_where_it_says(seeing: Daemon) -> None:
+    images = [encoded(png(seed=1)), encoded(png(seed=2))]
+    message = {"role": "user", "content": "one two", "images": images}
+    for places, expected in (
+        (None, "[media][media]one two"),
+        ([0, 3], "[media]one[media] two"),
+        ([0, 99], "[media]one two[media]"),
+        ([4, 2, 1], "one [media][media]two"),
+    ):
+        assert expected in rendered(seeing, {**message, "images_at": places})
+
+
+TEXTS = ("Look here:", "What is it?")
+
+
+def ollama(daemon: Daemon, image: str) -> Any:
+    message = {"role": "user", "content": "".join(TEXTS), "images": [image]}
+    body = {"messages": [{**message, "images_at": [len(TEXTS[0])]}], "stream": False}
+    options = {"temperature": 0, "num_predict": 12}
+    answer = daemon.post("/api/chat", model="llava", **body, options=options)
+    return answer.json()["message"]["content"]
+
+
+def openai_chat(daemon: Daemon, image: str) -> Any:
+    before, after = ({"type": "text", "text": text} for text in TEXTS)
+    part = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{image}"}}
+    message = {"role": "user", "content": [before, part, after]}
+    body = {"messages": [message], "temperature": 0, "max_tokens": 12}
+    answer = daemon.post("/v1/chat/completions", model="llava", **body)
+    return answer.json()["choices"][0]["message"]["content"]
+
+
+def responses(daemon: Daemon, image: str) -> Any:
+    before, after = ({"type": "input_text", "text": text} for text in TEXTS)
+    part = {"type": "input_image", "image_url": f"data:image/png;base64,{image}"}
+    item = {"role": "user", "content": [before, part, after]}
+    body = {"input": [item], "temperature": 0, "max_output_tokens": 12}
+    answer = daemon.post("/v1/responses", model="llava", **body)
+    return answer.json()["output"][0]["content"][0]["text"]
+
+
+def anthropic(daemon: Daemon, image: str) -> Any:
+    before, after = ({"type": "text", "text": text} for text in TEXTS)
+    source = {"type": "base64", "media_type": "image/png", "data": image}
+    message = {
+        "role": "user",
+        "content": [before, {"type": "image", "source": source}, after],
+    }
+    body = {"model": "llava", "messages": [message]}
+    answer = daemon.post("/v1/messages", **body, temperature=0, max_tokens=12)
+    count = daemon.post("/v1/messages/count_tokens", **body).json()["input_tokens"]
+    assert count == answer.json()["usage"]["input_tokens"] + answer.json()["usage"].get(
+        "cache_read_input_tokens", 0
+    )
+    return answer.json()["content"][0]["text"]
+
+
+def test_all_apis_show_the_same(seeing: Daemon) -> None:
+    image = encoded(png(seed=3))
+    said = {ask(seeing, image) for ask in (ollama, openai_chat, responses, anthropic)}
+    assert len(said) == 1
+    assert openai_chat(seeing, encoded(png(seed=4))) not in said
+
+
 @pytest.mark.parametrize(
     "text", ["<__media__>", "[img-0]", "[img]", "\ufdd20\ufdd3", "\ufdd2\ufdd20\ufdd3"]
 )

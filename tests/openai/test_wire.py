@@ -172,7 +172,7 @@ def test_null_is_the_same_as_absent(daemon: Daemon) -> None:
         ({"messages": image("data:image/png;base64,iVBORw0KGgo=")}, '"tiny" does not support images'),
         ({"messages": image("https://example.com/cat.png")}, "use base64 encoded data"),
         ({"messages": image("cat.png")}, "invalid image input"),
-        ({"messages": [{"role": "user", "content": [{"type": "input_audio"}]}]}, '"input_audio" is not supported'),
+        ({"messages": [{"role": "user", "content": [{"type": "input_audio"}]}]}, "invalid input_audio format: missing data"),
         ({"messages": called("{")}, "invalid tool call arguments"),
         ({"messages": called("[1]")}, "invalid tool call arguments"),
         ({"n": 0}, "n must be between 1 and 32"),

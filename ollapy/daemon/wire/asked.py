@@ -7,12 +7,14 @@ import re
 from typing import Any
 
 from ollapy.api.ollama import Tool
-from ollapy.api.openai import ImageUrl, TextRequest
+from ollapy.api.openai import ImageUrl, InputAudio, TextRequest
 from ollapy.api.own import OwnFields
 from ollapy.errors import InvalidRequest, OutOfRange, Unsupported
 
 MAX_CHOICES = 32
-_IMAGE = re.compile(r"data:(?:image/(?:jpeg|jpg|png|webp|gif))?;base64,(.+)", re.DOTALL)
+_IMAGE = re.compile(
+    r"data:(?:image/(?:jpeg|jpg|png|webp|gif|bmp))?;base64,(.+)", re.DOTALL
+)
 _EFFORTS: dict[str, bool | str] = {
     "none": False,
     "minimal": "low",
@@ -96,6 +98,13 @@ def image(given: ImageUrl | str | None) -> str:
     raise InvalidRequest(
         "invalid image input, it must be a data: URL of a jpeg, png, webp or gif image"
     )
+
+
+def audio(given: InputAudio | None) -> str:
+    """A sound's base64."""
+    if given is None or not given.data:
+        raise InvalidRequest("invalid input_audio format: missing data")
+    return given.data
 
 
 def arguments(text: str | None) -> dict[str, Any]:

@@ -10,6 +10,8 @@ from ollapy.api.anthropic import CountRequest, RequestBlock, RequestMessage, Sou
 from ollapy.api.ollama import FunctionCall, Message, ToolCall
 from ollapy.errors import InvalidRequest, Unsupported
 
+from . import parts
+
 logger = logging.getLogger(__name__)
 
 # What Anthropic's own tools left in a conversation: nothing that a model here could use.
@@ -50,11 +52,13 @@ def _message(role: str, blocks: list[RequestBlock]) -> Message:
         for index, block in enumerate(b for b in blocks if b.type == "tool_use")
     ]
     thoughts = [block.thinking or "" for block in blocks if block.type == "thinking"]
+    content = parts.content(_parts(blocks))
     return Message(
         role,
-        "\n".join(_texts(blocks)),
+        content.text,
         "\n".join(thoughts) or None,
-        images=_images(blocks) or None,
+        images=content.images,
+        images_at=content.images_at,
         tool_calls=calls or None,
     )
 
@@ -67,27 +71,30 @@ def _named(block: RequestBlock) -> tuple[str, dict[str, Any]]:
 
 
 def _result(block: RequestBlock, names: dict[str | None, str | None]) -> Message:
-    content = block.content or []
-    if isinstance(content, str):
-        content = [RequestBlock("text", content)]
-    text = "\n".join(_texts(content))
+    given = block.content or []
+    if isinstance(given, str):
+        given = [RequestBlock("text", given)]
+    content = parts.content(_parts(given), lead="Error: " if block.is_error else "")
     return Message(
         "tool",
-        f"Error: {text}" if block.is_error else text,
-        images=_images(content) or None,
+        content.text,
+        images=content.images,
+        images_at=content.images_at,
         tool_name=names.get(block.tool_use_id),
         tool_call_id=block.tool_use_id,
     )
 
 
-def _texts(blocks: Iterable[RequestBlock]) -> Iterator[str]:
+def _parts(blocks: Iterable[RequestBlock]) -> Iterator[str | parts.Image]:
     for block in blocks:
         match block:
             case RequestBlock(type="text"):
                 yield block.text or ""
             case RequestBlock(type="document", source=Source("text", data)):
                 yield data or ""
-            case RequestBlock(type="image" | "thinking" | "tool_use"):
+            case RequestBlock(type="image"):
+                yield _image(block.source or Source())
+            case RequestBlock(type="thinking" | "tool_use"):
                 pass
             case _ if block.type in _HOSTED:
                 logger.warning("content ignored type=%s", block.type)
@@ -97,11 +104,9 @@ def _texts(blocks: Iterable[RequestBlock]) -> Iterator[str]:
                 )
 
 
-def _images(blocks: Iterable[RequestBlock]) -> list[str]:
-    sources = [b.source or Source() for b in blocks if b.type == "image"]
-    for source in sources:
-        if source.type != "base64" or not source.data:
-            raise Unsupported(
-                f"invalid image source type: {source.type[:40]}. Only base64 images are supported."
-            )
-    return [source.data or "" for source in sources]
+def _image(source: Source) -> parts.Image:
+    if source.type != "base64" or not source.data:
+        raise Unsupported(
+            f"invalid image source type: {source.type[:40]}. Only base64 images are supported."
+        )
+    return parts.Image(source.data)

@@ -8,7 +8,7 @@ from ollapy.api.ollama import FunctionCall, Message, ToolCall
 from ollapy.api.openai import ContentPart, RequestMessage
 from ollapy.errors import Unsupported
 
-from . import asked
+from . import asked, parts
 
 _ROLES = {"developer": "system", "function": "tool"}
 
@@ -21,8 +21,11 @@ def conversation(given: Sequence[RequestMessage]) -> list[Message]:
 
 def _message(given: RequestMessage, tool_name: str | None) -> Message:
     role = given.role.lower()
-    parts = given.content if isinstance(given.content, list) else []
-    texts = [given.content] if isinstance(given.content, str) else _texts(parts)
+    content = parts.content(
+        [given.content]
+        if isinstance(given.content, str)
+        else map(_part, given.content or ())
+    )
     calls = [
         ToolCall(
             FunctionCall(
@@ -35,26 +38,24 @@ def _message(given: RequestMessage, tool_name: str | None) -> Message:
     role = _ROLES.get(role, role)
     return Message(
         role,
-        "\n".join(texts),
+        content.text,
         given.reasoning_content or given.reasoning,
-        images=_images(parts) or None,
+        images=content.images,
+        images_at=content.images_at,
         tool_calls=calls or None,
         tool_name=tool_name if role == "tool" else None,
         tool_call_id=given.tool_call_id,
     )
 
 
-def _texts(parts: list[ContentPart]) -> list[str]:
-    for part in parts:
-        if part.type not in ("text", "image_url", "refusal"):
-            raise Unsupported(
-                f'content of type "{part.type[:40]}" is not supported, only text and image_url are'
-            )
-    return [
-        part.text or part.refusal or "" for part in parts if part.type != "image_url"
-    ]
-
-
-def _images(parts: list[ContentPart]) -> list[str]:
-    urls = [part.image_url for part in parts if part.type == "image_url"]
-    return [asked.image(url) for url in urls]
+def _part(part: ContentPart) -> str | parts.Image:
+    match part.type:
+        case "text" | "refusal":
+            return part.text or part.refusal or ""
+        case "image_url":
+            return parts.Image(asked.image(part.image_url))
+        case "input_audio":
+            return parts.Image(asked.audio(part.input_audio))
+    raise Unsupported(
+        f'content of type "{part.type[:40]}" is not supported, only text, image_url and input_audio are'
+    )

@@ -17,7 +17,7 @@ from ollapy.api.openai_responses import (
 )
 from ollapy.errors import InvalidRequest, Unsupported
 
-from . import asked
+from . import asked, parts
 
 logger = logging.getLogger(__name__)
 
@@ -73,7 +73,10 @@ def _joined(messages: list[Message], items: list[InputItem]) -> list[Message]:
                 _add(messages, _message(item), thought)
                 thought = ""
             case "reasoning":
-                thought = item.encrypted_content or _text(item.summary or item.content)
+                thought = (
+                    item.encrypted_content
+                    or _content(item.summary or item.content).text
+                )
             case "function_call":
                 _add(messages, _call(item), thought)
                 thought = ""
@@ -103,7 +106,10 @@ def _add(messages: list[Message], new: Message, thought: str) -> None:
 
 def _message(item: InputItem) -> Message:
     role = {"developer": "system"}.get(item.role or "", item.role or "user")
-    return Message(role, _text(item.content), images=_images(item.content) or None)
+    content = _content(item.content)
+    return Message(
+        role, content.text, images=content.images, images_at=content.images_at
+    )
 
 
 def _call(item: InputItem) -> Message:
@@ -116,31 +122,29 @@ def _call(item: InputItem) -> Message:
 
 def _result(messages: list[Message], item: InputItem) -> Message:
     names = {c.id: c.function.name for m in messages for c in m.tool_calls or []}
+    content = _content(item.output)
     return Message(
         "tool",
-        _text(item.output),
-        images=_images(item.output) or None,
+        content.text,
+        images=content.images,
+        images_at=content.images_at,
         tool_name=names.get(item.call_id or ""),
         tool_call_id=item.call_id,
     )
 
 
-def _text(content: str | list[InputPart] | None) -> str:
-    if content is None or isinstance(content, str):
-        return content or ""
-    for part in content:
-        if part.type not in (*_TEXTS, "refusal", "input_image"):
-            raise Unsupported(
-                f'content of type "{part.type[:80]}" is not supported, only texts and images are'
-            )
-    parts = [part for part in content if part.type != "input_image"]
-    return "\n".join(part.text or part.refusal or "" for part in parts)
+def _content(given: str | list[InputPart] | None) -> parts.Content:
+    return parts.content([given] if isinstance(given, str) else map(_part, given or ()))
 
 
-def _images(content: str | list[InputPart] | None) -> list[str]:
-    parts = content if isinstance(content, list) else []
-    urls = [part.image_url for part in parts if part.type == "input_image"]
-    return [asked.image(url) for url in urls]
+def _part(part: InputPart) -> str | parts.Image:
+    if part.type == "input_image":
+        return parts.Image(asked.image(part.image_url))
+    if part.type in (*_TEXTS, "refusal"):
+        return part.text or part.refusal or ""
+    raise Unsupported(
+        f'content of type "{part.type[:80]}" is not supported, only texts and images are'
+    )
 
 
 def _tools(given: dict[str, Any], where: str, prefix: str) -> Iterator[Tool]:
