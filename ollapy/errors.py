@@ -18,6 +18,7 @@
     │  └─ Unauthorized
     ├─ Cancelled                     499    nobody waits for the result any more
     ├─ RunnerError                   500
+    │  ├─ InvalidNumbers
     │  ├─ LoadFailed
     │  └─ RunnerStopped
     ├─ EngineMissing                 500
@@ -116,6 +117,10 @@ class Cancelled(OllapyError):
 
 class RunnerError(OllapyError):
     """A runner failed in a way that only its own requests feel."""
+
+
+class InvalidNumbers(RunnerError):
+    """What the model or its adapter computes is no number; what it left in memory may reach others."""
 
 
 class LoadFailed(RunnerError):

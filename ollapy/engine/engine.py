@@ -7,7 +7,7 @@ import time
 from dataclasses import asdict
 from typing import Any
 
-from ollapy.errors import OllapyError, RunnerError
+from ollapy.errors import InvalidNumbers, OllapyError, RunnerError
 from ollapy.grammar.constraint import Masks
 from ollapy.llama.adapters import Adapters
 from ollapy.llama.context import Aborted, Context, NoCells
@@ -144,6 +144,8 @@ class Engine:
         started, native = time.perf_counter(), self.counters.native_seconds
         batch, error = self._compute()
         outputs = self._fail(batch, error) if error else self._read(batch)
+        if any(isinstance(output.error, InvalidNumbers) for output in outputs):
+            self._begin_anew()
         self.counters.rows += len(batch.rows)
         self.counters.tokens += len(batch.tokens)
         elapsed = time.perf_counter() - started
@@ -281,6 +283,12 @@ class Engine:
             output = Output(sequence, too_long_for=limit, is_last=True)
         self._drop(answer)
         return output
+
+    def _begin_anew(self) -> None:
+        """Wipe the memory: a NaN in one cell can reach all who share the pool, as no mask keeps it in on a GPU."""
+        self._scheduler.forget(time.monotonic())
+        self._decoder.act(self._scheduler.take_actions())
+        self._context.clear(wipe=True)
 
     def _fail(self, batch: Batch, error: OllapyError) -> list[Output]:
         for sequence, _ in batch.parts:

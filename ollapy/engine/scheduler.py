@@ -224,6 +224,12 @@ class Scheduler:
             self._suspend(sequence, now)
         sequence.shift()
 
+    def forget(self, now: float) -> None:
+        """What has been computed is not to be trusted any more: whoever runs computes it again."""
+        for sequence in list(self._running):
+            self._suspend(sequence, now)
+        self._actions += self._tree.evict(self._tree.num_used)
+
     def _suspend(self, sequence: Sequence, now: float) -> None:
         self._running.remove(sequence)
         self._actions += self._tree.detach(sequence, now)

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ollapy.api.options import SamplingParams
-from ollapy.errors import RunnerError
+from ollapy.errors import InvalidNumbers, RunnerError
 
 from .library import held, raw
 
@@ -73,8 +73,8 @@ class Sampler:
             row[self._candidates.suppressed] = -np.inf
         best = int(row.argmax())  # argmax finds a NaN wherever it is
         if not np.isfinite(row[best]):
-            raise RunnerError(
-                "the model produced invalid numbers; its file may be damaged, pull it again"
+            raise InvalidNumbers(
+                "the model produced invalid numbers; its file, or its adapter's, may be damaged, pull it again"
             )
         return best if self._chain is None else self._choose(row)
 

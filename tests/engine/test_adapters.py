@@ -14,7 +14,7 @@ from ollapy.engine.embedder import Embedder
 from ollapy.engine.engine import Engine
 from ollapy.engine.packer import EmbedJob
 from ollapy.engine.sequence import Sequence
-from ollapy.errors import LoadFailed
+from ollapy.errors import InvalidNumbers, LoadFailed
 from ollapy.llama.adapters import Adapters
 from ollapy.llama.context import Context, open_context
 from ollapy.llama.model import Model
@@ -184,6 +184,34 @@ def test_a_file_that_is_gone_costs_only_who_wanted_it(
     assert str(folder) not in str(failed.error)
     text = "".join(output.text for output in outputs if output.sequence is good)
     assert text == "The capital of Japan is Tokyo."
+
+
+@pytest.mark.parametrize("strength", [float("nan"), 1e30])
+def test_numbers_that_are_none_stay_with_who_asked_for_them(
+    model: Model, engine: Engine, folder: Path, alone: Alone, strength: float
+) -> None:
+    """And nothing of them is left in the memory; an answer under way goes on as if nothing had happened."""
+    path = write_lora(folder / "ill.gguf", TINY, strength=strength)
+    ill: AdapterSet = (Adapter(f"ill {strength}", str(path), 1),)
+    good, bad = asked(model, QUESTIONS[0], ()), asked(model, QUESTIONS[0], ill)
+    outputs = []
+    engine.add(good)
+    while good.num_generated < 3:
+        outputs += engine.step()
+    engine.add(bad)
+    while not any(output.error for output in outputs):
+        outputs += engine.step()
+    assert engine.stats["used_cells"] == 0
+    engine.check()
+    while engine.has_work:
+        outputs += engine.step()
+        engine.check()
+
+    (failed,) = [output for output in outputs if output.error]
+    assert failed.sequence is bad
+    assert isinstance(failed.error, InvalidNumbers)
+    story = Story([output.logprob for output in outputs if output.logprob])
+    assert agree(alone(QUESTIONS[0], ()), story)
 
 
 def test_vectors(model: Model, sets: list[AdapterSet]) -> None:
