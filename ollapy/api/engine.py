@@ -25,14 +25,14 @@ class Place(msgspec.Struct, frozen=True):
     """Where a model's layers go: the last `num_layers`, of which the output matrix is one, to `devices`, by their names.
 
     `split` says how many each gets, in their order. Of the first `num_cpu_moe` layers the experts stay with the
-    processor. `workers` are the other machines, `host:port`, whose devices count as RPC0, RPC1 and so on.
+    processor. `workers` are the other machines, `host:port`, with the names that their devices have here.
     """
 
     devices: list[str] = []
     split: list[float] = []
     num_layers: int = 0
     num_cpu_moe: int = 0
-    workers: list[str] = []
+    workers: dict[str, list[str]] = {}
 
 
 class Buffer(msgspec.Struct, frozen=True):

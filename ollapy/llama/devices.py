@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from ollapy.api.engine import Buffer, Device, Place
@@ -35,10 +35,10 @@ def _function(name: str, answer: Any, *arguments: Any) -> Callable[..., Any]:
 
 
 _version = _function("ggml_version", ctypes.c_char_p)
+_names: dict[int, str] = {}  # that workers' devices were given, by their handles
 _size = ctypes.POINTER(ctypes.c_size_t)
 _num_devices = _function("ggml_backend_dev_count", ctypes.c_size_t)
 _device_at = _function("ggml_backend_dev_get", _Handle, ctypes.c_size_t)
-_by_name = _function("ggml_backend_dev_by_name", _Handle, ctypes.c_char_p)
 _name = _function("ggml_backend_dev_name", ctypes.c_char_p, _Handle)
 _description = _function("ggml_backend_dev_description", ctypes.c_char_p, _Handle)
 _type = _function("ggml_backend_dev_type", ctypes.c_int, _Handle)
@@ -105,8 +105,11 @@ def _told(handle: int) -> Device:
     )
 
 
-def add_worker(endpoint: str) -> None:
-    """Have the devices of a `host:port` among this machine's; ends the process where no worker answers there."""
+def add_worker(endpoint: str, names: Sequence[str] = ()) -> None:
+    """Have the devices of a `host:port` among this machine's, under these names if any are given.
+
+    Ends the process where no worker answers there, and waits while it computes for another.
+    """
     backend = _backend_by_name(_RPC)
     address = backend and _address(backend, b"ggml_backend_rpc_add_server")
     if not address:
@@ -115,8 +118,11 @@ def add_worker(endpoint: str) -> None:
             'CMAKE_ARGS="-DGGML_RPC=on", or unset OLLAPY_RPC'
         )
     add = ctypes.CFUNCTYPE(_Handle, ctypes.c_char_p)(address)
+    known = _num_devices()
     if worker := add(endpoint.encode()):
         _register(worker)
+    for index, name in zip(range(known, _num_devices()), names, strict=False):
+        _names[_device_at(index)] = name
 
 
 def buffers() -> list[Buffer]:
@@ -142,7 +148,7 @@ def _buffer_names() -> Iterator[tuple[str, str]]:
     for index in range(_num_devices()):
         handle = _device_at(index)
         if _KINDS[_type(handle) % len(_KINDS)] in ("gpu", "igpu"):
-            name = _name(handle).decode()
+            name = _called(handle)
             yield name, name
             yield _buffer_name(_buffer_type(handle)).decode(), name
 
@@ -157,8 +163,8 @@ class Placed:
     """Where a load puts what: arrays that llama.cpp's parameters point to, which live as long as the model."""
 
     def __init__(self, place: Place) -> None:
-        for worker in place.workers:
-            add_worker(worker)
+        for endpoint, given in place.workers.items():
+            add_worker(endpoint, given)
         names, num_cpu_moe = place.devices, place.num_cpu_moe
         self._num_layers = place.num_layers
         self._devices = (_Handle * (len(names) + 1))(*map(_known, names), None)
@@ -178,8 +184,14 @@ class Placed:
         params.tensor_buft_overrides = ctypes.addressof(self._overrides)
 
 
+def _called(handle: int) -> str:
+    """The name that a device was given, or has."""
+    return _names.get(handle) or str(_name(handle).decode())
+
+
 def _known(name: str) -> int:
-    handle = _by_name(name.encode())
-    if not handle:
+    handles = map(_device_at, range(_num_devices()))
+    handle = next((h for h in handles if _called(h) == name), None)
+    if handle is None:
         raise LoadFailed(f"the device {name} is not there any more: 'ollapy doctor' lists those that are")  # fmt: skip
     return int(handle)

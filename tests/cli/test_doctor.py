@@ -120,7 +120,7 @@ def test_devices_that_are_used_and_that_are_not() -> None:
     worker = Device("RPC0", "10.0.0.2:50052", "gpu", 10**9, 10**10, "RPC")
     shared = Device("Vulkan0", "Some igpu\n", "igpu", 10**9, 10**10, "Vulkan")
     there = Accelerators(
-        (GPU, worker), ("10.0.0.2:50052",), ("it is gone: look for it",)
+        (GPU, worker), {"10.0.0.2:50052": ("RPC0",)}, ("it is gone: look for it",)
     )
     assert [(f.text, f.cure) for f in described([GPU, shared, CPU], there)] == [
         ("CUDA0: Some GPU, 70 GB free of 80 GB", ""),

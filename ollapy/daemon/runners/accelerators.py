@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from ollapy.api.engine import Device
 from ollapy.daemon.runners.layouts import Machine
@@ -19,13 +19,13 @@ _MARGIN_SHARE = 16  # and no more than this part of it
 
 @dataclass(frozen=True, slots=True)
 class Accelerators:
-    """Those that models may use, in order, with the RPC workers behind the last of them.
+    """Those that models may use, in order, and the names of the devices that each RPC worker has.
 
     `warnings` are sentences of what is not as it was asked for, or was.
     """
 
     devices: tuple[Device, ...] = ()
-    workers: tuple[str, ...] = ()
+    workers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
     @property
@@ -40,6 +40,11 @@ class Accelerators:
             shared=frozenset(d.name for d in self.devices if is_shared(d)),
             remote=frozenset(d.name for d in self.devices if d.backend == _RPC),
         )
+
+    def workers_of(self, names: Iterable[str]) -> dict[str, list[str]]:
+        """The workers that some of these devices are of."""
+        used = {*names}
+        return {w: [*own] for w, own in self.workers.items() if used & {*own}}
 
     def space(self, host: int) -> Space:
         """What can be had on each of them beside so much of the machine's memory."""

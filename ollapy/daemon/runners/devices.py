@@ -6,8 +6,9 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import replace
+from itertools import count
 
 from msgspec.structs import replace as renamed
 
@@ -32,23 +33,29 @@ class Devices:
         self._file = settings.state / seen.FILE
         self._asking = asyncio.Lock()
         self._told = set[str]()
+        self._counts: dict[str, int] = {}  # of devices, by worker
         self._strangers: dict[str, tuple[float, EngineMissing]] = {}
         self.last = Accelerators()
 
-    async def look(self) -> Accelerators:
-        """Those that models may use now. Without llama.cpp there are none, which a load will say."""
+    async def look(self, busy: Container[str] = ()) -> Accelerators:
+        """Those that models may use now. Without llama.cpp there are none, which a load will say.
+
+        A worker that is `busy` computes for one model and hears nobody else.
+        """
         async with self._asking:
             own, problems = await self._own()
-            there = await self.judge(own)
+            there = await self.judge(own, busy)
             self.last = replace(there, warnings=(*problems, *there.warnings))
             if own:
                 self._remember(own)
         self._tell()
         return self.last
 
-    async def judge(self, own: Sequence[Device]) -> Accelerators:
+    async def judge(
+        self, own: Sequence[Device], busy: Container[str] = ()
+    ) -> Accelerators:
         """Which of this machine's devices and of its workers' may be used, and what is not as it should be."""
-        workers, others, down = await self._workers()
+        workers, others, down = await self._workers(busy)
         devices, unknown = chosen([*own, *others], self._settings.devices)
         gone = [sight.warning for sight in self._missed(own)]
         return Accelerators(tuple(devices), workers, (*down, *unknown, *gone))
@@ -67,20 +74,38 @@ class Devices:
             return [], [str(exc)]
         return accelerators(report.devices), []
 
-    async def _workers(self) -> tuple[tuple[str, ...], list[Device], list[str]]:
-        """The workers that answer, their devices as llama.cpp will call them, and sentences about the rest."""
+    async def _workers(
+        self, busy: Container[str]
+    ) -> tuple[dict[str, tuple[str, ...]], list[Device], list[str]]:
+        """The names of each worker's devices, the devices, and sentences about those that do not answer."""
         endpoints = () if self._is_off else self._settings.workers
-        answers = await asyncio.gather(*map(self._ask_worker, endpoints))
-        up: dict[str, list[Device]] = {}
+        asked = [endpoint for endpoint in endpoints if endpoint not in busy]
+        answers = await asyncio.gather(*map(self._ask_worker, asked))
+        found: dict[str, list[Device]] = {}
         down: list[str] = []
-        for endpoint, answer in zip(endpoints, answers, strict=True):
+        for endpoint, answer in zip(asked, answers, strict=True):
             if isinstance(answer, EngineMissing):
                 down.append(str(answer))
             else:
-                up[endpoint] = answer
-        found = [device for devices in up.values() for device in devices]
-        named = [renamed(d, name=f"RPC{i}") for i, d in enumerate(found)]
-        return tuple(up), named, down
+                found[endpoint] = answer
+        self._counts |= {endpoint: len(devices) for endpoint, devices in found.items()}
+        names = self._named(endpoints)
+        devices = [
+            renamed(device, name=name)
+            for endpoint, own in found.items()
+            for device, name in zip(own, names[endpoint], strict=True)
+        ]
+        return {endpoint: names[endpoint] for endpoint in found}, devices, down
+
+    def _named(self, endpoints: Iterable[str]) -> dict[str, tuple[str, ...]]:
+        """RPC0, RPC1 and so on, the same whoever is busy."""
+        numbers = count()
+        return {
+            endpoint: tuple(
+                f"RPC{next(numbers)}" for _ in range(self._counts.get(endpoint, 0))
+            )
+            for endpoint in endpoints
+        }
 
     async def _ask_worker(self, endpoint: str) -> list[Device] | EngineMissing:
         """Its devices, or why there are none. Whatever is no worker is slow to say so, and is left alone for a while."""

@@ -118,8 +118,6 @@ def how_to_load(
             split=[float(count) for count in layout.counts.values()],
             num_layers=layout.num_offloaded,
             num_cpu_moe=layout.num_cpu_moe,
-            workers=list(there.workers)
-            if there.machine.remote & {*layout.counts}
-            else [],
+            workers=there.workers_of(layout.counts),
         ),
     )

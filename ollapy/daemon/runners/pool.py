@@ -151,22 +151,26 @@ class RunnerPool:
     async def _start(self, model: Model, options: Options) -> RunnerProcess:
         runner = self._runners[model.loads]
         async with self._placing:
-            there = await self.devices.look()
+            there = await self.devices.look(self._busy)
             placing = await asyncio.to_thread(
                 how_to_place, model, options, self.settings, there
             )
             free = await self._make_room(runner, placing)
-            runner.placed = placing.place(free)
+            if there is not self.devices.last:  # somebody left, and a device came free
+                there = self.devices.last
+                placing = how_to_place(model, options, self.settings, there)
+            runner.take(placing.place(free), there)
+            assert runner.placed
             if placing.is_unsure(runner.placed, free):
                 load = how_to_load(model, options, self.settings, runner.placed, there)
                 placing = await rehearsed(placing, load, runner.placed, self.settings)
-                runner.placed = placing.place(free)
+                runner.take(placing.place(free), there)
         try:
             return await self._load(runner, placing, options, there)
         except (LoadFailed, RunnerStopped) as exc:
             if runner.placed.is_plain:
                 raise
-            runner.placed = placing.place_simpler(free)
+            runner.take(placing.place_simpler(free), there)
             logger.warning("model=%s loaded in a simpler way: %s", model.name, exc)
         return await self._load(runner, placing, options, there)
 
@@ -212,7 +216,7 @@ class RunnerPool:
             while True:
                 if self._stopping:  # what they hold is free once they are gone
                     await asyncio.wait(self._stopping)
-                    await self.devices.look()
+                    await self.devices.look(self._busy)
                 available = await asyncio.to_thread(memory.spare)
                 others = [
                     r for r in self._runners.values() if r.taken and r is not runner
@@ -231,6 +235,11 @@ class RunnerPool:
         finally:
             self._draining = None
             self._changed.set()
+
+    @property
+    def _busy(self) -> set[str]:
+        """Workers of other machines that compute for one of the models."""
+        return {w for runner in self._runners.values() for w in runner.workers}
 
     async def _drain(self, others: list[Runner]) -> None:
         """Have the least worth of those who are used become idle; wait until somebody does."""

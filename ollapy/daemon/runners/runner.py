@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass, field
 
 from ollapy.api.adapters import MAX_IDLE_BYTES, AdapterSet
+from ollapy.daemon.runners.accelerators import Accelerators
 from ollapy.daemon.runners.placement import Placement
 from ollapy.daemon.runners.process import RunnerProcess
 from ollapy.daemon.runners.room import Resident
@@ -24,6 +25,7 @@ class Runner:
     start: asyncio.Task[RunnerProcess]
     uses: Uses = field(default_factory=Uses)
     placed: Placement | None = None  # once it is decided what it gets
+    workers: frozenset[str] = frozenset()  # of other machines, that it has for itself
     # by digest, in bytes: those that came after the model's own, which were placed with it
     adapters: dict[str, int] = field(default_factory=dict)
     load_seconds: float = 0.0
@@ -56,6 +58,11 @@ class Runner:
         """Requests that are not being computed."""
         ready = self.ready
         return max(0, self.uses.num_requests - (ready.max_sequences if ready else 0))
+
+    def take(self, placed: Placement, there: Accelerators) -> None:
+        """That is its place, on some of what is there."""
+        self.placed = placed
+        self.workers = frozenset(there.workers_of(placed.layout.counts))
 
     @property
     def taken(self) -> Space | None:
