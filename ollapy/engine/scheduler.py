@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ollapy.api.adapters import AdapterSet
-
 from .actions import Action
 from .batch import Batch
 from .divergence import divergence
@@ -139,18 +137,18 @@ class Scheduler:
             and self.num_running > 1
         ):
             self.preempt(now)
-        adapters = self._turns.choose(self._running, now)
-        batch = self._next_batch(adapters, max_prompt, max_alone, now)
-        if not batch.tokens:
-            self._turns.pass_on()
+        room = max_prompt if self.num_generating else max_alone
+        batch = self._next_batch(room, now)
+        for _ in range(self._turns.num_sets - 1):
+            if not batch.tokens:
+                self._turns.pass_on()
+                batch = self._next_batch(room, now)
         batch.actions = self.take_actions()
         return batch
 
-    def _next_batch(
-        self, adapters: AdapterSet, max_prompt: int, max_alone: int, now: float
-    ) -> Batch:
+    def _next_batch(self, room: int, now: float) -> Batch:
         """One of text or one of media, of the other kind than the last where there is a choice."""
-        room = max_prompt if self.num_generating else max_alone
+        adapters = self._turns.choose(self._running, now)
         text, media = Batch(adapters), Batch(adapters)
         if self._has_seen or not self._add_medium(media, room, now):
             self._add_text(text, room, now)
