@@ -5,6 +5,7 @@ The same arguments give the same bytes.
 
 from .decoders import write_qwen2, write_qwen2vl, write_random, write_sliding
 from .encoders import POOLINGS, write_embedder
+from .experts import write_experts
 from .loras import write_lora
 from .projectors import write_llava, write_qwen2vl_projector
 from .scripted import cut, write_scripted
@@ -23,6 +24,7 @@ __all__ = [
     "spell",
     "write_embedder",
     "write_encoder_decoder",
+    "write_experts",
     "write_hybrid",
     "write_llava",
     "write_lora",

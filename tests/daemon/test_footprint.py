@@ -15,6 +15,7 @@ from ollapy.llama.devices import buffers
 from ollapy.llama.library import log
 from ollapy.llama.model import open_model
 from scripts.make_gguf import (
+    write_experts,
     write_hybrid,
     write_qwen2,
     write_random,
@@ -23,7 +24,14 @@ from scripts.make_gguf import (
 )
 
 BATCH = 256
-KINDS = (write_random, write_qwen2, write_sliding, write_hybrid, write_recurrent)
+KINDS = (
+    write_random,
+    write_experts,
+    write_qwen2,
+    write_sliding,
+    write_hybrid,
+    write_recurrent,
+)
 WIDE = partial(write_random, heads=2, kv_heads=1)  # heads that are whole blocks
 
 

@@ -10,6 +10,7 @@ import pytest
 from ollapy.api.engine import Device
 from scripts.make_gguf import (
     write_embedder,
+    write_experts,
     write_hybrid,
     write_random,
     write_scripted,
@@ -41,7 +42,11 @@ def folder(gpu: Device, tmp_path_factory: pytest.TempPathFactory) -> Path:
     add_model(models, "shape", weights)
     write_embedder(weights)
     add_model(models, "embedder", weights)
-    for name, write in {"hybrid": write_hybrid, "sliding": write_sliding}.items():
+    for name, write in {
+        "experts": write_experts,
+        "hybrid": write_hybrid,
+        "sliding": write_sliding,
+    }.items():
         write(weights)
         add_model(models, name, weights)
     write_scripted(weights, "the script")

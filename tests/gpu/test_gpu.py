@@ -122,7 +122,9 @@ def test_the_processor_s_daemon_leaves_it_alone(on_cpu: Daemon) -> None:
     assert row(on_cpu, "tiny")["size_vram"] == 0
 
 
-@pytest.mark.parametrize("model", ["random", "hybrid", "sliding", "scripted"])
+@pytest.mark.parametrize(
+    "model", ["random", "experts", "hybrid", "sliding", "scripted"]
+)
 def test_models_of_all_kinds_run_on_it(on_gpu: Daemon, model: str) -> None:
     options = {"temperature": 0, "num_predict": 16}
     first, again = (
@@ -130,6 +132,28 @@ def test_models_of_all_kinds_run_on_it(on_gpu: Daemon, model: str) -> None:
     )
     assert first == again
     assert row(on_gpu, model)["size_vram"] > 0
+
+
+def test_experts_that_stay_with_the_processor(on_gpu: Daemon, gpu: Device) -> None:
+    weights, answers = [], []
+    for number in (0, 2, 999):
+        unload(on_gpu, "experts")
+        options = {"temperature": 0, "num_predict": 8, "n_cpu_moe": number}
+        answers.append(on_gpu.generate(QUESTION, model="experts", options=options)["response"])  # fmt: skip
+        found = row(on_gpu, "experts")
+        assert found["layers"] == {gpu.name: 5}
+        weights.append(
+            sum(
+                b["size"]
+                for b in found["buffers"]
+                if b["device"] == gpu.name and b["purpose"] == "weights"
+            )
+        )
+        assert ("CPU" in processor(on_gpu, "experts")) == bool(number)
+    unload(on_gpu, "experts")
+
+    assert weights[0] > weights[1] > weights[2]
+    assert answers[0] == answers[1] == answers[2]
 
 
 def test_vectors_are_those_of_the_processor(on_gpu: Daemon, on_cpu: Daemon) -> None:
