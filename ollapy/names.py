@@ -19,6 +19,11 @@ HUB_HOSTS = ("hf.co", "huggingface.co")
 _HOST = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:-]{0,349}")
 _NAMESPACE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,79}")
 _PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,79}")
+# Pages of models, as a browser shows their addresses.
+_PAGE = re.compile(
+    r"(?:https?://)?(?:www\.)?(?:ollama\.com/(?P<ollama>[^/?#]+/[^/?#]+)(?:/tags)?"
+    r"|(?P<hub>huggingface\.co/[^/?#]+/[^/?#]+)(?:/tree/[^/?#]+)?)/?(?:[?#].*)?"
+)
 _DIGEST = re.compile(r"sha256[:-]([0-9a-fA-F]{64})")
 
 
@@ -33,7 +38,12 @@ class ModelName:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """The name that `text` means once defaults are filled in; InvalidName otherwise."""
+        """The name that `text` means once defaults are filled in; InvalidName otherwise.
+
+        The address of a model's page at ollama.com or huggingface.co is its name.
+        """
+        if page := _PAGE.fullmatch(text):
+            text = page["ollama"] or page["hub"]
         path, colon, tag = text.rpartition(":")
         # that colon, if any, belongs to scheme or host:port
         if not colon or "/" in tag:

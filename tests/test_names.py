@@ -21,6 +21,11 @@ NAMES = {
     "B076 inner dots": ("a..b", "registry.ollama.ai/library/a..b:latest", "a..b:latest"),
     "B076 last dot": ("a.", "registry.ollama.ai/library/a.:latest", "a.:latest"),
     "B076 underscore": ("_x", "registry.ollama.ai/library/_x:latest", "_x:latest"),
+    "page": ("https://ollama.com/library/x", "registry.ollama.ai/library/x:latest", "x:latest"),
+    "page of a tag": ("ollama.com/library/qwen3:4b", "registry.ollama.ai/library/qwen3:4b", "qwen3:4b"),
+    "page of a user's": ("https://www.ollama.com/me/x/tags", "registry.ollama.ai/me/x:latest", "me/x:latest"),
+    "page of the hub": ("https://huggingface.co/a/b?x=1#y", "huggingface.co/a/b:latest", "huggingface.co/a/b:latest"),
+    "page of the hub's files": ("https://huggingface.co/a/b/tree/main", "huggingface.co/a/b:latest", "huggingface.co/a/b:latest"),
     "B077 80 characters": ("m" * 80, f"registry.ollama.ai/library/{'m' * 80}:latest", f"{'m' * 80}:latest"),
     "B077 host of 350": (f"{'h' * 350}/n/m", f"{'h' * 350}/n/m:latest", f"{'h' * 350}/n/m:latest"),
 }  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
 from collections.abc import Iterable
@@ -61,5 +62,20 @@ def talk(text: str) -> None:
 
 def complain(error: Exception) -> None:
     """What went wrong, on one line."""
-    cure = ", see `ollapy list`" if isinstance(error, ModelNotFound) else ""
+    cure = f", {_cure(str(error))}" if isinstance(error, ModelNotFound) else ""
     print(f"Error: {clean(str(error))}{cure}", file=sys.stderr)
+
+
+def _cure(missing: str) -> str:
+    """A model whose name is much like the one between the quotes, or where to look."""
+    from difflib import get_close_matches
+
+    from .completion import models
+
+    asked = re.split("['\"]", missing)[1:2]
+    near = (
+        get_close_matches(asked[0].removesuffix(":latest"), models(""), 1, 0.7)
+        if asked
+        else []
+    )
+    return f"did you mean '{near[0]}'?" if near else "see `ollapy list`"

@@ -8,7 +8,7 @@ from ollapy import catalog
 from ollapy.api.ollama import Progress
 from ollapy.create.layers import layers_of
 from ollapy.download import Plan
-from ollapy.errors import NotOnRemote, RemoteError
+from ollapy.errors import RemoteError, Unauthorized
 from ollapy.hub import Hub
 from ollapy.hub import plan as hub_plan
 from ollapy.hub.plan import assembled
@@ -107,7 +107,7 @@ class Planner:
         """What else there is: another program's copy, or a name that is much like it."""
         if neighbour := self._neighbour(name):
             return f"{neighbour.owner} has it on this machine, 'ollapy pull --local {name}' uses that"
-        close = _nearest(name) if isinstance(exc, NotOnRemote) else ""
+        close = "" if isinstance(exc, Unauthorized) else _nearest(name)
         return f"did you mean {close}?" if close else ""
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ollapy.errors import NotOnRemote
+from ollapy.errors import NotOnRemote, RemoteError
 from ollapy.hub import Hub
 from ollapy.names import ModelName
 from ollapy.neighbours import Neighbours
@@ -19,6 +19,7 @@ from ollapy.registry.requests import Requests
 from ollapy.settings import Settings
 from ollapy.store import Blobs
 from tests.support.misbehaving import Asked, Reply, misbehaving
+from tests.support.strangers import free_address
 
 ABSENT = "pull model manifest: file does not exist"
 
@@ -37,22 +38,30 @@ def test_names_that_are_like_it(tmp_path: Path, name: str, hint: str) -> None:
     def answer(_asked: Asked, reply: Reply) -> None:
         reply.whole("404 Not Found", b"")
 
-    settings = Settings.from_env({"HOME": str(tmp_path)})
-    operation, wanted = Operation(), ModelName.parse(name)
-    with misbehaving(answer) as server:
-        http, host = Http(), f"127.0.0.1:{server.port}"
-        access = Access(http, host, Key(tmp_path / "key"))
-        planner = Planner(
-            Blobs(tmp_path / "blobs"),
-            Neighbours(settings),
-            Hub(settings),
-            Repository(wanted, access),
-            Requests(http, access, operation),
-            operation,
-        )
-        with pytest.raises(NotOnRemote) as caught:
-            planner.plan(wanted, local=False)
+    with misbehaving(answer) as server, pytest.raises(NotOnRemote) as caught:
+        plan(name, f"127.0.0.1:{server.port}", tmp_path)
 
     assert str(caught.value).startswith(f"{ABSENT}{hint}")
     if not hint:
         assert str(caught.value) == ABSENT
+
+
+def test_names_that_are_like_it_while_the_network_is_away(tmp_path: Path) -> None:
+    with pytest.raises(RemoteError, match="; did you mean 'mistral' or"):
+        plan("mistrall", free_address(), tmp_path)
+
+
+def plan(name: str, host: str, folder: Path) -> None:
+    """Look for a name at a registry."""
+    settings = Settings.from_env({"HOME": str(folder)})
+    operation, wanted, http = Operation(), ModelName.parse(name), Http()
+    access = Access(http, host, Key(folder / "key"))
+    planner = Planner(
+        Blobs(folder / "blobs"),
+        Neighbours(settings),
+        Hub(settings),
+        Repository(wanted, access),
+        Requests(http, access, operation),
+        operation,
+    )
+    planner.plan(wanted, local=False)

@@ -6,6 +6,7 @@ import json
 import re
 import shlex
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -331,3 +332,32 @@ def test_a_text_of_the_model_cannot_drive_the_terminal(theatre: Daemon) -> None:
 
     assert piped.out == "Be \x1b[2Jrude.\n"
     assert shown.raw == "Be \\x1b[2Jrude.\r\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("./x.gguf", "'./x.gguf' is a path and no model's name: `ollapy import ./x.gguf` gives it one"),
+        ("x.gguf", "'x.gguf' is a path and no model's name: `ollapy import x.gguf` gives it one"),
+        ("./y.gguf", "'./y.gguf' is a path and no model's name, and nothing is there"),
+        ("./Modelfile", "'./Modelfile' is a Modelfile: `ollapy create NAME -f ./Modelfile` makes a model of it"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("word", ["run", "pull"])
+def test_a_file_in_a_models_place(
+    daemon: Daemon, tmp_path: Path, word: str, name: str, told: str
+) -> None:
+    for file in ("x.gguf", "Modelfile"):
+        (tmp_path / file).touch()
+    result = ollapy(word, name, host=daemon.address, folder=tmp_path)
+    assert result == Result(1, "", f"Error: {told}\n")
+
+
+def test_a_name_that_is_nearly_one_that_is_here(daemon: Daemon) -> None:
+    told = "Error: model 'tinny:latest' not found, did you mean 'tiny'?\n"
+    assert ollapy("show", "tinny", host=daemon.address) == Result(1, "", told)
+
+
+def test_the_address_of_a_page_is_a_name(daemon: Daemon) -> None:
+    page = "https://ollama.com/library/tiny"
+    assert ollapy("show", page, host=daemon.address) == Result(0, SHOWN, "")

@@ -51,6 +51,7 @@ def pull(
     """
     max_rate = _max_rate(limit_rate)
     from ollapy.api.ollama import PullRequest
+    from ollapy.cli.called import check_called
     from ollapy.cli.output import talk
     from ollapy.cli.session import connected, for_each
 
@@ -71,6 +72,7 @@ def pull(
         def act(model: str) -> None:
             if len(models) > 1:
                 talk(f"{model}:")
+            check_called(model)
             fetch(client, request(model), as_json=as_json)
 
         for_each(models, act)

@@ -129,7 +129,9 @@ def run(
     Examples: `ollapy run tiny`, `ollapy run tiny "Tell me a joke"`, `ollapy run tiny < question.txt`
     """
     from ollapy.cli.arguments import format_of, options_of
+    from ollapy.cli.called import check_called
 
+    check_called(model)
     level = None if think is None else _parsed("--think", _level, think)
     if keepalive:
         _parsed("--keepalive", _duration, keepalive)
