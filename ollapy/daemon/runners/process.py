@@ -140,6 +140,7 @@ class RunnerProcess(asyncio.SubprocessProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The child has ended and the last of its output has been read."""
         self._relay(b"\n")
+        self._transport.close()
         sentence = self._stopping or _how_it_ended(
             self._transport.get_returncode() or 0
         )
