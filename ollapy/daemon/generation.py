@@ -47,8 +47,8 @@ from ollapy.daemon.asking.media import has_images
 from ollapy.daemon.observation.entry import Entry
 from ollapy.daemon.observation.journal import Journal
 from ollapy.daemon.observation.placed import placed
+from ollapy.daemon.runners.inbox import Event
 from ollapy.daemon.runners.pool import RunnerPool
-from ollapy.daemon.runners.process import Event
 from ollapy.errors import InvalidRequest, ModelNotFound, Unsupported
 from ollapy.names import ModelName
 from ollapy.remote import Remote, RemoteModel

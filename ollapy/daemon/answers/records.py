@@ -9,7 +9,7 @@ import msgspec
 
 from ollapy.api.ollama import ChatResponse, DebugInfo, GenerateResponse, Message
 from ollapy.api.report import OllapyReport
-from ollapy.daemon.runners.process import Event
+from ollapy.daemon.runners.inbox import Event
 from ollapy.runner.protocol import Chunk, Done, Rendered
 from ollapy.units import format_time
 

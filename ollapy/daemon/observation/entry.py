@@ -14,7 +14,7 @@ from ollapy.api.report import ContextReport, DivergenceReport
 from ollapy.api.status import PlacementReport, RequestEntry
 from ollapy.daemon import asker
 from ollapy.daemon.answers.records import nanoseconds
-from ollapy.daemon.runners.process import Event
+from ollapy.daemon.runners.inbox import Event
 from ollapy.runner.protocol import (
     Chat,
     Chunk,

@@ -11,10 +11,10 @@ from typing import ClassVar, Self, cast
 
 import msgspec
 
+from ollapy.daemon.runners.inbox import Event, Inbox
 from ollapy.errors import InvalidRequest, OllapyError, RunnerStopped, revive
 from ollapy.runner.frames import FrameError, FrameReader, frame
 from ollapy.runner.protocol import (
-    Answer,
     Cancel,
     Chunk,
     Failed,
@@ -24,12 +24,9 @@ from ollapy.runner.protocol import (
     Loading,
     Question,
     Ready,
-    Stats,
     Tune,
-    Tuned,
 )
 
-Event = Chunk | Answer | Stats | Tuned
 _MAX_LINE = 8192
 
 
@@ -56,7 +53,7 @@ class RunnerProcess(asyncio.SubprocessProtocol):
         self.load = load
         self.progress = 0.0
         self._ids = itertools.count(-1, -1)  # of what the daemon itself wants to know
-        self._inboxes: dict[int, asyncio.Queue[Event | Failed]] = {}
+        self._inboxes: dict[int, Inbox] = {}
         self._frames = FrameReader(FromRunner)
         self._log = logging.getLogger(f"ollapy.runner.{label}")
         self._line = b""
@@ -83,8 +80,7 @@ class RunnerProcess(asyncio.SubprocessProtocol):
         if not request.id:
             request = msgspec.structs.replace(request, id=next(self._ids))
         data = _framed(request)
-        inbox: asyncio.Queue[Event | Failed] = asyncio.Queue()
-        self._inboxes[request.id] = inbox
+        inbox = self._inboxes[request.id] = Inbox()
         if self.exited.done():
             self._fail_all()
         else:
@@ -167,7 +163,7 @@ class RunnerProcess(asyncio.SubprocessProtocol):
                 self._transport.kill()
             case _:
                 if inbox := self._inboxes.get(message.id or 0):
-                    inbox.put_nowait(message)
+                    inbox.put(message)
 
     def _fail_ready(self, error: OllapyError) -> None:
         if not self.ready.done():
@@ -178,7 +174,7 @@ class RunnerProcess(asyncio.SubprocessProtocol):
         error = RunnerStopped(self.exited.result())
         self._fail_ready(error)
         for request_id, inbox in self._inboxes.items():
-            inbox.put_nowait(Failed(request_id, RunnerStopped.__name__, str(error)))
+            inbox.put(Failed(request_id, RunnerStopped.__name__, str(error)))
 
     def _relay(self, data: bytes) -> None:
         """The child's log, a line a record; a line without end is cut."""
