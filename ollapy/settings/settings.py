@@ -96,6 +96,12 @@ class Settings:
     devices: tuple[str, ...] = setting(
         "device", NAMES, "accelerators that may be used, or cpu; else all"
     )
+    gpu_overhead: int = setting(
+        "gpu_overhead",
+        SIZE,
+        "memory of each accelerator that models leave to others",
+        reloads=True,
+    )
     workers: tuple[str, ...] = setting(
         "rpc", ENDPOINTS, "other machines' RPC workers that take part of a model"
     )

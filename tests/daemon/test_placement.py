@@ -255,5 +255,8 @@ def test_which_devices_are_meant(
 def test_some_of_a_device_s_memory_stays_free() -> None:
     space = Accelerators((DISCRETE,)).space(8 * GB)
     assert 8.9 * GB < space.of("CUDA0") < 10 * GB
-    metal = device("MTL0", backend="Metal")
+    assert Accelerators((DISCRETE,)).space(8 * GB, 3 * GB) == space - Space(
+        0, {"CUDA0": 3 * GB}
+    )
+    metal = device("MTL0", backend="MTL")
     assert Accelerators((metal,)).space(4 * GB) == Space(4 * GB, {"MTL0": 4 * GB})

@@ -61,6 +61,23 @@ def test_no_more_than_so_many_are_loaded_together() -> None:
     assert gone(1, 99, model("a", idle=None), max_loaded=1) is None
 
 
+def test_who_is_on_the_device_that_is_short_goes() -> None:
+    a, b = (
+        Resident((Digest(x * 64),), space, 1.0, idle, False)
+        for x, space, idle in (
+            ("a", Space(8), 99.0),
+            ("b", Space(1, {"CUDA0": 6}), 1.0),
+        )
+    )
+    found = leaving(
+        lambda space: space.of("CUDA0") >= 8,
+        Space(4, {"CUDA0": 3}),
+        [a, b],
+        max_loaded=0,
+    )
+    assert found == [b]
+
+
 def group(folder: Path, limit: str, current: int, cached: int) -> Path:
     folder.mkdir()
     (folder / "memory.max").write_text(f"{limit}\n")

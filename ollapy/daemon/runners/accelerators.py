@@ -46,9 +46,9 @@ class Accelerators:
         used = {*names}
         return {w: [*own] for w, own in self.workers.items() if used & {*own}}
 
-    def space(self, host: int) -> Space:
-        """What can be had on each of them beside so much of the machine's memory."""
-        free = {d.name: max(d.free - _margin(d), 0) for d in self.devices}
+    def space(self, host: int, overhead: int = 0) -> Space:
+        """What can be had on each of them, but for an overhead, beside so much of the machine's memory."""
+        free = {d.name: max(d.free - _margin(d) - overhead, 0) for d in self.devices}
         shared = self.machine.shared
         return Space(host, {n: min(f, host) if n in shared else f for n, f in free.items()})  # fmt: skip
 

@@ -221,7 +221,8 @@ class RunnerPool:
                 others = [
                     r for r in self._runners.values() if r.taken and r is not runner
                 ]
-                free = self._free(self.devices.last.space(available), others)
+                there = self.devices.last.space(available, self.settings.gpu_overhead)
+                free = self._free(there, others)
                 most = free + total(r.taken for r in others if r.taken)
                 if not placing.reaches(Goal.LEAST, most):
                     return most  # for placement to refuse: nobody has to go for that
