@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import pytest
 
+from ollapy.api.adapters import Adapter, AdapterSet
 from ollapy.engine.engine import Engine
 from ollapy.engine.sequence import FinishReason, Sequence
 from ollapy.llama.context import Context, open_context
 from ollapy.llama.model import Model
+from scripts.make_gguf import write_lora
+from tests.conftest import TINY
 from tests.support.engines import Story, agree, tell, told
 
 _REQUESTS = 200
@@ -40,21 +44,47 @@ def crowded(model: Model) -> Iterator[Context]:
         yield context
 
 
-def prompt(model: Model, rng: random.Random) -> tuple[list[int], int]:
-    """A conversation in the tiny model's template, and how long it may become."""
+class Asked(NamedTuple):
+    """A conversation in the tiny model's template, how long it may become, and what is to act on it."""
+
+    tokens: list[int]
+    limit: int
+    adapters: AdapterSet
+
+    @property
+    def sequence(self) -> Sequence:
+        return tell(
+            self.tokens, limit=self.limit, max_tokens=60, adapters=self.adapters
+        )
+
+
+@pytest.fixture(scope="module")
+def sets(tmp_path_factory: pytest.TempPathFactory) -> list[AdapterSet]:
+    folder = tmp_path_factory.mktemp("loras")
+    loras = (
+        write_lora(folder / f"{seed}.gguf", TINY, strength=0.1, seed=seed)
+        for seed in (1, 2)
+    )
+    return [(), *((Adapter(path.name, str(path), 1),) for path in loras)]
+
+
+def prompt(model: Model, rng: random.Random, sets: list[AdapterSet]) -> Asked:
     system, question = rng.choice(_SYSTEMS), rng.choice(_QUESTIONS)
     text = f"<|im_start|>system\n{system}<|im_end|>\n" if system else ""
     text += f"<|im_start|>user\n{question}<|im_end|>\n<|im_start|>assistant\n"
     if rng.random() < 0.5:
         text += "<think>\n\n</think>\n\n"
     tokens = model.tokenize(text, special=True)
-    return tokens, len(tokens) + rng.choice([1, 5, 300])
+    limit = len(tokens) + rng.choice([1, 5, 300])
+    return Asked(tokens, limit, rng.choice(sets))
 
 
-@pytest.mark.parametrize("seed", range(2))
-def test_a_storm(model: Model, crowded: Context, seed: int) -> None:
+@pytest.mark.parametrize(("seed", "num_sets"), [(0, 1), (1, 3)])
+def test_a_storm(
+    model: Model, crowded: Context, sets: list[AdapterSet], seed: int, num_sets: int
+) -> None:
     rng = random.Random(seed)
-    asked = [prompt(model, rng) for _ in range(_REQUESTS)]
+    asked = [prompt(model, rng, sets[:num_sets]) for _ in range(_REQUESTS)]
     expected = _alone(model, crowded, asked)
     engine = Engine(model, crowded)
     numbers: dict[int, int] = {}
@@ -65,8 +95,7 @@ def test_a_storm(model: Model, crowded: Context, seed: int) -> None:
     while todo or engine.has_work:
         while todo and rng.random() < 0.8:
             number = todo.pop()
-            tokens, limit = asked[number]
-            one = tell(tokens, limit=limit, max_tokens=60)
+            one = asked[number].sequence
             one.is_background = rng.random() < 0.2
             numbers[one.id], alive[one.id] = number, one
             engine.add(one)
@@ -88,19 +117,17 @@ def test_a_storm(model: Model, crowded: Context, seed: int) -> None:
     for number, (story, got) in enumerate(zip(expected, heard, strict=True)):
         assert number in cancelled or agree(story, got), f"request {number}"
     assert engine.stats["preemptions"] > 0, "the pool was too small for all"
+    assert engine.counters.switches >= num_sets - 1
     assert cancelled
 
 
-def _alone(
-    model: Model, context: Context, asked: list[tuple[list[int], int]]
-) -> list[Story]:
+def _alone(model: Model, context: Context, asked: list[Asked]) -> list[Story]:
     """What each request is answered when it is the only one, in an empty memory."""
-    known: dict[tuple[int, ...], Story] = {}
-    for tokens, limit in asked:
-        key = (*tokens, limit)
+    known: dict[tuple[object, ...], Story] = {}
+    for one in asked:
+        key = (*one.tokens, one.limit, one.adapters)
         if key not in known:
             context.clear()
-            one = tell(tokens, limit=limit, max_tokens=60)
-            known[key] = told(Engine(model, context), one)
+            known[key] = told(Engine(model, context), one.sequence)
     context.clear()
-    return [known[*tokens, limit] for tokens, limit in asked]
+    return [known[*one.tokens, one.limit, one.adapters] for one in asked]
