@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.bench import http, transfers
+from scripts.bench import http, long_chat, transfers
 from scripts.bench.host import Host
 from scripts.bench.measures import MEASURES
 from scripts.bench.versus import command
@@ -110,6 +110,18 @@ def test_transfers_are_measured(
     rows = list(MEASURES[name](Host(tmp_path), 1))
 
     assert len(rows) == num_rows
+    assert all(math.isfinite(row.value) for row in rows)
+
+
+def test_a_long_chat_is_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(long_chat, "_NUM_TOKENS", 2000)
+    monkeypatch.setattr(long_chat, "_NUM_CHATS", 2)
+
+    rows = list(MEASURES["long-chat"](Host(tmp_path), 1))
+
+    assert len(rows) == 2
     assert all(math.isfinite(row.value) for row in rows)
 
 

@@ -16,6 +16,7 @@ from .adapters import adapters
 from .constrained import constrained
 from .host import Cost, Host, run
 from .http import tokens, version
+from .long_chat import long_chat
 from .report import Row
 from .streams import Record, Stream, stream_all, wall_seconds
 from .transfers import adopt, library, pull
@@ -244,6 +245,7 @@ MEASURES: dict[str, Measure] = {
     "list": library,
     "constrained": constrained,
     "adapters": adapters,
+    "long-chat": long_chat,
     "version": version,
     "tokens": tokens,
 }

@@ -6,7 +6,9 @@ import io
 import json
 import selectors
 import socket
+import threading
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.client import HTTPResponse
 from typing import Any
@@ -81,12 +83,7 @@ class _Recorded:
 
 def stream_all(port: int, body: Record, count: int = 1) -> list[Stream]:
     """The same question of `/api/generate` asked `count` times at once, each to its end."""
-    data = json.dumps(body).encode()
-    head = (
-        "POST /api/generate HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n"
-        f"Content-Length: {len(data)}\r\n\r\n"
-    )
-    request = head.encode() + data
+    request = _request(body)
     with selectors.DefaultSelector() as selector:
         streams = [_open(port, request) for _ in range(count)]
         for stream in streams:
@@ -100,6 +97,23 @@ def stream_all(port: int, body: Record, count: int = 1) -> list[Stream]:
                     selector.unregister(key.fileobj)
                     key.data.sock.close()
     return streams
+
+
+def _request(body: Record) -> bytes:
+    data = json.dumps(body).encode()
+    head = (
+        "POST /api/generate HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n"
+        f"Content-Length: {len(data)}\r\n\r\n"
+    )
+    return head.encode() + data
+
+
+def arrivals(port: int, body: Record, is_over: threading.Event) -> Iterator[float]:
+    """The instants at which pieces of one answer come, until its end or that of the matter."""
+    stream = _open(port, _request(body))
+    with stream.sock:
+        while stream.read() and not is_over.is_set():
+            yield time.perf_counter()
 
 
 def _open(port: int, request: bytes) -> Stream:
