@@ -22,9 +22,7 @@ from tests.support.models import add_endless
 from tests.support.strangers import free_address, http_server
 from tests.support.terminal import ollapy
 
-NAMES = (
-    "ollapy python memory disk engine backends device processor threads daemon store"
-)
+NAMES = "ollapy python memory disk engine backends device processor threads tuning daemon store"
 GPU = Device("CUDA0", "Some GPU", "gpu", 70_000_000_000, 80_000_000_000)
 CPU = Device("CPU", "Some CPU", "cpu", 0, 0)
 
