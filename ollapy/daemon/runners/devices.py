@@ -35,17 +35,23 @@ class Devices:
         self._told = set[str]()
         self._counts: dict[str, int] = {}  # of devices, by worker
         self._strangers: dict[str, tuple[float, EngineMissing]] = {}
+        self._looked_at = -math.inf
         self.last = Accelerators()
 
-    async def look(self, busy: Container[str] = ()) -> Accelerators:
-        """Those that models may use now. Without llama.cpp there are none, which a load will say.
+    async def look(
+        self, busy: Container[str] = (), *, max_age: float = 0.0
+    ) -> Accelerators:
+        """Those that models may use now, or could a moment ago. Without llama.cpp there are none, which a load will say.
 
         A worker that is `busy` computes for one model and hears nobody else.
         """
         async with self._asking:
+            if time.monotonic() - self._looked_at < max_age:
+                return self.last
             own, problems = await self._own()
             there = await self.judge(own, busy)
             self.last = replace(there, warnings=(*problems, *there.warnings))
+            self._looked_at = time.monotonic()
             if own:
                 self._remember(own)
         self._tell()

@@ -151,7 +151,8 @@ class RunnerPool:
     async def _start(self, model: Model, options: Options) -> RunnerProcess:
         runner = self._runners[model.loads]
         async with self._placing:
-            there = await self.devices.look(self._busy)
+            is_first = not any(r.placed for r in self._runners.values())
+            there = await self.devices.look(self._busy, max_age=float(is_first))
             placing = await asyncio.to_thread(
                 how_to_place, model, options, self.settings, there
             )
