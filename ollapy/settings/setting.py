@@ -32,7 +32,7 @@ class Setting:
     def told(self) -> str:
         """What the variable is for, with the default where that is the same everywhere."""
         if self.negates:
-            return f"turns {self.name} off: {self.text}"
+            return f"1 makes {self.name} false: {self.text}"
         is_plain = isinstance(self.default, str) and self.default
         return f"{self.text} ({self.default})" if is_plain else self.text
 

@@ -361,3 +361,10 @@ def test_a_name_that_is_nearly_one_that_is_here(daemon: Daemon) -> None:
 def test_the_address_of_a_page_is_a_name(daemon: Daemon) -> None:
     page = "https://ollama.com/library/tiny"
     assert ollapy("show", page, host=daemon.address) == Result(0, SHOWN, "")
+
+
+@pytest.mark.parametrize("group", ["config", "service", "key"])
+def test_help_of_a_group_is_in_whole_sentences(group: str) -> None:
+    result = ollapy(group, "--help", host=free_address())
+    assert (result.status, result.err) == (0, "")
+    assert "..." not in result.out.partition("Commands:")[2].partition("Example")[0]

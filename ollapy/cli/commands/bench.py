@@ -22,13 +22,13 @@ def bench(
     ] = "",
     depth: Annotated[
         list[int] | None,
-        typer.Option("--depth", "-d", min=0, help="Tokens in the context before it is measured, again for several."),
+        typer.Option("--depth", "-d", metavar="N", min=0, help="Tokens in the context before it is measured, again for several."),
     ] = None,
     streams: Annotated[
         list[int] | None,
-        typer.Option("--streams", "-s", min=1, max=64, help="Answers at the same time, again for several."),
+        typer.Option("--streams", "-s", metavar="N", min=1, max=64, help="Answers at the same time, again for several."),
     ] = None,
-    rounds: Annotated[int, typer.Option("--rounds", min=1, max=100, help="Rounds to take the medians of.")] = 3,
+    rounds: Annotated[int, typer.Option("--rounds", metavar="N", min=1, max=100, help="Rounds to take the medians of.")] = 3,
     compare: Annotated[
         Path | None, typer.Option("--compare", metavar="FILE", help="Beside what an earlier --json has written.")
     ] = None,

@@ -35,9 +35,9 @@ def show(
         bool, typer.Option("--json", help="Print the settings as JSON on one line.")
     ] = False,
 ) -> None:
-    """Show every setting and where its value comes from: a variable, a line of the file, or the default.
+    """Show every setting and where its value comes from.
 
-    A variable wins over the file. A name that begins with OLLAPY_ wins over Ollama's.
+    That is a variable, a line of the file, or the default. A variable wins over the file. A name that begins with OLLAPY_ wins over Ollama's.
     """
     from ollapy.cli.output import print_json, print_table
     from ollapy.settings.file import File
@@ -106,7 +106,7 @@ def unset(key: _Key) -> None:
 
 @app.command("edit")
 def edit() -> None:
-    """Open the file in your editor, a new one with all settings in its comments."""
+    """Open the file in your editor. A new one has all settings in its comments."""
     import shlex
     import subprocess
 

@@ -11,7 +11,14 @@ from .registry import AsJson
 
 
 def import_models(
-    paths: Annotated[list[str], typer.Argument(metavar="PATH...", show_default=False)],
+    paths: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="PATH...",
+            show_default=False,
+            help="Files or folders on this machine.",
+        ),
+    ],
     name: Annotated[
         str | None,
         typer.Option(

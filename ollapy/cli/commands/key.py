@@ -18,7 +18,9 @@ app = typer.Typer(
 
 @app.command("create")
 def create(
-    name: Annotated[str, typer.Argument(help="Whom or what the key is for.")],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="Whom or what the key is for.")
+    ],
     infer: Annotated[
         bool,
         typer.Option(

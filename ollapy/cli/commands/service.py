@@ -22,7 +22,8 @@ def install() -> None:
     """Install the daemon as a service of yours, and start it.
 
     That is a unit of systemd's on Linux, an agent of launchd's on macOS and a scheduled task on Windows. It reads the
-    settings file and not the variables of this shell. Again after an update of Python, whose path is in it.
+    settings file and not the variables of this shell. Install it again
+    after an update of Python, whose path is in it.
     """
     from ollapy.cli.output import talk
     from ollapy.cli.service import acting

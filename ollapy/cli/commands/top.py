@@ -19,7 +19,7 @@ _WIDE = 1000
 
 def top(
     interval: Annotated[
-        float, typer.Option("--interval", "-i", min=0.2, max=3600, help="Seconds between two looks.")
+        float, typer.Option("--interval", "-i", metavar="SECONDS", min=0.2, max=3600, help="Between two looks.")
     ] = 1.0,
     once: Annotated[bool, typer.Option("--once", help="Print how things stand, and end.")] = False,
     as_json: AsJson = False,
