@@ -23,6 +23,7 @@ class DivergenceReport(msgspec.Struct, frozen=True, omit_defaults=True):
 class ContextReport(msgspec.Struct, frozen=True):
     """What became of the prompt: its limit, what was reused, what had to be dropped to fit.
 
+    `refused_tokens` are by how much the limit is below what was asked for, as there was no memory for more.
     The tokens that a full context dropped to go on are among `dropped_tokens`. There is no `divergence` where all
     that was reused is all that there was.
     """
@@ -32,6 +33,7 @@ class ContextReport(msgspec.Struct, frozen=True):
     cached_tokens: int = 0
     dropped_messages: int = 0
     dropped_tokens: int = 0
+    refused_tokens: int = 0
     divergence: DivergenceReport | UnsetType = UNSET
 
 

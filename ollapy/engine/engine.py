@@ -115,9 +115,11 @@ class Engine:
         self._elastic.resize(self._scheduler, num_cells)
         return self._turn_away()
 
-    def rest(self) -> None:
-        """While nothing is asked: give back what the pool has beyond what it holds."""
+    def rest(self) -> bool:
+        """While nothing is asked: give back what the pool has beyond what it holds; whether that was anything."""
+        before = self.num_cells
         self._elastic.rest(self._scheduler)
+        return self.num_cells != before
 
     def add(self, sequence: Sequence) -> None:
         """Queue a sequence; its prompt is neither empty nor as long as its limit."""

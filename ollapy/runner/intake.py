@@ -248,7 +248,8 @@ class Intake:
 
     def _limit(self, num_ctx: int | None) -> int:
         """Tokens that prompt and answer may have: what was asked, within what model and pool allow."""
-        most = min(self._load.num_cells, self._model.num_ctx_train)
+        cells = max(self._load.num_cells, self._load.max_cells)
+        most = min(cells, self._model.num_ctx_train)
         if self._model.has_encoder:  # which reads its prompt in one batch
             most = min(most, self._load.num_batch)
         return _limit(num_ctx, self._load.num_ctx, most)

@@ -25,7 +25,7 @@ class Load(msgspec.Struct, tag=True, frozen=True):
 
     `paths` are the model's parts in order, mostly one.
     `num_cells` is the KV pool that all sequences share, in tokens, kept as `kv_type`; `num_ctx` the context of
-    a request that does not name its own. `num_threads` compute at most, and as `tuning` says.
+    a request that does not name its own. The pool may grow to `max_cells`, when the daemon says so. `num_threads` compute at most, and as `tuning` says.
     """
 
     paths: list[str]
@@ -37,6 +37,7 @@ class Load(msgspec.Struct, tag=True, frozen=True):
     place: Place = Place()
     kv_type: str = "f16"
     tuning: Tuning = Tuning()
+    max_cells: int = 0
 
 
 class ToolChoice(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -157,6 +158,15 @@ class Cancel(msgspec.Struct, tag=True, frozen=True):
     id: int
 
 
+class Resize(msgspec.Struct, tag=True, frozen=True):
+    """Have a KV pool of so many cells, or more where those who run need them. Answered by Resized.
+
+    Also the answer to Grow, where it stays as it is if there is no memory.
+    """
+
+    num_cells: int
+
+
 class GetStats(msgspec.Struct, tag=True, frozen=True):
     """Ask for the engine's counters."""
 
@@ -196,6 +206,20 @@ class Ready(msgspec.Struct, tag=True, frozen=True):
     def size_vram(self) -> int:
         """Bytes of it on accelerators."""
         return sum(b.size for b in self.buffers if b.device != "CPU")
+
+
+class Grow(msgspec.Struct, tag=True, frozen=True):
+    """A larger KV pool would be of use; with less than `least` somebody cannot go on, 0 if all can."""
+
+    num_cells: int
+    least: int
+
+
+class Resized(msgspec.Struct, tag=True, frozen=True):
+    """The KV pool has that size now, whether or not it is another one."""
+
+    num_cells: int
+    buffers: list[Buffer]
 
 
 class Chunk(msgspec.Struct, tag=True, frozen=True, omit_defaults=True):
@@ -300,5 +324,5 @@ class Failed(msgspec.Struct, tag=True, frozen=True):
 # What is asked on behalf of a client, and what ends its answer.
 Question = Chat | Complete | Embed | Rerank | Tokenize | Detokenize
 Answer = Done | Rendered | Text | Embeddings | Scores
-ToRunner = Load | Question | Cancel | GetStats | Tune
-FromRunner = Loading | Ready | Chunk | Answer | Stats | Tuned | Failed
+ToRunner = Load | Question | Cancel | GetStats | Tune | Resize
+FromRunner = Loading | Ready | Chunk | Answer | Stats | Tuned | Failed | Grow | Resized

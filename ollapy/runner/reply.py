@@ -15,7 +15,7 @@ from ollapy.engine.answer import Output
 from ollapy.engine.sequence import Sequence
 from ollapy.text import clean
 
-from .protocol import Chunk, Done, Usage
+from .protocol import Chunk, Done, Question, Usage
 
 _MAX_EXCERPT = 100  # characters; some tokens are long lines of dashes
 
@@ -28,6 +28,8 @@ class Reply:
     parser: Parser | None
     report: ContextReport
     text: Callable[[list[int]], str]  # what tokens stand for
+    question: Question | None = None  # what it answers
+    asked_limit: int = 0  # where there was no memory for that
     num_thinking: int = 0  # tokens
     has_begun: bool = False  # whether anything has been told
 
@@ -48,8 +50,11 @@ class Reply:
     @property
     def _context(self) -> ContextReport:
         sequence = self.sequence
+        limit = min(self.report.limit, sequence.limit)
         return msgspec.structs.replace(
             self.report,
+            limit=limit,
+            refused_tokens=(self.asked_limit or self.report.limit) - limit,
             cached_tokens=sequence.num_cached or 0,
             dropped_tokens=self.report.dropped_tokens + sequence.num_shifted,
             divergence=self._divergence or UNSET,

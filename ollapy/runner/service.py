@@ -9,6 +9,8 @@ import asyncio
 import logging
 from collections.abc import Callable
 
+import msgspec
+
 from ollapy.engine.answer import Output
 from ollapy.engine.packer import EmbedJob
 from ollapy.errors import OllapyError
@@ -18,6 +20,8 @@ from .intake import Intake
 from .pairs import relevance
 from .protocol import (
     Cancel,
+    Chat,
+    Complete,
     Embeddings,
     Failed,
     FromRunner,
@@ -26,6 +30,7 @@ from .protocol import (
     Question,
     Ready,
     Rendered,
+    Resize,
     Scores,
     Text,
     ToRunner,
@@ -58,12 +63,18 @@ class Service:
                 self._cancel(message.id)
             case GetStats():
                 self._thread.report(message.id)
+            case Resize():
+                self._thread.resize(message.num_cells)
             case Tune():
                 self._thread.tune(message)
             case _:
-                task = asyncio.create_task(self._start(message))
-                self._preparing[message.id] = task
-                task.add_done_callback(lambda _: self._preparing.pop(message.id, None))
+                self._prepare(message)
+
+    def _prepare(self, message: Question, *, asked_limit: int = 0) -> None:
+        """Make a request ready for the engine; one that asked for a context that there was no memory for, again."""
+        task = asyncio.create_task(self._start(message, asked_limit))
+        self._preparing[message.id] = task
+        task.add_done_callback(lambda _: self._preparing.pop(message.id, None))
 
     def _cancel(self, request_id: int) -> None:
         if task := self._preparing.get(request_id):
@@ -72,7 +83,7 @@ class Service:
             self._jobs.discard(request_id)
             self._thread.cancel(request_id)
 
-    async def _start(self, message: Question) -> None:
+    async def _start(self, message: Question, asked_limit: int) -> None:
         """Bring a request to the engine, or answer why it cannot be."""
         try:
             prepared = await asyncio.to_thread(self._intake.prepare, message)
@@ -85,6 +96,8 @@ class Service:
                 OllapyError("the request could not be prepared, see the daemon's log"),
             )
         else:
+            if isinstance(prepared, Reply):
+                prepared.question, prepared.asked_limit = message, asked_limit
             self._add(message.id, prepared)
 
     def _add(
@@ -122,6 +135,9 @@ class Service:
         if output.error:
             self._fail(request_id, output.error)
             return
+        if output.too_long_for:
+            self._shorten(reply, output.too_long_for)
+            return
         try:
             self._tell(reply, output)
         except Exception:
@@ -131,6 +147,13 @@ class Service:
                 request_id,
                 OllapyError("the answer could not be read, see the daemon's log"),
             )
+
+    def _shorten(self, reply: Reply, limit: int) -> None:
+        """Prepare a request again, for the context that there is memory for."""
+        del self._replies[reply.sequence.id]
+        assert isinstance(reply.question, Chat | Complete)
+        question = msgspec.structs.replace(reply.question, num_ctx=limit)
+        self._prepare(question, asked_limit=reply.asked_limit or reply.report.limit)
 
     def _tell(self, reply: Reply, output: Output) -> None:
         for chunk in reply.chunks(output):

@@ -22,7 +22,7 @@ from ollapy.llama.context import Context, open_context
 from ollapy.llama.devices import buffers
 from ollapy.llama.model import Model, open_model
 
-from .protocol import Failed, Load, Loading, Ready, Stats, Tune, Tuned
+from .protocol import Failed, Grow, Load, Loading, Ready, Resized, Stats, Tune, Tuned
 from .threads import Threads
 from .tuner import Tuner
 
@@ -37,8 +37,20 @@ _MAX_EMBED_SEQUENCES = 64
 _CPU_PACK, _GPU_PACK = 512, 2048
 # How long a step may take while somebody waits for the next token.
 _CPU_STEP, _GPU_STEP = 0.15, 0.05
+# After so long without a request the pool gives back what it has no use for.
+_REST_SECONDS = 60.0
 
-Event = Loading | Ready | Failed | Stats | Tuned | list[Output] | list[EmbedJob]
+Event = (
+    Loading
+    | Ready
+    | Grow
+    | Resized
+    | Failed
+    | Stats
+    | Tuned
+    | list[Output]
+    | list[EmbedJob]
+)
 
 
 def max_embed_tokens(load: Load, model: Model) -> int:
@@ -83,6 +95,10 @@ class EngineThread:
         for part in self._parts:
             part.interrupt(request_id)
         self._commands.put(lambda: self._cancel(request_id))
+
+    def resize(self, num_cells: int) -> None:
+        """Have the pool hold so many cells, or more where those who run need them."""
+        self._commands.put(lambda: self._resize(num_cells))
 
     def report(self, request_id: int) -> None:
         """Ask for the engine's counters."""
@@ -145,7 +161,13 @@ class EngineThread:
             model, load.num_cells, max_sequences, load.num_batch
         )
         step_seconds = _GPU_STEP if load.place.devices else _CPU_STEP
-        self._engine = Engine(model, context, self._adapters, step_seconds=step_seconds)
+        self._engine = Engine(
+            model,
+            context,
+            self._adapters,
+            step_seconds=step_seconds,
+            max_cells=load.max_cells,
+        )
 
     def _open_embedder(self, model: Model) -> Embedder:
         if model.has_encoder:
@@ -180,6 +202,7 @@ class EngineThread:
             num_threads=self._load.num_threads,
             # an encoder's text and what is pooled must be computed as a whole
             tuning=Tuning() if pooled or model.has_encoder else self._load.tuning,
+            max_cells=0 if pooled else self._load.max_cells,
             kv_type="f16" if pooled else self._load.kv_type,
             pooled=pooled,
         )
@@ -192,7 +215,7 @@ class EngineThread:
         while not self._commands.empty() or not any(
             part.has_work for part in self._parts
         ):
-            self._commands.get()()
+            self._next_command()()
         most, tuning = self._threads.choose(), self._load.tuning
         for context in self._contexts:
             context.use_threads(
@@ -202,12 +225,20 @@ class EngineThread:
         engine, embedder = self._engine, self._embedder
         if engine and engine.has_work:
             self._post(engine.step())
+            if wish := engine.wish():
+                self._post(Grow(wish.num_cells, wish.least))
         if embedder and embedder.has_work:
             busy = engine is not None and engine.has_work
             room = engine.max_prompt if engine and busy else self._max_pack
             self._post(embedder.step(room))
         if engine and not engine.has_work:
             engine.verify()
+
+    def _next_command(self) -> Callable[[], None]:
+        try:
+            return self._commands.get(timeout=_REST_SECONDS)
+        except queue.Empty:
+            return self._rest
 
     @property
     def _parts(self) -> list[Engine | Embedder]:
@@ -242,6 +273,16 @@ class EngineThread:
             self._post(Tuned(message.id, tuning, tuner.trials, tuner.others))
         except OllapyError as exc:
             self._post(Failed(message.id, type(exc).__name__, str(exc)))
+
+    def _resize(self, num_cells: int) -> None:
+        if self._engine:
+            self._post(self._engine.resize(num_cells))
+            num_cells = self._engine.num_cells
+        self._post(Resized(num_cells, buffers()))
+
+    def _rest(self) -> None:
+        if self._engine and self._engine.rest():
+            self._post(Resized(self._engine.num_cells, buffers()))
 
     def _cancel(self, request_id: int) -> None:
         for part in self._parts:

@@ -111,6 +111,7 @@ def how_to_load(
         num_ctx=placed.num_ctx,
         max_sequences=placement.MAX_SEQUENCES,
         num_batch=placed.num_batch,
+        max_cells=placed.max_cells,
         num_threads=min(max(threads, 1), 512),  # an absurd number aborts llama.cpp
         kv_type=placed.kv_type,
         place=Place(

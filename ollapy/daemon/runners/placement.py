@@ -42,7 +42,7 @@ class Goal(IntEnum):
 class Placement:
     """The KV pool of a model, the context of a request that names none, and the largest batch, in tokens.
 
-    `taken` are the bytes that it will have where; `notes` what the user should know of it.
+    The pool may grow to `max_cells`. `taken` are the bytes that it will have where; `notes` what the user should know of it.
     """
 
     num_cells: int
@@ -52,6 +52,7 @@ class Placement:
     layout: Layout
     taken: Space
     notes: tuple[str, ...] = ()
+    max_cells: int = 0
 
     def is_tight(self, free: Space) -> bool:
         """Whether so little of what is free is left somewhere that an estimate is not enough."""
@@ -126,16 +127,34 @@ class Placing:
     def _placed(
         self, goal: Goal, kv_type: str, layout: Layout, free: Space
     ) -> Placement:
-        cells = self._pool(layout, kv_type, free, self._cells(goal))
+        pool = self._pool(layout, kv_type, free, self._cells(goal))
+        cells = self._beginning(pool, self._cells(goal))
         return Placement(
             num_cells=cells,
-            num_ctx=min(self._wanted, cells),
+            max_cells=self._most(pool),
+            num_ctx=min(self._wanted, pool),
             num_batch=min(MAX_BATCH, cells),
             kv_type=kv_type,
             layout=layout,
             taken=layout.takes(self.footprint, cells, kv_type),
             notes=tuple(self._notes(kv_type, layout)),
         )
+
+    def _beginning(self, pool: int, least: int) -> int:
+        """Cells to begin with, of those that there is memory for: a part, as the pool can grow."""
+        windows = max((layer.window for layer in self.footprint.layers), default=0)
+        part = max(least, pool // _POOL_CONTEXTS, windows)
+        return min(pool, -(-part // _STEP) * _STEP)
+
+    def _most(self, pool: int) -> int:
+        """Cells that the pool may grow to, if there is memory for them one day.
+
+        Layers of a window keep theirs by what there is memory for now.
+        """
+        if any(layer.window for layer in self.footprint.layers):
+            return pool
+        trained = self.footprint.header.context_length or _MIN_CONTEXT
+        return max(pool, trained * _POOL_CONTEXTS)
 
     def _pool(self, layout: Layout, kv_type: str, free: Space, least: int) -> int:
         """Cells: a share of what is free beside the weights, and no more than the contexts that run at once."""

@@ -19,6 +19,7 @@ from ollapy.daemon.observation.metrics import Metrics
 from ollapy.daemon.runners import measured, memory
 from ollapy.daemon.runners.accelerators import Accelerators
 from ollapy.daemon.runners.devices import Devices
+from ollapy.daemon.runners.elastic import Elastic
 from ollapy.daemon.runners.loading import (
     how_to_load,
     how_to_place,
@@ -51,6 +52,7 @@ class RunnerPool:
         self._all_idle = asyncio.Event()
         self._all_idle.set()
         self._placing = asyncio.Lock()  # one model at a time decides about memory
+        self._elastic = Elastic(self._placing, self._look_anew, self._evict)
         self._changed = asyncio.Event()  # somebody became idle, or left
         self._draining: Runner | None = None
         self._num_held = 0
@@ -191,6 +193,8 @@ class RunnerPool:
         finally:
             runner.load_seconds = time.monotonic() - began
             self._metrics.load(str(model.name), runner.load_seconds, outcome)
+        runner.placing = placing
+        process.hear = partial(self._elastic.hear, runner)
         buffers = process.ready.result().buffers
         await asyncio.to_thread(
             measured.keep, settings, model.loads, placing.footprint, placed, buffers
@@ -215,21 +219,16 @@ class RunnerPool:
         """
         try:
             while True:
-                if self._stopping:  # what they hold is free once they are gone
-                    await asyncio.wait(self._stopping)
-                    await self.devices.look(self._busy)
-                available = await asyncio.to_thread(memory.spare)
-                others = [
-                    r for r in self._runners.values() if r.taken and r is not runner
-                ]
-                there = self.devices.last.space(available, self.settings.gpu_overhead)
-                free = self._free(there, others)
+                free, others = await self._look(runner)
                 most = free + total(r.taken for r in others if r.taken)
                 if not placing.reaches(Goal.LEAST, most):
                     return most  # for placement to refuse: nobody has to go for that
                 going = self._leaving(placing, free, others)
                 if going == []:
                     return free
+                idle = [r for r in others if not r.uses.num_requests]
+                if await self._elastic.reclaim(others if going is None else idle):
+                    continue
                 for resident in going or ():
                     self._evict(resident, runner.model)
                 if going is None:
@@ -242,6 +241,20 @@ class RunnerPool:
     def _busy(self) -> set[str]:
         """Workers of other machines that compute for one of the models."""
         return {w for runner in self._runners.values() for w in runner.workers}
+
+    async def _look_anew(self) -> tuple[Space, list[Runner]]:
+        await self.devices.look(self._busy)
+        return await self._look()
+
+    async def _look(self, newcomer: Runner | None = None) -> tuple[Space, list[Runner]]:
+        """What is free beside all others that have memory, and who they are."""
+        if self._stopping:  # what they hold is free once they are gone
+            await asyncio.wait(self._stopping)
+            await self.devices.look(self._busy)
+        available = await asyncio.to_thread(memory.spare)
+        there = self.devices.last.space(available, self.settings.gpu_overhead)
+        others = [r for r in self._runners.values() if r.taken and r is not newcomer]
+        return self._free(there, others), others
 
     async def _drain(self, others: list[Runner]) -> None:
         """Have the least worth of those who are used become idle; wait until somebody does."""

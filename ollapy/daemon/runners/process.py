@@ -6,7 +6,7 @@ import asyncio
 import itertools
 import logging
 import sys
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import ClassVar, Self, cast
 
 import msgspec
@@ -20,10 +20,13 @@ from ollapy.runner.protocol import (
     Failed,
     FromRunner,
     GetStats,
+    Grow,
     Load,
     Loading,
     Question,
     Ready,
+    Resize,
+    Resized,
     Tune,
 )
 
@@ -33,7 +36,8 @@ _MAX_LINE = 8192
 class RunnerProcess(asyncio.SubprocessProtocol):
     """A child, its frames and its end. Everything on the daemon's loop.
 
-    `ready` becomes the child's Ready, or the error of the load. `exited` becomes the sentence that
+    `ready` becomes the child's Ready, or the error of the load; `held` is what it holds now. `hear` is called with
+    what it says of its KV pool. `exited` becomes the sentence that
     says how the process ended.
     """
 
@@ -51,6 +55,9 @@ class RunnerProcess(asyncio.SubprocessProtocol):
         self.ready: asyncio.Future[Ready] = loop.create_future()
         self.exited: asyncio.Future[str] = loop.create_future()
         self.load = load
+        self.held: Ready | None = None
+        self.hear: Callable[[Grow | Resized], None] = lambda _: None
+        self._resized = asyncio.Event()
         self.progress = 0.0
         self._ids = itertools.count(-1, -1)  # of what the daemon itself wants to know
         self._inboxes: dict[int, Inbox] = {}
@@ -97,6 +104,12 @@ class RunnerProcess(asyncio.SubprocessProtocol):
             del self._inboxes[request.id]
             if not is_last:
                 self._write(frame(Cancel(request.id)))
+
+    async def resize(self, num_cells: int) -> None:
+        """Have its KV pool be of about that size, and wait until it has answered."""
+        self._resized.clear()
+        self._write(frame(Resize(num_cells)))
+        await self._resized.wait()
 
     async def stop(self, why: str) -> None:
         """Have the child end, and wait until it has; requests it still owes an answer end with `why`."""
@@ -147,6 +160,7 @@ class RunnerProcess(asyncio.SubprocessProtocol):
             self._pid,
         )
         self.exited.set_result(sentence)
+        self._resized.set()
         self._fail_all()
 
     def _receive(self, message: FromRunner) -> None:
@@ -154,8 +168,17 @@ class RunnerProcess(asyncio.SubprocessProtocol):
             case Loading():
                 self.progress = message.progress
             case Ready():
+                self.held = message
                 if not self.ready.done():
                     self.ready.set_result(message)
+            case Grow():
+                self.hear(message)
+            case Resized():
+                if self.held:
+                    buffers = message.buffers
+                    self.held = msgspec.structs.replace(self.held, buffers=buffers)
+                self.hear(message)
+                self._resized.set()
             case Failed(id=None):  # without its engine it can answer nobody
                 self._log.error("%s", message.message)
                 self._fail_ready(revive(message.error, message.message))

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from ollapy.api.adapters import MAX_IDLE_BYTES, AdapterSet
 from ollapy.daemon.runners.accelerators import Accelerators
-from ollapy.daemon.runners.placement import Placement
+from ollapy.daemon.runners.placement import Placement, Placing
 from ollapy.daemon.runners.process import RunnerProcess
 from ollapy.daemon.runners.room import Resident
 from ollapy.daemon.runners.space import Space
@@ -24,6 +24,7 @@ class Runner:
     model: Model
     start: asyncio.Task[RunnerProcess]
     uses: Uses = field(default_factory=Uses)
+    placing: Placing | None = None
     placed: Placement | None = None  # once it is decided what it gets
     workers: frozenset[str] = frozenset()  # of other machines, that it has for itself
     # by digest, in bytes: those that came after the model's own, which were placed with it
@@ -43,8 +44,16 @@ class Runner:
 
     @property
     def ready(self) -> Ready | None:
-        """What the child said of itself when its model was loaded."""
-        return self.process.ready.result() if self.process else None
+        """What the child said of itself when its model was loaded, or its pool changed."""
+        return self.process.held if self.process else None
+
+    @property
+    def has_grown(self) -> bool:
+        """Whether its pool is larger than when it was loaded."""
+        process, placed = self.process, self.placed
+        if process is None or placed is None:
+            return False
+        return placed.num_cells > process.load.num_cells
 
     @property
     def is_dead(self) -> bool:

@@ -1,0 +1,51 @@
+"""Growth: how large a loaded model's KV pool may become, from its placement and what is free. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from ollapy.daemon.runners.footprint import Footprint
+from ollapy.daemon.runners.placement import Placement
+from ollapy.daemon.runners.space import Space
+from ollapy.runner.protocol import Grow
+
+# Of what is free a pool may have one part of so many, while nobody needs it more.
+_SHARE = 2
+
+
+def granted(placed: Placement, footprint: Footprint, wish: Grow, free: Space) -> int:
+    """Cells that a pool gets, no more than it has where there is no room for more.
+
+    The larger pool is made beside the smaller, which is then freed.
+    """
+    part = Space(
+        free.host // _SHARE, {n: size // _SHARE for n, size in free.devices.items()}
+    )
+    sizes = [*_halvings(wish.num_cells, max(placed.num_cells, wish.least))]
+    room = free if wish.least else part
+    fitting = (n for n in sizes if room.holds(_beside(placed, footprint, n)))
+    return next(fitting, placed.num_cells)
+
+
+def resized(placed: Placement, footprint: Footprint, num_cells: int) -> Placement:
+    """The placement with a pool of that size."""
+    taken = placed.layout.takes(footprint, num_cells, placed.kv_type)
+    return replace(placed, num_cells=num_cells, taken=taken)
+
+
+def _halvings(most: int, least: int) -> Iterator[int]:
+    """The sizes to try, the largest first, the last one as small as is of use."""
+    while most > least:
+        yield most
+        most //= 2
+
+
+def _beside(placed: Placement, footprint: Footprint, num_cells: int) -> Space:
+    """What another context of the model takes."""
+    layout, kv_type = placed.layout, placed.kv_type
+    own = layout.takes(footprint, num_cells, kv_type)
+    weights = layout.takes(footprint, 0, kv_type)
+    compute = footprint.compute(0)
+    buffers = Space(compute, dict.fromkeys(own.devices, compute))
+    return own - weights + buffers
