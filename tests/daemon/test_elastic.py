@@ -94,7 +94,7 @@ def takes(model: Path, num_cells: int) -> int:
 
 def test_who_grew_gives_it_back_for_another(tmp_path: Path) -> None:
     write_scripted(other := tmp_path / "other.gguf", "here")
-    memory = takes(TINY, 512) + takes(other, 512) + 4_000_000
+    memory = takes(TINY, 512) + takes(other, 512) + 1_000_000
     with running_daemon(
         tmp_path, CONTEXT_LENGTH="512", MAX_MEMORY=str(memory)
     ) as daemon:
@@ -110,7 +110,7 @@ def test_who_grew_gives_it_back_for_another(tmp_path: Path) -> None:
 
 def test_an_idle_model_goes_for_a_prompt_that_needs_its_memory(tmp_path: Path) -> None:
     write_scripted(other := tmp_path / "other.gguf", "here")
-    memory = takes(TINY, 512) + takes(other, 512) + 4_000_000
+    memory = takes(TINY, 512) + takes(other, 512) + 1_000_000
     with running_daemon(
         tmp_path, CONTEXT_LENGTH="512", MAX_MEMORY=str(memory)
     ) as daemon:
