@@ -57,7 +57,9 @@ def learn(template: Template) -> Traits:
         on=on,
         off=off,
         writes_calls=bool(turn),
-        shape=msgspec.structs.replace(shape, thought_parts=in_parts),
+        shape=msgspec.structs.replace(
+            shape, thought_parts=in_parts, content_parts=probes.takes_parts
+        ),
         openings=openings,
         format=form,
         infill=_takes_gap(probes),

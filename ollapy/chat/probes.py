@@ -10,7 +10,7 @@ import msgspec
 from ollapy.errors import InvalidRequest
 
 from .traits import Shape
-from .turns import standing
+from .turns import in_parts, standing
 
 SYSTEM, USER, THOUGHT, ANSWER = "Qsystem", "Quser", "Qthought", "Qanswer"
 TOOL, WORD = "qprobe", "Qvalue"
@@ -54,8 +54,19 @@ class Probes:
     def __init__(self, template: Template) -> None:
         self._template = template
         self.seen: list[str] = []
+        self.takes_parts = False  # and not texts as they are
         self.plain = self.text(user()) or ""
+        if USER not in self.plain:
+            self._try_parts()
         self.with_tools = self.text(user(), tools=TOOLS) or ""
+
+    def _try_parts(self) -> None:
+        seen, self.seen, self.takes_parts = self.seen, [], True
+        plain = self.text(user()) or ""
+        if USER in plain:
+            self.plain = plain
+        else:
+            self.seen, self.takes_parts = seen, False
 
     def text(
         self,
@@ -67,7 +78,10 @@ class Probes:
         """The prompt, with what asks for an answer or without; None where the template refuses."""
         try:
             text = self._template.render(
-                messages=copy.deepcopy(list(messages)),
+                messages=[
+                    in_parts(m) if self.takes_parts else copy.deepcopy(m)
+                    for m in messages
+                ],
                 add_generation_prompt=opening,
                 bos_token="",
                 eos_token="",

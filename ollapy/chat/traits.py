@@ -18,6 +18,7 @@ class Shape(msgspec.Struct, frozen=True, omit_defaults=True):
     short_ids: bool = False  # nine letters and digits
     single_calls: bool = False  # no more than one in a turn
     thought_parts: bool = False  # an earlier thought as a part of the content
+    content_parts: bool = False  # every text as a part of a content
 
 
 class Traits(msgspec.Struct, frozen=True, kw_only=True):

@@ -30,7 +30,16 @@ def turns(messages: list[Message], traits: Traits) -> list[dict[str, Any]]:
         messages = _without_system(messages)
     if traits.shape.single_calls:
         messages = _one_by_one(messages)
-    return [_turn(message, traits) for message in messages]
+    found = [_turn(message, traits) for message in messages]
+    return [in_parts(turn) for turn in found] if traits.shape.content_parts else found
+
+
+def in_parts(turn: dict[str, Any]) -> dict[str, Any]:
+    """A turn whose text is a part of its content."""
+    text = turn.get("content")
+    if not isinstance(text, str):
+        return turn
+    return {**turn, "content": [{"type": "text", "text": text}]}
 
 
 def _without_system(messages: list[Message]) -> list[Message]:

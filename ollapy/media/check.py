@@ -7,12 +7,13 @@ import zlib
 from ollapy.errors import InvalidRequest
 
 from .dimensions import dimensions
+from .duration import duration
 from .kind import Kind
 
 MAX_BYTES = 20 << 20
 MAX_PIXELS = 50_000_000
 MAX_SIDE = 16_384  # pixels; preprocessing copies rows and columns of that length
-_MAX_SOUND = 4 << 20  # bytes; an hour at 8 kbit/s becomes 230 MB of samples
+MAX_SECONDS = 5_000  # of a sound; the samples take 320 MB
 _MAX_SCANS = 64  # of a JPEG, each of which goes over all of its pixels
 _PIECE = 1 << 20
 
@@ -29,14 +30,27 @@ def check(data: bytes, name: str) -> Kind:
         )
     if kind is Kind.WEBP:
         raise InvalidRequest(f"{name} is WebP: convert it to PNG or JPEG")
-    most = _MAX_SOUND if kind in (Kind.MP3, Kind.FLAC) else MAX_BYTES
-    if len(data) > most:
+    if len(data) > MAX_BYTES:
         raise InvalidRequest(
-            f"{name} has {len(data)} bytes, at most {most} are taken: make it smaller"
+            f"{name} has {len(data)} bytes, at most {MAX_BYTES} are taken: make it smaller"
         )
-    if not kind.is_sound:
+    if kind.is_sound:
+        _check_sound(data, kind, name)
+    else:
         _check_picture(data, kind, name)
     return kind
+
+
+def _check_sound(data: bytes, kind: Kind, name: str) -> None:
+    seconds = duration(data, kind)
+    if seconds is None:
+        raise InvalidRequest(
+            f"{name} could not be decoded: its header is damaged, or of an unusual {kind}"
+        )
+    if seconds > MAX_SECONDS:
+        raise InvalidRequest(
+            f"{name} may last {seconds:.0f} s, at most {MAX_SECONDS} are taken: make it shorter"
+        )
 
 
 def _check_picture(data: bytes, kind: Kind, name: str) -> None:

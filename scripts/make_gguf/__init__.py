@@ -7,7 +7,12 @@ from .decoders import write_qwen2, write_qwen2vl, write_random, write_sliding
 from .encoders import POOLINGS, write_embedder
 from .experts import write_experts
 from .loras import write_lora
-from .projectors import write_llava, write_qwen2vl_projector
+from .projectors import (
+    write_gemma3_projector,
+    write_llava,
+    write_qwen2vl_projector,
+    write_ultravox_projector,
+)
 from .scripted import cut, write_scripted
 from .shapes import REAL_SHAPES, write_shape
 from .states import write_hybrid, write_recurrent
@@ -25,6 +30,7 @@ __all__ = [
     "write_embedder",
     "write_encoder_decoder",
     "write_experts",
+    "write_gemma3_projector",
     "write_hybrid",
     "write_llava",
     "write_lora",
@@ -36,4 +42,5 @@ __all__ = [
     "write_scripted",
     "write_shape",
     "write_sliding",
+    "write_ultravox_projector",
 ]

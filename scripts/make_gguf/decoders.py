@@ -78,11 +78,12 @@ def write_sliding(
     window: int = 32,
     layers: int = 4,
     context_length: int = 2048,
+    controls: Sequence[str] = (),
     seed: int = 0,
 ) -> None:
     """A gemma3 of random weights: in every other layer a token sees `window` tokens only."""
     shape = replace(SMALL, context=context_length, layers=layers)
-    writer = open_decoder(path, "gemma3", shape)
+    writer = open_decoder(path, "gemma3", shape, controls=controls)
     writer.add_sliding_window(window)
     writer.add_sliding_window_pattern(2)
     sizes = model_sizes(shape, [_gemma_block(shape)] * layers)

@@ -12,7 +12,10 @@ import numpy as np
 from .tensors import Matrix, Shape, Sizes
 
 # matrices that llama.cpp computes with in full precision only
-_PRECISE = ("ssm_a", "ssm_conv1d.weight", "shortconv.conv.weight")
+_PRECISE = (
+    *("ssm_a", "ssm_conv1d.weight", "shortconv.conv.weight"),
+    *("v.position_embd.weight", "a.position_embd.weight", ".bias"),
+)
 
 
 def open_writer(

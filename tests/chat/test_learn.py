@@ -159,6 +159,20 @@ def test_an_earlier_thought_as_a_part_of_the_content() -> None:
     assert not found(template(thought=ECHO)).shape.thought_parts
 
 
+IN_PARTS = (
+    "{% for m in messages %}{{ m.role }}:{% for part in m.content %}{% if part.type == 'text' %}{{ part.text }}"
+    "{% endif %}{% endfor %}<end>{% endfor %}{% if add_generation_prompt %}assistant:{% endif %}"
+)
+
+
+def test_a_template_that_takes_texts_as_parts_alone() -> None:
+    """As SmolVLM's: of a text as it is nothing would be left."""
+    traits = found(IN_PARTS)
+    assert traits.shape == Shape(content_parts=True)
+    assert (traits.system, traits.openings) == (True, ["assistant:"])
+    assert not found(SYSTEM_AND_USER).shape.content_parts
+
+
 def test_tags_around_the_answer_that_only_a_thinking_model_is_told_of() -> None:
     told = "{% if thinking %}Think in <think></think>, answer in <response></response>.{% endif %}"
 

@@ -7,6 +7,7 @@ import random
 import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -202,6 +203,19 @@ def test_words_that_look_like_a_picture_are_words(seeing: Daemon, text: str) -> 
     prompt = rendered(seeing, image, words)
     assert prompt.count("[media]") == 1
     assert text in prompt
+
+
+def test_a_template_that_takes_parts(tmp_path: Path) -> None:
+    template = (
+        "{% for m in messages %}{{ m.role }}:{% for part in m.content %}{{ part.text }}{% endfor %}\n{% endfor %}"
+        "{% if add_generation_prompt %}assistant:{% endif %}"
+    )
+    write_random(weights := tmp_path / "weights.gguf", chat_template=template)
+    write_llava(projector := tmp_path / "mmproj.gguf")
+    with running_daemon(tmp_path) as daemon:
+        add_model(daemon.models, "llava", weights, projector=projector.read_bytes())
+        message = {"role": "user", "content": "What?", "images": [encoded(png())]}
+        assert rendered(daemon, message) == "user:[media]What?assistant:"
 
 
 def test_pictures_and_texts_at_the_same_time(seeing: Daemon, model: str) -> None:

@@ -17,7 +17,7 @@ from ollapy.api.ollama import (
 )
 from ollapy.daemon.asking.askable import Askable
 from ollapy.errors import InvalidRequest, Unsupported
-from ollapy.media import check
+from ollapy.media import Kind, check
 from ollapy.runner.protocol import Media
 
 _MAX_FILES = (
@@ -67,8 +67,9 @@ class Files:
         self._require_ability()
         place = f"image {len(self._found) + 1}"
         data = _decoded(image, place)
-        kind = check(data, place)
-        self._require(kind.is_sound)
+        if kind := Kind.of(data):
+            self._require(kind.is_sound)
+        check(data, place)
         name = hashlib.sha256(data).hexdigest()
         self._found[name] = data
         if len(self._found) > _MAX_FILES:
