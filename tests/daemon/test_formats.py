@@ -14,7 +14,9 @@ from scripts.make_gguf import write_scripted
 from scripts.make_gguf.templates import CHATML
 from scripts.make_gguf.vocabulary import ChatTemplates
 from tests.support.daemon import Daemon, is_alive, running_daemon
+from tests.support.events import events
 from tests.support.models import add_model
+from tests.support.templates import TEMPLATES
 from tests.support.tools import WEATHER as TOOL
 from tests.support.waiting import eventually
 
@@ -104,6 +106,19 @@ SCRIPTS["vocabulary"] = (
     "I look. So. ",
     "<|tool_call_start|>[get_weather(location='Rome')]<|tool_call_end|>",
 )
+_TEXT_AND_CALL = {
+    "mistral": '[TOOL_CALLS]get_weather[ARGS]{"location": "Rome"}',
+    "glm": "<tool_call>get_weather\n<arg_key>location</arg_key>\n<arg_value>Rome</arg_value>\n</tool_call>",
+    "gemma": '<|tool_call>call:get_weather{location:<|"|>Rome<|"|>}<tool_call|>',
+    "minimax": "".join(
+        f"]<]minimax[>[{tag}"
+        for tag in ("<tool_call>\n", '<invoke name="get_weather">', "<location>Rome", "</location>", "</invoke>\n", "</tool_call>")
+    ),
+}  # fmt: skip
+SCRIPTS |= {
+    name: (TEMPLATES[name], f"I look. {call}", "", "I look. ", call)
+    for name, call in _TEXT_AND_CALL.items()
+}
 
 
 @pytest.fixture(scope="module")
@@ -166,6 +181,37 @@ def test_every_combination_of_a_known_answer(
     report = answer["ollapy"]
     assert ("parse_error" in report) == (name == "broken" and tools)
     assert bool(report.get("thinking_tokens")) == bool(thinking)
+
+
+@pytest.mark.parametrize(
+    ("name", "stream", "tools"),
+    list(product(SCRIPTS, [True, False], [True, False])),
+)
+def test_every_combination_as_openai_tells_it(
+    scripted: Daemon, name: str, stream: bool, tools: bool
+) -> None:
+    _, _, thinking, text, call = SCRIPTS[name]
+    asked: dict[str, Any] = {
+        "model": name,
+        "messages": [{"role": "user", "content": "Hi"}],
+        "temperature": 0,
+        "tools": [TOOL] if tools else None,
+    }
+    if stream:
+        *found, done = events(scripted, "/v1/chat/completions", **asked)
+        assert done == ("", "[DONE]")
+        parts = [event["choices"][0] for _, event in found]
+    else:
+        parts = scripted.post("/v1/chat/completions", **asked).json()["choices"]
+    messages = [part.get("delta") or part.get("message") or {} for part in parts]
+    calls = [c["function"] for m in messages for c in m.get("tool_calls") or []]
+
+    assert "".join(m.get("reasoning") or "" for m in messages) == thinking
+    content = "".join(m.get("content") or "" for m in messages)
+    assert content == (text if tools or not call else text + call)
+    called = [(c["name"], json.loads(c["arguments"])) for c in calls]
+    assert called == ([("get_weather", {"location": "Rome"})] if tools and call else [])
+    assert parts[-1]["finish_reason"] == ("tool_calls" if called else "stop")
 
 
 def test_a_thought_comes_before_text_and_text_before_calls(scripted: Daemon) -> None:
