@@ -311,7 +311,8 @@ class ModelSummary(msgspec.Struct, frozen=True, omit_defaults=True):
 
 class RunningModel(msgspec.Struct, frozen=True, omit_defaults=True):
     """One row of `/api/ps`. Ollapy's own are what keys and values are kept as, how many layers are on each
-    device, the output matrix among them, of how many the experts stay with the processor, and the `buffers`.
+    device, the output matrix among them, of how many the experts stay with the processor,
+    `notes` on why it is so, and the `buffers`.
     """
 
     name: str
@@ -326,6 +327,7 @@ class RunningModel(msgspec.Struct, frozen=True, omit_defaults=True):
     kv_type: str = ""
     layers: dict[str, int] = {}
     num_cpu_moe: int = 0
+    notes: list[str] = []
     buffers: list[Buffer] = []
 
 

@@ -149,7 +149,13 @@ def test_so_many_layers_as_are_asked_for(asked: int, got: int) -> None:
 def test_more_layers_than_fit_are_fewer_and_that_is_said() -> None:
     found = placed(header(), Space(16 * GB, {"CUDA0": 4 * GB}), Wish(num_layers=999))
     assert 0 < found.layout.num_offloaded < 33
-    assert "no room for the 33 of num_gpu" in found.notes[0]
+    assert "there is room for no more (4 GB on CUDA0)" in found.notes[0]
+
+
+def test_layers_that_are_asked_for_where_there_is_no_gpu() -> None:
+    found = placed(header(), Space(16 * GB), Wish(num_layers=33))
+    assert found.notes[0].startswith("num_gpu has no effect")
+    assert placed(header(), Space(16 * GB), Wish(num_layers=0)).notes == ()
 
 
 def test_a_smaller_cache_where_that_puts_all_of_it_on_the_gpu() -> None:

@@ -29,6 +29,9 @@ def ps(prefix: Prefix = "", as_json: AsJson = False) -> None:
     if as_json:
         print_json(replace(loaded, models=shown))
         return
+    for model in shown:
+        for note in model.notes:
+            talk(f"{model.name}: {clean(note)}")
     for warning in loaded.warnings:
         talk(f"Warning: {clean(warning)}")
     now = datetime.now(UTC)

@@ -189,6 +189,7 @@ def _running(runner: Runner, ready: Ready, use: Use) -> RunningModel:
         context_length=ready.num_ctx,
         kv_type=runner.placed.kv_type if runner.placed else "",
         layers=runner.layers,
+        notes=list(runner.placed.notes) if runner.placed else [],
         num_cpu_moe=runner.placed.layout.num_cpu_moe if runner.placed else 0,
         buffers=ready.buffers,
     )

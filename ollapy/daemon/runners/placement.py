@@ -137,7 +137,7 @@ class Placing:
             kv_type=kv_type,
             layout=layout,
             taken=layout.takes(self.footprint, cells, kv_type),
-            notes=tuple(self._notes(kv_type, layout)),
+            notes=tuple(self._notes(kv_type, layout, free)),
         )
 
     def _beginning(self, pool: int, least: int) -> int:
@@ -173,7 +173,7 @@ class Placing:
         affordable = bisect_right(steps, False, key=lambda n: not ample.holds(takes(n)))
         return min(most, max(least, affordable * _STEP))
 
-    def _notes(self, kv_type: str, layout: Layout) -> Iterator[str]:
+    def _notes(self, kv_type: str, layout: Layout, free: Space) -> Iterator[str]:
         if kv_type != _PLAIN and not self.kv_type:
             yield (
                 f"keys and values are kept as {kv_type}, without which the model would not fit as well: "
@@ -183,11 +183,17 @@ class Placing:
             yield (
                 f"keys and values are kept as {kv_type}: the model's heads cannot be kept as {self.kv_type}"
             )
-        wanted, num_layers = self.wish.num_layers, self.footprint.num_layers
-        if wanted and layout.num_offloaded < min(wanted, num_layers):
+        most = self.footprint.num_layers
+        asked = self.wish.num_layers
+        wanted = most if asked is None else min(asked, most)
+        if not free.devices:
+            if asked:
+                yield "num_gpu has no effect: there is no accelerator that may be used"
+        elif layout.num_offloaded < wanted:
+            spare = ", ".join(f"{format_bytes(s)} on {n}" for n, s in free.devices.items())  # fmt: skip
             yield (
-                f"{layout.num_offloaded} of {num_layers} layers are on an accelerator: "
-                f"there is no room for the {min(wanted, num_layers)} of num_gpu"
+                f"{layout.num_offloaded} of {most} layers are on an accelerator, there is room for no more ({spare}), "
+                "and the processor computes the rest slowly: close what else uses it, or choose a smaller quantisation"
             )
 
     def _refusal(self, free: Space) -> str:
