@@ -23,7 +23,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """`text` is the value as it was written."""
+    """`text` is the value as it was written, of a flag what it comes to."""
 
     setting: Setting
     value: Any
@@ -61,7 +61,8 @@ def _first(said: Iterable[_Said], setting: Setting, unusable: list[str]) -> Foun
         unusable += (_told(setting, one, text) for text in bad)
         if good or not bad:
             value = tuple(good) if setting.kind.is_list else good[0]
-            return Found(setting, value, one.text, one.source)
+            text = str(value).lower() if isinstance(value, bool) else one.text
+            return Found(setting, value, text, one.source)
     text = setting.default_text
     value = setting.kind.parse(text) if text else setting.kind.empty
     return Found(setting, value, text, Source("default"))

@@ -55,11 +55,14 @@ def test_the_file_is_its_owners(config: Config) -> None:
 
 def test_show_says_where_values_come_from(config: Config) -> None:
     config("set", "max_queue", "9")
-    shown = json.loads(config("show", "--json", OLLAMA_DEBUG="1").out)
+    shown = json.loads(
+        config("show", "--json", OLLAMA_DEBUG="1", OLLAPY_NOPRUNE="1").out
+    )
     found = {row["name"]: (row["value"], row["source"]) for row in shown}
 
     assert found["max_queue"] == ("9", f"{config.file}:1")
-    assert found["debug"] == ("1", "OLLAMA_DEBUG")
+    assert found["debug"] == ("true", "OLLAMA_DEBUG")
+    assert found["prune"] == ("false", "OLLAPY_NOPRUNE")
     assert found["keep_alive"] == ("5m", "default")
     assert f"max_queue             9      {config.file}:1\n" in _squeezed(
         config("show").out
@@ -106,6 +109,7 @@ def test_what_is_not_used_at_once_is_said(config: Config) -> None:
     restart = "A running daemon uses it after a restart: `ollapy serve --stop`.\n"
     wins = "OLLAPY_KEEP_ALIVE is set, and wins over the file.\n"
 
+    assert config("set", "keep_alive", "-1") == Result(0, "", "")
     assert config("set", "origins", "a,b") == Result(0, "", restart)
     assert config("set", "keep_alive", "1h", OLLAPY_KEEP_ALIVE="2h").err == wins
 

@@ -68,7 +68,7 @@ def get(key: _Key) -> None:
     print_text(value)
 
 
-@app.command("set")
+@app.command("set", context_settings={"ignore_unknown_options": True})  # -1 is a value
 def set_(
     key: _Key,
     value: Annotated[
