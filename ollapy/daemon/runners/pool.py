@@ -18,6 +18,7 @@ from ollapy.api.options import Options
 from ollapy.daemon.observation.metrics import Metrics
 from ollapy.daemon.runners import measured, memory
 from ollapy.daemon.runners.accelerators import Accelerators
+from ollapy.daemon.runners.crashes import Crashes
 from ollapy.daemon.runners.devices import Devices
 from ollapy.daemon.runners.elastic import Elastic
 from ollapy.daemon.runners.loading import (
@@ -56,6 +57,7 @@ class RunnerPool:
         self._changed = asyncio.Event()  # somebody became idle, or left
         self._draining: Runner | None = None
         self._num_held = 0
+        self._crashes = Crashes()
 
     @property
     def runners(self) -> list[Runner]:
@@ -97,6 +99,7 @@ class RunnerPool:
             if keep_alive is not None:
                 use.keep_alive = keep_alive
             yield await _started(runner)
+            self._crashes.forget(model.loads)
         finally:
             use.end_request()
             self._became_idle(runner)
@@ -145,6 +148,7 @@ class RunnerPool:
             self._remove(model.loads)
             runner = None
         if runner is None:
+            self._crashes.check(model.loads, str(model.name), time.monotonic())
             start = asyncio.create_task(self._start(model, options))
             runner = Runner(model, start)
             self._runners[model.loads] = runner
@@ -325,8 +329,10 @@ class RunnerPool:
         runner = self._runners.pop(loads)
         runner.cancel_expiry()
         self._changed.set()
+        if runner.has_crashed:
+            how, num = "crashed", self._crashes.note(loads, time.monotonic())
+            logger.warning("crashed model=%s in_a_row=%d", runner.model.name, num)
         if runner.process:
-            how = "crashed" if runner.is_dead else how
             self._metrics.unload(str(runner.model.name), how)
         task = asyncio.create_task(_stop(runner, why))
         self._stopping.add(task)

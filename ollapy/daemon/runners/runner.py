@@ -13,6 +13,7 @@ from ollapy.daemon.runners.process import RunnerProcess
 from ollapy.daemon.runners.room import Resident
 from ollapy.daemon.runners.space import Space
 from ollapy.daemon.runners.uses import Uses
+from ollapy.errors import RunnerStopped
 from ollapy.runner.protocol import Ready
 from ollapy.store import Model
 
@@ -61,6 +62,15 @@ class Runner:
         return self.start.done() and (
             self.process is None or self.process.exited.done()
         )
+
+    @property
+    def has_crashed(self) -> bool:
+        """Whether the child ended by itself, loaded or loading."""
+        if not self.start.done() or self.start.cancelled():
+            return False
+        if process := self.process:
+            return process.exited.done()
+        return isinstance(self.start.exception(), RunnerStopped)
 
     @property
     def num_waiting(self) -> int:
