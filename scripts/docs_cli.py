@@ -14,7 +14,7 @@ import typer
 
 from ollapy.cli.main import app
 from ollapy.settings.setting import Setting
-from ollapy.settings.settings import TABLE
+from ollapy.settings.table import TABLE
 
 ROOT = Path(__file__).parents[1]
 _BEGINNING = """\

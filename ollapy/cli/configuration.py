@@ -8,8 +8,8 @@ from ollapy.errors import InvalidRequest
 from ollapy.settings.file import Entry, Key
 from ollapy.settings.models import SECTION, said_by, section_of
 from ollapy.settings.setting import Setting
-from ollapy.settings.settings import TABLE
 from ollapy.settings.strangers import stranger
+from ollapy.settings.table import TABLE
 
 # A shell takes the quotes away that TOML wants around a name with dots in it.
 _MODEL = re.compile(rf"{SECTION}\.(.+?)\.(keep_alive|think|options\.[a-z_]+|[a-z_]+)")

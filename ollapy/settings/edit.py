@@ -13,7 +13,7 @@ from tomlkit.items import Table
 
 from ollapy.errors import InvalidRequest
 from ollapy.settings.file import File, Key
-from ollapy.settings.settings import TABLE
+from ollapy.settings.table import TABLE
 
 
 def put(path: Path, key: Key, value: object) -> None:

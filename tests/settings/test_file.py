@@ -10,7 +10,8 @@ from ollapy.names import ModelName
 from ollapy.settings import Settings
 from ollapy.settings.file import File
 from ollapy.settings.models import ModelDefaults
-from ollapy.settings.settings import TABLE, explain
+from ollapy.settings.settings import explain
+from ollapy.settings.table import TABLE
 
 WHOLE = '''\
 # mine

@@ -47,7 +47,7 @@ def serve(
 
 def environment() -> str:
     """The variables, each with what it is for."""
-    from ollapy.settings.settings import TABLE
+    from ollapy.settings.table import TABLE
 
     lines = (f"  {it.variables[0]}: {it.told}" for it in TABLE.values())
     return "\b\nEnvironment:\n" + "\n".join(lines)
