@@ -13,6 +13,7 @@ from tomlkit.items import Table
 
 from ollapy.errors import InvalidRequest
 from ollapy.settings.file import File, Key
+from ollapy.settings.setting import Setting
 from ollapy.settings.table import TABLE
 
 
@@ -53,7 +54,7 @@ def create(path: Path) -> None:
     for it in TABLE.values():
         made.add(nl())
         made.add(comment(f"{it.text} ({' or '.join(it.variables)})"))
-        made.add(comment(f"{it.name} = {_example(it.kind.types, it.default_text)}"))
+        made.add(comment(f"{it.name} = {_example(it)}"))
     made.add(nl())
     made.add(comment("What requests of a model get where they say nothing themselves."))
     for line in ('[models."mistral"]', 'keep_alive = "1h"', "options.temperature = 0"):
@@ -61,9 +62,14 @@ def create(path: Path) -> None:
     _write(path, dumps(made))
 
 
-def _example(types: tuple[type, ...], default: str) -> str:
-    plain = bool in types or (int in types and default.isdecimal())
-    return default if plain and default else f'"{default}"'
+def _example(it: Setting) -> str:
+    """The default as TOML, or what says the same as nothing."""
+    default = it.default_text
+    if it.kind.is_list:
+        return "[]"
+    if int in it.kind.types and (default or "0").isdecimal():
+        return default or "0"
+    return default if bool in it.kind.types else f'"{default}"'
 
 
 def _change(path: Path, act: Callable[[TOMLDocument], None]) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from ollapy.names import ModelName
-from ollapy.settings import Settings
+from ollapy.settings import Settings, edit
 from ollapy.settings.file import File
 from ollapy.settings.models import ModelDefaults
 from ollapy.settings.settings import explain
@@ -159,3 +160,18 @@ def test_every_setting_has_a_default_that_it_takes() -> None:
         assert type(value) is type(it.kind.empty) or isinstance(value, Path | str)
         if it.default_text:
             it.kind.parse(it.default_text)
+
+
+def test_a_new_file_says_nothing_but_the_defaults(tmp_path: Path) -> None:
+    """Also with every line of it in force."""
+    file = tmp_path / "config.toml"
+    edit.create(file)
+    text = file.read_text().partition("# What requests of a model")[0]
+    settings = read(
+        tmp_path, re.sub(r"^# (?=[a-z_]+ = )", "", text, flags=re.MULTILINE)
+    )
+
+    assert settings.warnings == ()
+    assert len(settings.file.entries) == len(TABLE)
+    for name in TABLE:
+        assert getattr(settings, name) == getattr(Settings.from_env({}), name)
