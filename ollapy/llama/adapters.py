@@ -8,12 +8,22 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from weakref import WeakSet
 
+import numpy as np
+
 from ollapy.api.adapters import MAX_IDLE_BYTES, Adapter, AdapterSet
-from ollapy.errors import LoadFailed
+from ollapy.errors import LoadFailed, StoreError
+from ollapy.gguf import read_header
 
 from .context import Context
 from .library import log, raw
 from .model import Model, reason
+
+# How each encoding writes a number, and the bits that are all set where it is none: an exponent.
+_EXPONENTS = {
+    "F32": ("<u4", 0x7F800000),
+    "F16": ("<u2", 0x7C00),
+    "BF16": ("<u2", 0x7F80),
+}
 
 
 class _Loaded(NamedTuple):
@@ -58,6 +68,7 @@ class Adapters:
 
     def _load(self, adapter: Adapter) -> _Loaded:
         path = Path(adapter.path)
+        _check_numbers(path)
         log.complaints.clear()
         handle = raw.llama_adapter_lora_init(self._model.handle, os.fsencode(path))
         if not handle:
@@ -78,3 +89,21 @@ class Adapters:
 
     def __repr__(self) -> str:
         return f"<Adapters {len(self._loaded)} loaded>"
+
+
+def _check_numbers(path: Path) -> None:
+    """LoadFailed for an adapter with a NaN or infinity, which would get into memory that others compute with."""
+    try:
+        header = read_header(path)
+    except StoreError as exc:
+        raise LoadFailed(f"the adapter could not be loaded: {exc}") from exc
+    for tensor in header.tensors:
+        if not (found := _EXPONENTS.get(tensor.type_name)):
+            continue
+        kind, exponent = found
+        start = header.data_offset + tensor.offset
+        bits = np.fromfile(path, kind, tensor.num_elements, offset=start)
+        if ((bits & exponent) == exponent).any():
+            raise LoadFailed(
+                f"the adapter's {tensor.name} holds invalid numbers; its file may be damaged, pull it again"
+            )

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from itertools import combinations
 from pathlib import Path
+from struct import pack
 
 import pytest
 
@@ -21,7 +23,10 @@ from ollapy.llama.model import Model
 from scripts.make_gguf import write_lora
 from tests.conftest import TINY
 from tests.support.engines import Story, agree, question, run
+from tests.support.raw_gguf import Row, text, write
 
+# By name: the type's number, and its bytes.
+TYPES = {"F32": (0, 4), "F16": (1, 2), "BF16": (30, 2)}
 QUESTIONS = ["What is the capital of Japan?", "What is 37 + 48?", "Who are you?"]
 
 
@@ -180,19 +185,49 @@ def test_a_file_that_is_gone_costs_only_who_wanted_it(
     (failed,) = [output for output in outputs if output.error]
     assert failed.sequence is bad
     assert isinstance(failed.error, LoadFailed)
-    assert str(failed.error).startswith("llama.cpp could not load the adapter:")
+    assert str(failed.error).startswith("the adapter could not be loaded:")
     assert str(folder) not in str(failed.error)
     text = "".join(output.text for output in outputs if output.sequence is good)
     assert text == "The capital of Japan is Tokyo."
 
 
-@pytest.mark.parametrize("strength", [float("nan"), 1e30])
+@pytest.mark.parametrize("kind", ["F32", "F16", "BF16"])
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), -float("inf"), 3e4])
+def test_an_adapter_with_numbers_that_are_none_is_not_loaded(
+    model: Model, context: Context, tmp_path: Path, kind: str, number: float
+) -> None:
+    path = tmp_path / "ill.gguf"
+    rows = [
+        Row(f"blk.0.attn_q.weight.lora_{part}", (256, 256), TYPES[kind][0], nbytes=256 * 256 * TYPES[kind][1])
+        for part in "ab"
+    ]  # fmt: skip
+    data = write(
+        {
+            "general.architecture": text("llama"),
+            "general.type": text("adapter"),
+            "adapter.type": text("lora"),
+        },
+        rows,
+    )
+    last = pack("<e", number) if kind == "F16" else pack("<f", number)
+    last = last[2:] if kind == "BF16" else last
+    path.write_bytes(data[: -len(last)] + last)
+    use = partial(Adapters(model).use, context, (Adapter(kind, str(path), 1),))
+
+    if number == 3e4:
+        assert use()
+        assert Adapters(model).use(context, ())
+    else:
+        with pytest.raises(LoadFailed, match="lora_b holds invalid numbers"):
+            use()
+
+
 def test_numbers_that_are_none_stay_with_who_asked_for_them(
-    model: Model, engine: Engine, folder: Path, alone: Alone, strength: float
+    model: Model, engine: Engine, folder: Path, alone: Alone
 ) -> None:
     """And nothing of them is left in the memory; an answer under way goes on as if nothing had happened."""
-    path = write_lora(folder / "ill.gguf", TINY, strength=strength)
-    ill: AdapterSet = (Adapter(f"ill {strength}", str(path), 1),)
+    path = write_lora(folder / "ill.gguf", TINY, strength=1e30)
+    ill: AdapterSet = (Adapter("ill", str(path), 1),)
     good, bad = asked(model, QUESTIONS[0], ()), asked(model, QUESTIONS[0], ill)
     outputs = []
     engine.add(good)
