@@ -239,7 +239,10 @@ class Context:
             self.handle, buffer, len(state), target, _PARTIAL
         )
         _seq_rm(self._memory, target, end, -1)
-        if read != len(state) or self.length(target) != end:
+        length = self.length(target)
+        # with rows and columns the last cells may be at an earlier position
+        is_back = length == end or (self._model.has_grid and 0 < length < end)
+        if read != len(state) or not is_back:
             raise RunnerError(
                 "the model's memory could not be put back to a checkpoint"
             )

@@ -21,6 +21,8 @@ _READ_NOTHING = 0  # LLAMA_LOAD_MODE_NONE
 _is_eog = held("llama_vocab_is_eog")
 _piece = held("llama_token_to_piece")
 _attributes = held("llama_vocab_get_attr")
+# LLAMA_ROPE_TYPE_: MROPE and IMROPE
+_GRIDS = (8, 40)
 # LLAMA_TOKEN_ATTR_: unknown, unused, control
 _NO_TEXT = 1 << 0 | 1 << 1 | 1 << 3
 _MAX_SEQUENCES, _MAX_STATES = 256, 16
@@ -121,6 +123,11 @@ class Model:
             raw.llama_model_is_recurrent(self.handle)
             or raw.llama_model_is_hybrid(self.handle)
         )
+
+    @property
+    def has_grid(self) -> bool:
+        """Whether a position has a row and a column (M-RoPE), for the cells of pictures."""
+        return raw.llama_model_rope_type(self.handle) in _GRIDS
 
     @property
     def has_encoder(self) -> bool:

@@ -12,10 +12,11 @@ from ollapy.api.options import SamplingParams
 from ollapy.engine import checkpoints
 from ollapy.engine.actions import Share
 from ollapy.engine.batch import Batch
+from ollapy.engine.media import placeholders
 from ollapy.engine.prefix_tree import PrefixTree, Reuse
 from ollapy.engine.scheduler import Scheduler
 from ollapy.engine.sequence import Sequence
-from tests.support.cells import Cells
+from tests.support.cells import Cells, Picture
 
 ids = itertools.count()
 
@@ -33,6 +34,19 @@ def prompt(length: int, *, limit: int = 64) -> Sequence:
 def sampled_in(batch: Batch) -> list[Sequence]:
     """Whose next token comes of the batch."""
     return [one for one, position in batch.rows if position == len(one.tokens) - 1]
+
+
+def picturing(*parts: int | Picture, limit: int = 64) -> Sequence:
+    """A sequence that has pictures among its tokens."""
+    tokens: list[int] = []
+    media = {}
+    for part in parts:
+        if isinstance(part, Picture):
+            media[len(tokens)] = part
+        tokens += placeholders(part) if isinstance(part, Picture) else [part]
+    one = sequence(*tokens, limit=limit)
+    one.media = dict(media)
+    return one
 
 
 def said(sequence: Sequence) -> int:
@@ -372,10 +386,19 @@ def test_rows_for_a_scored_prompt_are_never_more_than_there_are() -> None:
     assert positions == list(range(30))
 
 
+PICTURES: dict[str, list[Picture]] = {
+    "texts": [],
+    "pictures": [Picture(1, 4, 4), Picture(2, 3, 3), Picture(3, 4, 4)],
+    "in a grid": [Picture(1, 4, 2), Picture(2, 6, 3), Picture(3, 4, 2)],
+    "in no order": [Picture(1, 4, 4, is_causal=False), Picture(2, 3, 3, is_causal=False)],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("pictures", PICTURES.values(), ids=PICTURES)
 @pytest.mark.parametrize("reuse", Reuse)
 @pytest.mark.parametrize("seed", range(20))
 def test_a_random_storm(
-    seed: int, reuse: Reuse, monkeypatch: pytest.MonkeyPatch
+    seed: int, reuse: Reuse, pictures: list[Picture], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Joining, sharing, leaving, eviction, preemption, rewinding and shifts in any order.
 
@@ -391,12 +414,20 @@ def test_a_random_storm(
         max_batch=rng.choice([4, 16]),
         reuse=reuse,
     )
-    stems = [[rng.randint(1, 3) for _ in range(rng.randint(0, 12))] for _ in range(4)]
+    turns.cells.has_grid = any(p.num_positions < p.num_tokens for p in pictures)
+
+    def part() -> int | Picture:
+        wanted = pictures and rng.random() < 0.15
+        return rng.choice(pictures) if wanted else rng.randint(1, 3)
+
+    stems = [[part() for _ in range(rng.randint(0, 12))] for _ in range(4)]
     alive: list[Sequence] = []
     for turn in itertools.count():
         if turn < 80 and rng.random() < 0.4:
-            tail = [rng.randint(1, 3) for _ in range(rng.randint(1, 6))]
-            one = sequence(*rng.choice(stems), *tail, limit=24)
+            tail = [part() for _ in range(rng.randint(1, 6))]
+            one = picturing(*rng.choice(stems), *tail, limit=24)
+            if len(one.tokens) >= one.limit:
+                continue
             one.is_background = rng.random() < 0.3
             one.num_keep = rng.choice([None, None, 2])
             alive.append(one)
