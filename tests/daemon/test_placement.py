@@ -216,6 +216,20 @@ def test_a_window_is_all_that_its_layers_keep() -> None:
     assert kept[0] == 4096 * (131072 * 5 + (16 * 1024 + 512) * 27)
 
 
+def test_a_load_that_failed_is_tried_with_less_and_then_without_a_gpu() -> None:
+    free = Space(16 * GB, {"CUDA0": 10 * GB})
+    model = placing(header())
+    less, without = model.simpler(free, 3), model.simpler(free, 0)
+
+    assert less
+    assert without
+    assert 0 < less.layout.num_offloaded < model.place(free).layout.num_offloaded
+    assert on(without) == {}
+    assert (
+        placing(header(layer=0.4)).simpler(Space(8 * GB, {"CUDA0": 20 * GB}), 0) is None
+    )
+
+
 def test_others_leave_for_accelerators_before_a_cache_is_made_smaller() -> None:
     model = placing(header())
     assert not model.reaches(Goal.ACCELERATED, Space(16 * GB, {"CUDA0": 8 * GB}))

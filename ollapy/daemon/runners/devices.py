@@ -41,17 +41,20 @@ class Devices:
     async def look(
         self, busy: Container[str] = (), *, max_age: float = 0.0
     ) -> Accelerators:
-        """Those that models may use now, or could a moment ago. Without llama.cpp there are none, which a load will say.
+        """Those that models may use now, or could `max_age` seconds ago, where that look has served nobody yet.
+
+        Without llama.cpp there are none, which a load will say.
 
         A worker that is `busy` computes for one model and hears nobody else.
         """
         async with self._asking:
-            if time.monotonic() - self._looked_at < max_age:
+            age, self._looked_at = time.monotonic() - self._looked_at, -math.inf
+            if age < max_age:
                 return self.last
             own, problems = await self._own()
             there = await self.judge(own, busy)
             self.last = replace(there, warnings=(*problems, *there.warnings))
-            self._looked_at = time.monotonic()
+            self._looked_at = -math.inf if max_age else time.monotonic()
             if own:
                 self._remember(own)
         self._tell()

@@ -91,10 +91,14 @@ class Placing:
         is_embedding = self.footprint.header.is_embedding
         return is_new and not is_embedding and placed.is_tight(free)
 
-    def place_simpler(self, free: Space) -> Placement:
-        """As a load that failed should be tried again: with less of it on accelerators, and a plain cache."""
-        devices = {name: size * 3 // 4 for name, size in free.devices.items()}
-        return replace(self, kv_type=_PLAIN).place(Space(free.host, devices))
+    def simpler(self, free: Space, quarters: int) -> Placement | None:
+        """With a plain cache, and so many quarters of what is free on accelerators; None where that is too little."""
+        devices = {n: size * quarters // 4 for n, size in free.devices.items()}
+        plain = replace(self, kv_type=_PLAIN)
+        try:
+            return plain.place(Space(free.host, devices if quarters else {}))
+        except LoadFailed:
+            return None
 
     def reaches(self, goal: Goal, free: Space) -> bool:
         """Whether so much memory is enough for that: others leave before a cache is kept smaller for a better goal."""

@@ -40,6 +40,11 @@ from ollapy.store import Model
 
 logger = logging.getLogger(__name__)
 
+# Seconds after which what is free on accelerators is asked anew for a load: those of the daemon's start.
+_MAX_AGE = 1.0
+# Of accelerators' memory, for a load that has failed with all of it: another program may have taken some, or a device is gone.
+_SIMPLER = (3, 0)
+
 
 class RunnerPool:
     """One runner for what is loaded; names that load the same files share the runner."""
@@ -157,8 +162,7 @@ class RunnerPool:
     async def _start(self, model: Model, options: Options) -> RunnerProcess:
         runner = self._runners[model.loads]
         async with self._placing:
-            is_first = not any(r.placed for r in self._runners.values())
-            there = await self.devices.look(self._busy, max_age=float(is_first))
+            there = await self.devices.look(self._busy, max_age=_MAX_AGE)
             placing = await asyncio.to_thread(
                 how_to_place, model, options, self.settings, there
             )
@@ -172,13 +176,15 @@ class RunnerPool:
                 load = how_to_load(model, options, self.settings, runner.placed, there)
                 placing = await rehearsed(placing, load, runner.placed, self.settings)
                 runner.take(placing.place(free), there)
-        try:
-            return await self._load(runner, placing, options, there)
-        except (LoadFailed, RunnerStopped) as exc:
-            if runner.placed.is_plain:
-                raise
-            runner.take(placing.place_simpler(free), there)
-            logger.warning("model=%s loaded in a simpler way: %s", model.name, exc)
+        for quarters in _SIMPLER:
+            try:
+                return await self._load(runner, placing, options, there)
+            except (LoadFailed, RunnerStopped) as exc:
+                simpler = placing.simpler(free, quarters)
+                if runner.placed.is_plain or simpler is None:
+                    raise
+                logger.warning("model=%s loaded in a simpler way: %s", model.name, exc)
+                runner.take(simpler, there)
         return await self._load(runner, placing, options, there)
 
     async def _load(
