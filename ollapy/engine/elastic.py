@@ -50,7 +50,7 @@ class Elastic:
             self._shrink(scheduler, scheduler.demand.wanted)
 
     def _shrink(self, scheduler: Scheduler, num_cells: int) -> None:
-        needed = max(num_cells, scheduler.demand.held)
+        needed = max(num_cells, scheduler.num_held)
         size = max(self._pool.size_for(needed), self._context.min_cells)
         if size < self._context.num_cells:
             self._change(scheduler, size)

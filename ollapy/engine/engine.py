@@ -31,6 +31,8 @@ logger = logging.getLogger(__name__)
 _ALONE = 8.0
 # And at most while more wait for the beginning of their answer than for its next token.
 _CROWD = 3.0
+# Steps from one look at what cells there is a use for to the next.
+_LOOK_EVERY = 8
 
 
 class Engine:
@@ -107,6 +109,8 @@ class Engine:
 
     def wish(self) -> Wish | None:
         """A larger pool to ask for, where it would be of use; `resize` is the answer."""
+        if self.counters.steps % _LOOK_EVERY and not self._is_stalled:
+            return None
         return self._elastic.wish(self._scheduler, time.monotonic())
 
     def resize(self, num_cells: int) -> list[Output]:

@@ -18,12 +18,11 @@ _PATIENCE = 10.0
 class Demand:
     """Cells that sequences have a use for.
 
-    With `wanted` nobody waits for cells soon, and nothing of use is forgotten; with `held` nobody who
-    runs is sent back; with `longest` the longest sequence can go on, if need be alone.
+    With `wanted` nobody waits for cells soon, and nothing of use is forgotten; with `longest` the longest
+    sequence can go on, if need be alone.
     """
 
     wanted: int
-    held: int
     longest: int
 
 
@@ -44,8 +43,7 @@ def demand(
     )
     queued = sum(len(s.tokens) - tree.match(s.tokens, s.adapters)[1] for s in waiting)
     longest = max((len(s.tokens) for s in (*running, *waiting)), default=0)
-    held = max(tree.num_pinned + promised, longest)
-    return Demand(tree.num_used + promised + queued, held, longest)
+    return Demand(tree.num_used + promised + queued, longest)
 
 
 class Pool:

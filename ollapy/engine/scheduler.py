@@ -96,6 +96,12 @@ class Scheduler:
         )
 
     @property
+    def num_held(self) -> int:
+        """Cells without which somebody who runs would be sent back, or not be able to go on."""
+        pending = sum(s.num_pending for s in self._running)
+        return max(self._tree.num_pinned + pending, self.demand.longest)
+
+    @property
     def oversized(self) -> list[Sequence]:
         """Those that are longer than the pool."""
         everybody = (*self._running, *self._waiting)

@@ -11,7 +11,7 @@ def wish(
     pool: Pool, size: int, *, now: float = 0.0, longest: int = 0, **use: int
 ) -> Wish | None:
     wanted = use.get("wanted", 0)
-    return pool.wish(Demand(wanted, held=0, longest=longest), size, now)
+    return pool.wish(Demand(wanted, longest), size, now)
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from ollapy.runner.protocol import Grow
 
 # Of what is free a pool may have one part of so many, while nobody needs it more.
 _SHARE = 2
+_STEP = 256  # cells; llama.cpp rounds up to it
 
 
 def granted(placed: Placement, footprint: Footprint, wish: Grow, free: Space) -> int:
@@ -22,8 +23,9 @@ def granted(placed: Placement, footprint: Footprint, wish: Grow, free: Space) ->
     part = Space(
         free.host // _SHARE, {n: size // _SHARE for n, size in free.devices.items()}
     )
-    sizes = [*_halvings(wish.num_cells, max(placed.num_cells, wish.least))]
+    least = max(placed.num_cells, wish.least)
     room = free if wish.least else part
+    sizes = (n for n in _sizes(wish.num_cells, least) if n >= placed.num_cells + _STEP)
     fitting = (n for n in sizes if room.holds(_beside(placed, footprint, n)))
     return next(fitting, placed.num_cells)
 
@@ -34,11 +36,12 @@ def resized(placed: Placement, footprint: Footprint, num_cells: int) -> Placemen
     return replace(placed, num_cells=num_cells, taken=taken)
 
 
-def _halvings(most: int, least: int) -> Iterator[int]:
-    """The sizes to try, the largest first, the last one as small as is of use."""
+def _sizes(most: int, least: int) -> Iterator[int]:
+    """To try in this order: halvings, and what is just enough."""
     while most > least:
         yield most
         most //= 2
+    yield -(-least // _STEP) * _STEP
 
 
 def _beside(placed: Placement, footprint: Footprint, num_cells: int) -> Space:
