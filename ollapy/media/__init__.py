@@ -5,5 +5,6 @@ A picture's header says how much memory its decoding takes, so that it is looked
 
 from .check import MAX_BYTES, MAX_PIXELS, check
 from .kind import Kind
+from .webp import to_png
 
-__all__ = ["MAX_BYTES", "MAX_PIXELS", "Kind", "check"]
+__all__ = ["MAX_BYTES", "MAX_PIXELS", "Kind", "check", "to_png"]

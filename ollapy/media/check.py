@@ -6,6 +6,7 @@ import zlib
 
 from ollapy.errors import InvalidRequest
 
+from . import webp
 from .dimensions import dimensions
 from .duration import duration
 from .kind import Kind
@@ -26,10 +27,10 @@ def check(data: bytes, name: str) -> Kind:
     kind = Kind.of(data)
     if kind is None:
         raise InvalidRequest(
-            f"{name} is of no supported kind: images are PNG, JPEG, GIF or BMP, sounds WAV, MP3 or FLAC"
+            f"{name} is of no supported kind: images are PNG, JPEG, WebP, GIF or BMP, sounds WAV, MP3 or FLAC"
         )
-    if kind is Kind.WEBP:
-        raise InvalidRequest(f"{name} is WebP: convert it to PNG or JPEG")
+    if kind is Kind.WEBP and not webp.is_readable():
+        raise InvalidRequest(f"{name} is WebP: {webp.CURE}")
     if len(data) > MAX_BYTES:
         raise InvalidRequest(
             f"{name} has {len(data)} bytes, at most {MAX_BYTES} are taken: make it smaller"

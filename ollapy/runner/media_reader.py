@@ -18,6 +18,7 @@ from ollapy.engine.media import begins, placeholders
 from ollapy.errors import Unsupported
 from ollapy.llama.model import Model
 from ollapy.llama.projector import Chunk, Projector, open_projector
+from ollapy.media import Kind, to_png
 
 from .protocol import Load, Media
 
@@ -49,7 +50,7 @@ class MediaReader:
         with self._lock:
             if (parts := self._kept.get(key)) is None:
                 projector = self._projector(media.projector)
-                parts = projector.read(media.files[name], key)
+                parts = projector.read(_readable(media.files[name]), key)
                 self._check(parts)
                 self._kept[key] = parts
             self._kept.move_to_end(key)
@@ -151,6 +152,10 @@ class Reading:
             else:
                 tokens += part
         return tokens
+
+
+def _readable(data: bytes) -> bytes:
+    return to_png(data) if Kind.of(data) is Kind.WEBP else data
 
 
 def _key(projector: str, name: str) -> int:

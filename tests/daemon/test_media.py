@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import base64
+import io
 import random
 import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ from tests.support.daemon import Daemon, running_daemon
 from tests.support.models import add_model
 from tests.support.pictures import bmp, gif, jpeg, png, png_part
 
+HAS_PILLOW = find_spec("PIL") is not None
 KINDS = {
     "llava": (write_random, write_llava),
     "qwen2vl": (write_qwen2vl, write_qwen2vl_projector),
@@ -93,6 +96,19 @@ def test_a_picture_means_the_same_in_every_format(seeing: Daemon) -> None:
     }
     assert len(answers) == 1
     assert said(chat(seeing, "llava", "What?", jpeg()))
+
+
+def test_webp_is_read_where_pillow_is(seeing: Daemon) -> None:
+    image = pytest.importorskip("PIL.Image")
+    file = io.BytesIO()
+    with image.open(io.BytesIO(png(64, 48, seed=4))) as picture:
+        picture.save(file, "WEBP", lossless=True)
+    as_png = said(chat(seeing, "llava", "What?", png(64, 48, seed=4)))
+    assert said(chat(seeing, "llava", "What?", file.getvalue())) == as_png
+    assert (
+        refusal(seeing, encoded(file.getvalue()[:-60]))
+        == "the image could not be decoded"
+    )
 
 
 def test_a_raw_prompt_says_where_its_pictures_are(seeing: Daemon, model: str) -> None:
@@ -266,11 +282,11 @@ def large(width: int, height: int) -> bytes:
         ("aGk", "image 1: illegal base64 data at input byte 3"),
         ("", "image 1 is empty"),
         ("data:image/png;base64,aGk=", "image 1: illegal base64 data at input byte 4: leave out"),
-        (encoded(b"hello there"), "image 1 is of no supported kind: images are PNG, JPEG, GIF or BMP"),
+        (encoded(b"hello there"), "image 1 is of no supported kind: images are PNG, JPEG, WebP, GIF or BMP"),
         (encoded(b"%PDF-1.7 ..."), "image 1 is of no supported kind"),
         (encoded(b"<svg xmlns=''/>"), "image 1 is of no supported kind"),
         (encoded(b"8BPS\0\1......"), "image 1 is of no supported kind"),
-        (encoded(b"RIFF....WEBPVP8 "), "image 1 is WebP: convert it to PNG or JPEG"),
+        (encoded(b"RIFF....WEBPVP8 "), "image 1 could not be decoded" if HAS_PILLOW else "image 1 is WebP: convert it to PNG or JPEG"),
         (encoded(b"RIFF....WAVEfmt "), '"llava" does not support sounds'),
         (encoded(png()[:20]), "image 1 could not be decoded"),
         (encoded(png()[:60]), "the image could not be decoded"),
