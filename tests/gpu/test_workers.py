@@ -6,15 +6,20 @@ Such a library is built with CMAKE_ARGS="-DGGML_RPC=on".
 from __future__ import annotations
 
 import subprocess
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ollapy.daemon.runners.footprint import Footprint
+from ollapy.daemon.runners.layout import Layout
+from ollapy.gguf import read_header
 from ollapy.llama.devices import backends
+from scripts.make_gguf import write_random
 from tests.support.daemon import Daemon, running_daemon
-from tests.support.models import add_endless
+from tests.support.models import add_endless, add_model
 from tests.support.terminal import ollapy
 from tests.support.worker import running_worker
 
@@ -64,6 +69,39 @@ def test_it_computes_for_one_model_at_a_time(
         daemon.generate(QUESTION)
         daemon.generate("?", model="endless", options={"num_predict": 3})
         assert layers(daemon) == {"tiny": {"RPC0": 5}, "endless": {"CPU": 2}}
+
+
+@pytest.mark.parametrize(
+    ("shares", "expected"),
+    [([3, 1], {"RPC0": 8, "RPC1": 4}), ([1, 5], {"RPC0": 2, "RPC1": 10}), ([0, 1], {"RPC1": 12})],
+)  # fmt: skip
+def test_layers_and_their_caches_are_where_they_were_placed(
+    tmp_path: Path, shares: list[float], expected: dict[str, int]
+) -> None:
+    weights = tmp_path / "model.gguf"
+    write_random(weights, layers=11, width=256)
+    footprint = Footprint(read_header(weights), 64, 512)
+    with (
+        running_worker() as (one, _),
+        running_worker() as (other, _),
+        running_daemon(tmp_path, RPC=f"{one},{other}") as daemon,
+    ):
+        add_model(daemon.models, "model", weights)
+        options = {"num_predict": 1, "tensor_split": shares}
+        daemon.generate(QUESTION, model="model", options=options)
+        (row,) = daemon.http.get("/api/ps").json()["models"]
+
+    assert row["layers"] == expected
+    found: Counter[str] = Counter()
+    for buffer in row["buffers"]:
+        if buffer["purpose"] in ("weights", "cache"):
+            found[buffer["device"]] += buffer["size"]
+    cache = sum(b["size"] for b in row["buffers"] if b["purpose"] == "cache")
+    cells = 256 * cache // sum(each.cache(256, "f16") for each in footprint.layers)
+    placed = Layout(expected).takes(footprint, cells, "f16").devices
+    for name in expected:
+        reckoned = placed[name] - footprint.compute(cells)
+        assert found[name] == pytest.approx(reckoned, rel=0.01)
 
 
 def test_its_end_costs_its_requests_alone(
