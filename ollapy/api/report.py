@@ -24,6 +24,7 @@ class ContextReport(msgspec.Struct, frozen=True):
     """What became of the prompt: its limit, what was reused, what had to be dropped to fit.
 
     `refused_tokens` are by how much the limit is below what was asked for, as there was no memory for more.
+    `restored_tokens` of the cached ones were no longer in the model's memory, and came back from the disk.
     The tokens that a full context dropped to go on are among `dropped_tokens`. There is no `divergence` where all
     that was reused is all that there was.
     """
@@ -34,6 +35,7 @@ class ContextReport(msgspec.Struct, frozen=True):
     dropped_messages: int = 0
     dropped_tokens: int = 0
     refused_tokens: int = 0
+    restored_tokens: int = 0
     divergence: DivergenceReport | UnsetType = UNSET
 
 

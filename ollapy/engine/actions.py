@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from .path import Path
+
 
 @dataclass(frozen=True, slots=True)
 class Remove:
-    """Take a slot off its cells from position `start` on; cells that no slot holds any more are free."""
+    """Take a slot off its cells from position `start` to before `end`, by default all that follow.
+
+    Cells that no slot holds any more are free.
+    """
 
     slot: int
     start: int = 0
+    end: int = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,4 +32,12 @@ class Share:
     state: bytes | None = None
 
 
-Action = Remove | Share
+@dataclass(frozen=True, slots=True, eq=False)
+class Keep:
+    """A slot is about to lose what it holds, which may be kept elsewhere."""
+
+    slot: int
+    path: Path
+
+
+Action = Remove | Share | Keep

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from ollapy.llama.context import Context
 
-from .actions import Action, Remove, Share
+from .actions import Action, Keep, Remove, Share
 from .batch import Batch
 from .encodings import Encodings
+from .path import Path
 from .stats import Counters
 
 
@@ -20,17 +21,21 @@ class Decoder:
         self._context = context
         self._counters = counters
         self._encodings = Encodings()
+        # what becomes of a slot's path before its cells go
+        self.keep: Callable[[int, Path], None] = _forget
 
     def act(self, actions: Iterable[Action]) -> None:
         """Do what is to be done in the model's memory before a batch."""
         for action in actions:
             match action:
-                case Remove(slot, start):
-                    self._context.remove(slot, start)
+                case Remove(slot, start, end):
+                    self._context.remove(slot, start, end)
                 case Share(source, target, end, None):
                     self._context.share(source, target, end)
                 case Share(source, target, end, bytes(state)):
                     self._context.fork(source, target, end, state)
+                case Keep(slot, path):
+                    self.keep(slot, path)
 
     def encode_media(self, batch: Batch) -> None:
         """Make the embeddings that the batch has in place of tokens; nobody gets a token meanwhile."""
@@ -57,3 +62,7 @@ class Decoder:
         for sequence, _ in batch.parts:
             if sequence.encoder_tokens and not sequence.num_computed:
                 self._context.encode(sequence.encoder_tokens)
+
+
+def _forget(_slot: int, _path: Path) -> None:
+    """What is not in memory is nowhere."""

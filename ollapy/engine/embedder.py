@@ -60,6 +60,10 @@ class Embedder:
         if self._computing == {job_id}:
             self._context.abort()
 
+    def abort(self) -> None:
+        """From any thread: stop the decode under way."""
+        self._context.abort()
+
     def step(self, max_tokens: int) -> list[EmbedJob]:
         """Compute one pack of at most so many tokens, and return the jobs that are done with it.
 

@@ -50,18 +50,18 @@ class Engine:
         self._model = model
         self._context = context
         self._adapters = adapters or Adapters(model)
-        self._pace = Pace(step_seconds)
-        self._scheduler = self._new_scheduler()
+        self.pace = Pace(step_seconds)
+        self.scheduler = self._new_scheduler()
         self._candidates = Candidates(model.num_vocab, model.suppressed_tokens)
         self._masks = Masks(model.num_vocab)
         self._answers: dict[int, Answer] = {}
         # whom the decode under way is for; replaced, never changed
         self._computing: set[int] = set()
         self.counters = Counters()
-        self._decoder = Decoder(context, self.counters)
+        self.decoder = Decoder(context, self.counters)
         # an encoder's output is not among what can be carried over
         most = 0 if model.has_encoder else max_cells
-        self._elastic = Elastic(context, self._decoder, self.counters, most)
+        self._elastic = Elastic(context, self.decoder, self.counters, most)
         self._is_stalled = False  # nobody can go on in a pool of this size
 
     def _new_scheduler(self) -> Scheduler:
@@ -88,7 +88,7 @@ class Engine:
     @property
     def stats(self) -> dict[str, Any]:
         """The counters, and how things stand."""
-        return asdict(self.counters) | self._scheduler.stats
+        return asdict(self.counters) | self.scheduler.stats
 
     @property
     def max_prompt(self) -> int:
@@ -97,10 +97,10 @@ class Engine:
         Where more wait for their first token than for their next, they are kept waiting a little longer. Where
         others read with other adapters, all of them together keep nobody waiting for longer than one would.
         """
-        generating = self._scheduler.num_generating
-        crowd = self._scheduler.num_reading / max(generating, 1)
-        steps = min(max(crowd, 1.0), _CROWD) / max(self._scheduler.num_sets - 1, 1)
-        return self._pace.chunk(generating, steps=steps)
+        generating = self.scheduler.num_generating
+        crowd = self.scheduler.num_reading / max(generating, 1)
+        steps = min(max(crowd, 1.0), _CROWD) / max(self.scheduler.num_sets - 1, 1)
+        return self.pace.chunk(generating, steps=steps)
 
     @property
     def num_cells(self) -> int:
@@ -111,25 +111,25 @@ class Engine:
         """A larger pool to ask for, where it would be of use; `resize` is the answer."""
         if self.counters.steps % _LOOK_EVERY and not self._is_stalled:
             return None
-        return self._elastic.wish(self._scheduler, time.monotonic())
+        return self._elastic.wish(self.scheduler, time.monotonic())
 
     def resize(self, num_cells: int) -> list[Output]:
         """Have a pool of about so many cells, and say what becomes of those for whom it stays too small."""
         self._is_stalled = False
-        self._elastic.resize(self._scheduler, num_cells)
+        self._elastic.resize(self.scheduler, num_cells)
         return self._turn_away()
 
     def rest(self) -> bool:
         """While nothing is asked: give back what the pool has beyond what it holds; whether that was anything."""
         before = self.num_cells
-        self._elastic.rest(self._scheduler)
+        self._elastic.rest(self.scheduler)
         return self.num_cells != before
 
     def add(self, sequence: Sequence) -> None:
         """Queue a sequence; its prompt is neither empty nor as long as its limit."""
         self._is_stalled = False
         self._answers[sequence.id] = Answer(sequence, self._model, self._candidates)
-        self._scheduler.add(sequence)
+        self.scheduler.add(sequence)
 
     def cancel(self, sequence_id: int) -> None:
         """Drop a sequence; one that has ended is fine."""
@@ -141,6 +141,10 @@ class Engine:
         """From any thread, before `cancel`: stop the decode under way if it is for that sequence alone."""
         if self._computing == {sequence_id}:
             self._context.abort()
+
+    def abort(self) -> None:
+        """From any thread: stop the decode under way, whoever it is for."""
+        self._context.abort()
 
     def step(self) -> list[Output]:
         """Compute one batch and say what came of each sequence that yielded a token or failed."""
@@ -162,11 +166,11 @@ class Engine:
 
     def check(self) -> None:
         """The invariants: of the scheduler, of its answers, and that llama.cpp holds what it believes."""
-        self._decoder.act(self._scheduler.take_actions())
-        self._scheduler.check()
-        known = self._scheduler.num_running + self._scheduler.num_waiting
+        self.decoder.act(self.scheduler.take_actions())
+        self.scheduler.check()
+        known = self.scheduler.num_running + self.scheduler.num_waiting
         assert known == len(self._answers), self
-        for slot, length in self._scheduler.positions.items():
+        for slot, length in self.scheduler.positions.items():
             assert self._context.length(slot) == length, self
 
     def verify(self) -> None:
@@ -176,7 +180,7 @@ class Engine:
         except AssertionError:
             logger.exception("memory inconsistent, starting with an empty one")
             self._context.clear()
-            self._scheduler = self._new_scheduler()
+            self.scheduler = self._new_scheduler()
 
     def close(self) -> None:
         """Drop every sequence and end its threads."""
@@ -193,9 +197,9 @@ class Engine:
             except NoCells:
                 if len(batch.parts) == 1:
                     return batch, RunnerError("the context memory is full")
-                self._scheduler.preempt(time.monotonic())
+                self.scheduler.preempt(time.monotonic())
             except Aborted:
-                self._scheduler.rewind(batch)
+                self.scheduler.rewind(batch)
                 return Batch(), None
             except OllapyError as exc:
                 return batch, exc
@@ -203,13 +207,13 @@ class Engine:
                 return batch, None
 
     def _schedule(self) -> Batch:
-        batch = self._scheduler.schedule(
+        batch = self.scheduler.schedule(
             now=time.monotonic(),
             max_prompt=self.max_prompt,
-            max_alone=self._pace.chunk(0, steps=_ALONE),
+            max_alone=self.pace.chunk(0, steps=_ALONE),
         )
-        self._decoder.act(batch.actions)
-        self._is_stalled = not batch.tokens and bool(self._scheduler.oversized)
+        self.decoder.act(batch.actions)
+        self._is_stalled = not batch.tokens and bool(self.scheduler.oversized)
         return batch
 
     def _decode(self, batch: Batch) -> None:
@@ -221,21 +225,21 @@ class Engine:
         self._computing = {sequence.id for sequence, _ in batch.parts}
         has_switched = self._adapters.use(self._context, batch.adapters)
         self.counters.switches += has_switched
-        self._decoder.encode_media(batch)
+        self.decoder.encode_media(batch)
         started = time.perf_counter()
         try:
             with self._masks.computing(batch.constraints):
-                self._decoder.decode(batch)
+                self.decoder.decode(batch)
         finally:
             self._computing = set()
         seconds = time.perf_counter() - started
         self.counters.decode_seconds += seconds
         if not has_switched:  # which is no batch of its size
-            self._pace.record(len(batch.tokens), seconds)
-        for sequence in self._scheduler.commit(batch):
+            self.pace.record(len(batch.tokens), seconds)
+        for sequence in self.scheduler.commit(batch):
             assert sequence.slot is not None
             state = self._context.checkpoint(sequence.slot)
-            self._scheduler.keep(sequence, state, now)
+            self.scheduler.keep(sequence, state, now)
 
     def _read(self, batch: Batch) -> list[Output]:
         """The outputs that a batch's rows of logits make."""
@@ -265,14 +269,14 @@ class Engine:
             self._drop(answer)
         elif len(sequence.tokens) >= sequence.limit:
             self.counters.shifts += 1
-            self._scheduler.shift(sequence, time.monotonic())
+            self.scheduler.shift(sequence, time.monotonic())
         return output
 
     def _turn_away(self) -> list[Output]:
         """Those who are longer than the pool end, are prepared again shorter, or go on with a part of it."""
         return [
             output
-            for sequence in self._scheduler.oversized
+            for sequence in self.scheduler.oversized
             if (output := self._confine(self._answers[sequence.id]))
         ]
 
@@ -280,7 +284,7 @@ class Engine:
         sequence, limit = answer.sequence, self.num_cells
         if sequence.num_generated and sequence.num_keep is not None:
             sequence.limit = limit
-            self._scheduler.shift(sequence, time.monotonic())
+            self.scheduler.shift(sequence, time.monotonic())
             return None
         if sequence.num_generated:
             sequence.limit = limit
@@ -292,8 +296,8 @@ class Engine:
 
     def _begin_anew(self) -> None:
         """Wipe the memory: a NaN in one cell can reach all who share the pool, as no mask keeps it in on a GPU."""
-        self._scheduler.forget(time.monotonic())
-        self._decoder.act(self._scheduler.take_actions())
+        self.scheduler.forget(time.monotonic())
+        self.decoder.act(self.scheduler.take_actions())
         self._context.clear(wipe=True)
 
     def _fail(self, batch: Batch, error: OllapyError) -> list[Output]:
@@ -304,9 +308,9 @@ class Engine:
         ]
 
     def _drop(self, answer: Answer) -> None:
-        self._scheduler.remove(answer.sequence, time.monotonic())
+        self.scheduler.remove(answer.sequence, time.monotonic())
         answer.close()
         del self._answers[answer.sequence.id]
 
     def __repr__(self) -> str:
-        return f"<Engine {self._scheduler!r}>"
+        return f"<Engine {self.scheduler!r}>"

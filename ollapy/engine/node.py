@@ -34,6 +34,7 @@ class Node:
     slot: int | None = None
     owner: Sequence | None = None  # the running sequence whose leaf this is
     used_at: float = 0.0
+    is_kept: bool = False  # elsewhere too
     checkpoints: list[Checkpoint] = field(default_factory=list)
 
     @property

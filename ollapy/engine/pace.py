@@ -33,6 +33,11 @@ class Pace:
             return self._seconds[max(smaller)] * 2.0 ** (size - max(smaller))
         return self._seconds[min(self._seconds)] if self._seconds else 0.0
 
+    @property
+    def seconds_per_token(self) -> float:
+        """Of a long prompt; 0 while nothing is known."""
+        return self.predict(CHUNKS[-1]) / CHUNKS[-1]
+
     def chunk(self, num_rows: int, *, steps: float = 1.0) -> int:
         """Prompt tokens to add to a step that has `num_rows` already, for it to last `steps` at most."""
         if not self._seconds:

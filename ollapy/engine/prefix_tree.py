@@ -22,12 +22,16 @@ from enum import Enum, auto
 
 from ollapy.api.adapters import AdapterSet
 
-from .actions import Action, Remove, Share
+from .actions import Action, Keep, Remove, Share
 from .checkpoints import Checkpoints
 from .media import held, position, whole
-from .node import Node, common
+from .node import Checkpoint, Node, common
+from .path import Path
 from .roots import Roots
 from .sequence import Sequence
+
+# Own tokens of a leaf that are worth being kept elsewhere.
+_WORTH_KEEPING = 64
 
 
 class Reuse(Enum):
@@ -147,7 +151,7 @@ class PrefixTree:
         assert leaf.slot is not None
         self._leaves[leaf.slot] = leaf
         leaf.tokens, leaf.owner = sequence.tokens, sequence
-        leaf.asked_by = sequence.asked_by
+        leaf.asked_by, leaf.is_kept = sequence.asked_by, False
         sequence.slot, sequence.num_computed = leaf.slot, length
         return actions
 
@@ -188,9 +192,62 @@ class PrefixTree:
         while count > 0 and (leaf := self._oldest()):
             # all of it goes, or as much as is asked for, and then that was the last
             length = leaf.end - leaf.start
+            actions += self._kept(leaf)
             actions += self._cut(leaf, leaf.end - count)
             count -= length
         return actions
+
+    def vacate(self, count: int) -> list[Action]:
+        """Have a slot and so many cells free, of those that nobody runs on."""
+        actions: list[Action] = []
+        if not self._free_slots and (oldest := self._oldest()):
+            self._num_settled = None
+            actions = [*self._kept(oldest), *self._remove(oldest)]
+        return actions + self.evict(count + self.num_used - self.num_cells)
+
+    @property
+    def vacant_slot(self) -> int | None:
+        """The one that is taken next."""
+        return self._free_slots[-1] if self._free_slots else None
+
+    def adopt(self, path: Path, now: float) -> list[Action]:
+        """Make an idle leaf of the path that the vacant slot holds, with the cells of others where they begin alike."""
+        self._num_settled = None
+        node, length = self._roots.of(path.adapters), 0
+        if self.reuse is Reuse.ANYWHERE:
+            node, length = self.longest(path.tokens, path.adapters)
+        leaf = Node(path.tokens, length, len(path.tokens), path.asked_by)
+        leaf.slot, leaf.used_at, leaf.is_kept = self._free_slots.pop(), now, True
+        leaf.checkpoints = [
+            Checkpoint(at, state, now) for at, state in path.states.items()
+        ]
+        self._leaves[leaf.slot] = leaf
+        actions: list[Action] = [Remove(leaf.slot, 0, length)] if length else []
+        actions += self._branch(leaf, node, now)
+        if node.is_idle and self._is_redundant(node):
+            actions += self._remove(node)
+        return actions
+
+    def paths(self) -> Iterator[tuple[int, Path]]:
+        """What is only here and worth keeping elsewhere, of idle leaves, with their slots."""
+        for leaf in self._leaves.values():
+            for keep in self._kept(leaf):
+                yield keep.slot, keep.path
+
+    def _kept(self, leaf: Node) -> list[Keep]:
+        """That a leaf's path is kept before its cells go, once, and where that is not too little."""
+        if leaf.is_kept or not leaf.is_idle or leaf.end - leaf.start < _WORTH_KEEPING:
+            return []
+        tokens = leaf.tokens[: leaf.end]
+        if min(tokens) < 0:  # a picture's cells: where they are is not in their state
+            return []
+        *_, root = nodes = [*leaf.path()]
+        states = {c.position: c.state for node in nodes for c in node.checkpoints}
+        assert leaf.slot is not None
+        leaf.is_kept = True
+        adapters = self._roots.adapters(root)
+        path = Path(tokens, leaf.start, adapters, leaf.asked_by, leaf.used_at, states)
+        return [Keep(leaf.slot, path)]
 
     def _find(self, sequence: Sequence) -> tuple[Node, int]:
         """What a sequence can go on from; one that wants its whole prompt scored must compute it all."""
@@ -212,7 +269,7 @@ class PrefixTree:
         """Have a slot for the sequence, without losing the prefix that it shares."""
         node, length = self._find(sequence)
         if oldest := self._oldest(keep=node):
-            return self._remove(oldest)
+            return [*self._kept(oldest), *self._remove(oldest)]
         # the one idle leaf there is, which it then takes over
         return self._cut(node, length)
 

@@ -22,6 +22,10 @@ class Roots:
             self._roots = {**used, adapters: Node([], 0, 0)}
         return self._roots[adapters]
 
+    def adapters(self, root: Node) -> AdapterSet:
+        """What is computed below a root."""
+        return next(key for key, value in self._roots.items() if value is root)
+
     def below(self) -> Iterator[Node]:
         """All roots, and all nodes below them."""
         for root in self._roots.values():

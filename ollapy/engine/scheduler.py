@@ -188,6 +188,24 @@ class Scheduler:
             return self._make_room(min(wanted, room, self._max_batch))
         return wanted if self._make_room(wanted) == wanted else 0
 
+    @property
+    def tree(self) -> PrefixTree:
+        """What is resident."""
+        return self._tree
+
+    def has_room(self, count: int) -> bool:
+        """Whether a slot and so many cells can be free beside what those who run still have to compute."""
+        return (
+            self._tree.can_attach
+            and self._tree.num_pinned + self._num_promised + count
+            <= self._tree.num_cells
+        )
+
+    @property
+    def _num_promised(self) -> int:
+        """Cells for what those who run, and one more, have to compute, and for the next token of each."""
+        return sum(s.num_pending for s in self._running) + len(self._running) + 1
+
     def take_actions(self) -> list[Action]:
         """What is still to be done in the model's memory, in order; the caller does it."""
         actions, self._actions = self._actions, []
@@ -322,13 +340,7 @@ class Scheduler:
         """Whether there is a slot, and all its tokens fit beside what those who run still have to compute."""
         if not self._running:
             return len(sequence.tokens) <= self._tree.num_cells
-        if not self._tree.can_attach:
-            return False
-        promised = sum(s.num_pending for s in self._running) + len(self._running) + 1
-        return (
-            self._tree.num_pinned + promised + self._tree.num_unpinned(sequence)
-            <= self._tree.num_cells
-        )
+        return self.has_room(self._tree.num_unpinned(sequence))
 
     def check(self) -> None:
         """The invariants: of the tree, and that those who wait hold nothing."""

@@ -72,6 +72,8 @@ class Sequence:
     num_preemptions: int = 0
     # tokens that were resident when it was first admitted
     num_cached: int | None = None
+    # tokens that were brought back from elsewhere for it
+    num_restored: int = 0
     # where it parted then from the nearest that was resident
     divergence: Divergence | None = None
     # who kept it waiting first

@@ -18,6 +18,8 @@ class Counters:
     shifts: int = 0
     resizes: int = 0
     switches: int = 0  # to other adapters
+    kept: int = 0  # branches that were put elsewhere
+    restored: int = 0  # tokens of prompts that came back from there
     encoded: int = 0  # parts of pictures and sounds
     encode_seconds: float = 0.0  # of pictures and sounds
     resize_seconds: float = 0.0

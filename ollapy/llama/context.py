@@ -200,10 +200,10 @@ class Context:
         """Whether the next batches of a pooled context are; where not, its tokens need not be outputs."""
         raw.llama_set_embeddings(self.handle, on)
 
-    def remove(self, sequence: int, start: int = 0) -> None:
-        """Forget what a sequence holds from position `start` on."""
+    def remove(self, sequence: int, start: int = 0, end: int = -1) -> None:
+        """Forget what a sequence holds from position `start` on, or to before `end`."""
         if self._memory:
-            _seq_rm(self._memory, sequence, start, -1)
+            _seq_rm(self._memory, sequence, start, end)
 
     def share(self, source: int, target: int, end: int) -> None:
         """Let `target` hold the cells of `source` at the positions before `end`, without copying them."""

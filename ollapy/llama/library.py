@@ -12,6 +12,7 @@ import re
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, ClassVar
 
 from ollapy.errors import EngineMissing
@@ -19,7 +20,7 @@ from ollapy.errors import EngineMissing
 VERSION = "0.3.36"
 INSTALL = f"pip install llama-cpp-python=={VERSION}"
 
-__all__ = ["INSTALL", "VERSION", "held", "log", "mtmd", "raw"]
+__all__ = ["INSTALL", "VERSION", "fingerprint", "held", "log", "mtmd", "raw"]
 
 logger = logging.getLogger("ollapy.llama.cpp")
 
@@ -57,6 +58,12 @@ def _check_abi() -> None:
         raise EngineMissing(
             f"the installed llama.cpp library does not match llama-cpp-python {VERSION}, reinstall it with: {INSTALL}"
         )
+
+
+def fingerprint() -> str:
+    """What says that two processes have the same build of llama.cpp."""
+    found = Path(raw._lib._name).stat()
+    return f"{VERSION} {found.st_size} {found.st_mtime_ns}"
 
 
 class Log:

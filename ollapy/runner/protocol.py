@@ -14,6 +14,7 @@ import msgspec
 from ollapy.api.adapters import AdapterSet
 from ollapy.api.engine import Buffer, Place
 from ollapy.api.grammar import Grammar
+from ollapy.api.kv_cache import KvCache
 from ollapy.api.ollama import Logprob, Message, Tool, ToolCall
 from ollapy.api.options import SamplingParams
 from ollapy.api.report import ContextReport
@@ -25,7 +26,8 @@ class Load(msgspec.Struct, tag=True, frozen=True):
 
     `paths` are the model's parts in order, mostly one.
     `num_cells` is the KV pool that all sequences share, in tokens, kept as `kv_type`; `num_ctx` the context of
-    a request that does not name its own. The pool may grow to `max_cells`, when the daemon says so. `num_threads` compute at most, and as `tuning` says.
+    a request that does not name its own. The pool may grow to `max_cells`, when the daemon says so. `num_threads`
+    compute at most, and as `tuning` says. What is computed of prompts is kept in the `kv_cache`.
     """
 
     paths: list[str]
@@ -38,6 +40,7 @@ class Load(msgspec.Struct, tag=True, frozen=True):
     kv_type: str = "f16"
     tuning: Tuning = Tuning()
     max_cells: int = 0
+    kv_cache: KvCache | None = None
 
 
 class ToolChoice(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -173,6 +176,12 @@ class GetStats(msgspec.Struct, tag=True, frozen=True):
     id: int = 0
 
 
+class Close(msgspec.Struct, tag=True, frozen=True):
+    """The last message: answer nobody any more, keep what was computed for so many seconds at most. Answered by Closed."""
+
+    seconds: float
+
+
 class Tune(msgspec.Struct, tag=True, frozen=True):
     """Try ways to compute the model: numbers of threads and of tokens at once, the usual ones first.
 
@@ -304,6 +313,12 @@ class Stats(msgspec.Struct, tag=True, frozen=True):
     counters: dict[str, float | list[int]]
 
 
+class Closed(msgspec.Struct, tag=True, frozen=True):
+    """The runner may go; so many branches were kept."""
+
+    num_kept: int
+
+
 class Tuned(msgspec.Struct, tag=True, frozen=True):
     """The best way to compute the model, all that were tried, and the share of the cores that others used meanwhile."""
 
@@ -324,5 +339,7 @@ class Failed(msgspec.Struct, tag=True, frozen=True):
 # What is asked on behalf of a client, and what ends its answer.
 Question = Chat | Complete | Embed | Rerank | Tokenize | Detokenize
 Answer = Done | Rendered | Text | Embeddings | Scores
-ToRunner = Load | Question | Cancel | GetStats | Tune | Resize
-FromRunner = Loading | Ready | Chunk | Answer | Stats | Tuned | Failed | Grow | Resized
+ToRunner = Load | Question | Cancel | GetStats | Tune | Resize | Close
+FromRunner = (
+    Loading | Ready | Chunk | Answer | Stats | Tuned | Failed | Grow | Resized | Closed
+)

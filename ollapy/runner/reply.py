@@ -57,6 +57,7 @@ class Reply:
             refused_tokens=(self.asked_limit or self.report.limit) - limit,
             cached_tokens=sequence.num_cached or 0,
             dropped_tokens=self.report.dropped_tokens + sequence.num_shifted,
+            restored_tokens=min(sequence.num_restored, sequence.num_cached or 0),
             divergence=self._divergence or UNSET,
         )
 

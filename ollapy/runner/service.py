@@ -21,6 +21,7 @@ from .pairs import relevance
 from .protocol import (
     Cancel,
     Chat,
+    Close,
     Complete,
     Embeddings,
     Failed,
@@ -65,6 +66,8 @@ class Service:
                 self._thread.report(message.id)
             case Resize():
                 self._thread.resize(message.num_cells)
+            case Close():
+                self._thread.close(message.seconds)
             case Tune():
                 self._thread.tune(message)
             case _:

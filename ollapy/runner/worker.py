@@ -14,6 +14,7 @@ from ollapy.api.tuning import Tuning
 from ollapy.engine.answer import Output
 from ollapy.engine.embedder import Embedder
 from ollapy.engine.engine import Engine
+from ollapy.engine.keeping import Keeping
 from ollapy.engine.packer import EmbedJob
 from ollapy.engine.sequence import Sequence
 from ollapy.errors import OllapyError, RunnerError, Unsupported
@@ -22,7 +23,19 @@ from ollapy.llama.context import Context, open_context
 from ollapy.llama.devices import buffers
 from ollapy.llama.model import Model, open_model
 
-from .protocol import Failed, Grow, Load, Loading, Ready, Resized, Stats, Tune, Tuned
+from .kept import open_vault
+from .protocol import (
+    Closed,
+    Failed,
+    Grow,
+    Load,
+    Loading,
+    Ready,
+    Resized,
+    Stats,
+    Tune,
+    Tuned,
+)
 from .threads import Threads
 from .tuner import Tuner
 
@@ -45,6 +58,7 @@ Event = (
     | Ready
     | Grow
     | Resized
+    | Closed
     | Failed
     | Stats
     | Tuned
@@ -76,6 +90,7 @@ class EngineThread:
         self._threads = Threads(load.num_threads)
         self._contexts: list[Context] = []
         self._engine: Engine | None = None
+        self._keeping: Keeping | None = None
         self._embedder: Embedder | None = None
         self.model: Model | None = None  # once Ready; its tokenizer works on any thread
         threading.Thread(target=self._run, name="engine", daemon=True).start()
@@ -107,6 +122,12 @@ class EngineThread:
     def tune(self, message: Tune) -> None:
         """Try ways to compute, until anything else is asked."""
         self._commands.put(lambda: self._tune(message))
+
+    def close(self, seconds: float) -> None:
+        """Compute nothing any more, and keep what was computed."""
+        for part in self._parts:
+            part.abort()
+        self._commands.put(lambda: self._close(seconds))
 
     # Called on the thread:
 
@@ -161,13 +182,16 @@ class EngineThread:
             model, load.num_cells, max_sequences, load.num_batch
         )
         step_seconds = _GPU_STEP if load.place.devices else _CPU_STEP
-        self._engine = Engine(
+        engine = Engine(
             model,
             context,
             self._adapters,
             step_seconds=step_seconds,
             max_cells=load.max_cells,
         )
+        if vault := open_vault(load, model, context):
+            self._keeping = Keeping(engine, context, vault, self._commands.put)
+        self._engine = engine
 
     def _open_embedder(self, model: Model) -> Embedder:
         if model.has_encoder:
@@ -248,7 +272,7 @@ class EngineThread:
         try:
             if self._engine is None:
                 raise Unsupported("this model makes vectors and no text")
-            self._engine.add(sequence)
+            (self._keeping or self._engine).add(sequence)
         except OllapyError as exc:
             self._post([Output(sequence, error=exc, is_last=True)])
 
@@ -284,7 +308,13 @@ class EngineThread:
         if self._engine and self._engine.rest():
             self._post(Resized(self._engine.num_cells, buffers()))
 
+    def _close(self, seconds: float) -> None:
+        count = self._keeping.close(seconds) if self._keeping else 0
+        self._post(Closed(count))
+
     def _cancel(self, request_id: int) -> None:
+        if self._keeping:
+            self._keeping.cancel(request_id)
         for part in self._parts:
             part.cancel(request_id)
 

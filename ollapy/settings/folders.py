@@ -28,6 +28,13 @@ def state() -> str:
     return str(platformdirs.user_state_path(_NAME))
 
 
+def kv_cache() -> str:
+    """Of what was computed of prompts."""
+    import platformdirs
+
+    return str(platformdirs.user_cache_path(_NAME) / "kv")
+
+
 def keys() -> str:
     """The file of the API keys."""
     return str(config().with_name("keys.json"))

@@ -102,6 +102,15 @@ class Table:
         one_of("f16", "q8_0", "q4_0"),
         "how the context is kept in memory: f16, q8_0 or q4_0",
     )
+    kv_cache_size: int = setting(
+        "kv_cache",
+        SIZE,
+        "disk for what was computed of prompts, for the next time that a model is loaded; 0 keeps nothing",
+        default="8GB",
+    )
+    kv_cache: Path = setting(
+        "kv_cache_dir", PATH, "folder of that", default=folders.kv_cache
+    )
     max_queue: int = setting(
         "max_queue",
         COUNT,

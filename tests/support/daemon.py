@@ -107,6 +107,7 @@ def _settings(folder: Path) -> dict[str, str]:
         "CONFIG": str(folder / "config.toml"),
         "KEYS": str(folder / "keys.json"),
         "STATE": str(folder / "state"),
+        "KV_CACHE_DIR": str(folder / "kv"),
     }
 
 

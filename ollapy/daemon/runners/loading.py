@@ -8,6 +8,7 @@ import math
 from dataclasses import replace
 
 from ollapy.api.engine import Place, Rehearsal
+from ollapy.api.kv_cache import KvCache
 from ollapy.api.options import Options
 from ollapy.daemon.runners import measured, placement, probe
 from ollapy.daemon.runners.accelerators import Accelerators
@@ -114,6 +115,7 @@ def how_to_load(
         max_cells=placed.max_cells,
         num_threads=min(max(threads, 1), 512),  # an absurd number aborts llama.cpp
         kv_type=placed.kv_type,
+        kv_cache=_kv_cache(model, settings),
         place=Place(
             devices=list(layout.counts),
             split=[float(count) for count in layout.counts.values()],
@@ -122,3 +124,10 @@ def how_to_load(
             workers=there.workers_of(layout.counts),
         ),
     )
+
+
+def _kv_cache(model: Model, settings: Settings) -> KvCache | None:
+    if not settings.kv_cache_size:
+        return None
+    digests = [str(digest) for digest in model.loads]
+    return KvCache(str(settings.kv_cache), settings.kv_cache_size, digests)

@@ -44,6 +44,8 @@ logger = logging.getLogger(__name__)
 _MAX_AGE = 1.0
 # Of accelerators' memory, for a load that has failed with all of it: another program may have taken some, or a device is gone.
 _SIMPLER = (3, 0)
+# Seconds that a runner has to keep what it has computed, while the next model may wait; and when the daemon ends.
+_KEEP_SECONDS, _LAST_SECONDS = 3.0, 1.0
 
 
 class RunnerPool:
@@ -144,7 +146,7 @@ class RunnerPool:
             async with asyncio.timeout(grace):
                 await self._all_idle.wait()
         for loads in list(self._runners):
-            self._remove(loads, "ollapy is shutting down")
+            self._remove(loads, "ollapy is shutting down", seconds=_LAST_SECONDS)
         await asyncio.gather(*self._stopping, return_exceptions=True)
 
     def _find(self, model: Model, options: Options) -> Runner:
@@ -331,6 +333,7 @@ class RunnerPool:
         why: str = "the model is being unloaded",
         *,
         how: str = "unloaded",
+        seconds: float = _KEEP_SECONDS,
     ) -> None:
         runner = self._runners.pop(loads)
         runner.cancel_expiry()
@@ -340,7 +343,7 @@ class RunnerPool:
             logger.warning("crashed model=%s in_a_row=%d", runner.model.name, num)
         if runner.process:
             self._metrics.unload(str(runner.model.name), how)
-        task = asyncio.create_task(_stop(runner, why))
+        task = asyncio.create_task(_stop(runner, why, seconds))
         self._stopping.add(task)
         task.add_done_callback(self._stopping.discard)
 
@@ -358,8 +361,8 @@ async def _started(runner: Runner) -> RunnerProcess:
         raise
 
 
-async def _stop(runner: Runner, why: str) -> None:
+async def _stop(runner: Runner, why: str, seconds: float) -> None:
     runner.start.cancel()
     await asyncio.wait({runner.start})
     if process := runner.process:
-        await process.stop(why)
+        await process.stop(why, seconds)

@@ -17,6 +17,8 @@ from ollapy.runner.frames import FrameError, FrameReader, frame
 from ollapy.runner.protocol import (
     Cancel,
     Chunk,
+    Close,
+    Closed,
     Failed,
     FromRunner,
     GetStats,
@@ -31,6 +33,7 @@ from ollapy.runner.protocol import (
 )
 
 _MAX_LINE = 8192
+_PATIENCE = 0.5  # seconds beside those that a child has to keep what it can
 
 
 class RunnerProcess(asyncio.SubprocessProtocol):
@@ -111,12 +114,25 @@ class RunnerProcess(asyncio.SubprocessProtocol):
         self._write(frame(Resize(num_cells)))
         await self._resized.wait()
 
-    async def stop(self, why: str) -> None:
-        """Have the child end, and wait until it has; requests it still owes an answer end with `why`."""
+    async def stop(self, why: str, seconds: float = 0.0) -> None:
+        """Have the child end, and wait until it has; requests it still owes an answer end with `why`.
+
+        It has so many seconds to keep what it has computed.
+        """
         self._stopping = why
+        if seconds and self._keeps:
+            self._fail_requests(why)
+            self._write(frame(Close(seconds)))
+            await asyncio.wait({self.exited}, timeout=seconds + _PATIENCE)
         if not self.exited.done():
             self._transport.kill()
         await asyncio.shield(self.exited)
+
+    @property
+    def _keeps(self) -> bool:
+        """Whether there may be something to keep."""
+        is_ready = self.ready.done() and not self.ready.exception()
+        return is_ready and not self.exited.done() and self.load.kv_cache is not None
 
     def _write(self, data: bytes) -> None:
         # cast, and no isinstance: uvicorn takes uvloop where it finds it, and its transports are no asyncio classes
@@ -179,6 +195,9 @@ class RunnerProcess(asyncio.SubprocessProtocol):
                     self.held = msgspec.structs.replace(self.held, buffers=buffers)
                 self.hear(message)
                 self._resized.set()
+            case Closed():
+                self._log.info("kept %d branches pid=%d", message.num_kept, self._pid)
+                self._transport.kill()
             case Failed(id=None):  # without its engine it can answer nobody
                 self._log.error("%s", message.message)
                 self._fail_ready(revive(message.error, message.message))
@@ -194,10 +213,13 @@ class RunnerProcess(asyncio.SubprocessProtocol):
             self.ready.exception()  # whoever waits gets it; nobody may be waiting
 
     def _fail_all(self) -> None:
-        error = RunnerStopped(self.exited.result())
-        self._fail_ready(error)
+        why = self.exited.result()
+        self._fail_ready(RunnerStopped(why))
+        self._fail_requests(why)
+
+    def _fail_requests(self, why: str) -> None:
         for request_id, inbox in self._inboxes.items():
-            inbox.put(Failed(request_id, RunnerStopped.__name__, str(error)))
+            inbox.put(Failed(request_id, RunnerStopped.__name__, why))
 
     def _relay(self, data: bytes) -> None:
         """The child's log, a line a record; a line without end is cut."""
