@@ -8,14 +8,21 @@ from .ollama import Progress, Request
 
 
 class PruneRequest(Request, frozen=True, omit_defaults=True):
-    """`POST /api/prune`. `all` takes what is recent too, `dry_run` only says what would go."""
+    """`POST /api/prune`. `all` takes what is recent too, `dry_run` only says what would go.
+
+    With `kv_cache` what was computed of prompts goes, and nothing else.
+    """
 
     all: bool | None = None
+    kv_cache: bool | None = None
     dry_run: bool | None = None
 
 
 class Unneeded(msgspec.Struct, frozen=True):
-    """A thing that nobody needs: a blob, reference, download, damaged blob or leftover; `size` is what it frees."""
+    """A thing that nobody needs: a blob, reference, download, damaged blob or leftover, or a computed prompt.
+
+    `size` is what it frees.
+    """
 
     kind: str
     name: str
@@ -79,10 +86,14 @@ class ModelUsage(msgspec.Struct, frozen=True):
 
 
 class UsageResponse(msgspec.Struct, frozen=True):
-    """`GET /api/du`: bytes on the disk; what no model needs, downloads that are not whole, and leftovers."""
+    """`GET /api/du`: bytes on the disk; what no model needs, downloads that are not whole, and leftovers.
+
+    `kv_cache` is what was computed of prompts, which is not among the models' `total`.
+    """
 
     models: list[ModelUsage]
     total: int
     unneeded: int
     downloads: int
     leftovers: int
+    kv_cache: int = 0

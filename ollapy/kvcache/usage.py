@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 import shutil
 import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-
-logger = logging.getLogger(__name__)
 
 _ABANDONED = 600.0  # seconds after which nobody is still writing a file
 _LEAST_FREE = 1 << 30  # bytes that stay free on the disk
@@ -30,12 +27,12 @@ def kept_files(root: Path) -> list[KeptFile]:
     return sorted(_files(root), key=lambda file: file.used_at)
 
 
-def clear(root: Path) -> tuple[int, int]:
-    """Remove everything; how many files that were, and their bytes."""
+def clear(root: Path) -> list[KeptFile]:
+    """Remove everything, and say what that was."""
     files = kept_files(root)
     for file in files:
         _remove(file)
-    return len(files), sum(file.size for file in files)
+    return files
 
 
 def make_room(root: Path, size: int, max_bytes: int) -> bool:

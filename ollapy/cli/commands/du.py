@@ -54,6 +54,8 @@ def _totals(usage: UsageResponse) -> Iterator[str]:
         "of downloads that are not finished": usage.downloads,
         "of leftovers": usage.leftovers,
     }
+    if usage.kv_cache:
+        yield f"{format_bytes(usage.kv_cache)} of computed prompts beside, see 'ollapy prune --kv-cache'"
     for what, size in rest.items():
         if size:
             yield f"{format_bytes(size)} {what}, see 'ollapy prune --help'"

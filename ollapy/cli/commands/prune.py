@@ -24,6 +24,10 @@ def prune(
             help="Also what came within the last hour, and downloads of the last week.",
         ),
     ] = False,
+    kv_cache: Annotated[
+        bool,
+        typer.Option("--kv-cache", help="What was computed of prompts, nothing else."),
+    ] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print a JSON object.")
     ] = False,
@@ -38,7 +42,9 @@ def prune(
     from ollapy.cli.session import connected
 
     with connected() as client:
-        answer = client.prune(PruneRequest(all=all_, dry_run=dry_run))
+        answer = client.prune(
+            PruneRequest(all=all_, kv_cache=kv_cache, dry_run=dry_run)
+        )
     if as_json:
         print_json(answer)
     else:

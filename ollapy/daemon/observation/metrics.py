@@ -59,6 +59,11 @@ class Metrics:
         self._cached = counter(
             "cached_prompt_tokens", "Those that were not read again.", "model"
         )
+        self._restored = counter(
+            "restored_prompt_tokens",
+            "Those of them that came back from the disk.",
+            "model",
+        )
         self._dropped = counter(
             "dropped_prompt_tokens", "Those left out to fit.", "model"
         )
@@ -91,6 +96,7 @@ class Metrics:
         """An answer has come to its end by itself."""
         self._queue.labels(model).observe(usage.queue_seconds)
         self._cached.labels(model).inc(context.cached_tokens)
+        self._restored.labels(model).inc(context.restored_tokens)
         self._dropped.labels(model).inc(context.dropped_tokens)
         self._generated.labels(model).inc(usage.num_generated)
         self._preempted.labels(model).inc(usage.num_preemptions)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from pathlib import Path
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -24,6 +25,7 @@ from ollapy.daemon.gates.body import MAX_ORDER, read
 from ollapy.daemon.operations import answer
 from ollapy.daemon.state import state
 from ollapy.errors import Cancelled, CorruptManifest, OllapyError
+from ollapy.kvcache.usage import clear, kept_files
 from ollapy.names import ModelName
 from ollapy.operation import Operation
 from ollapy.pulling import Puller
@@ -37,6 +39,9 @@ _NO_LIMITS = Limits(blobs=0, downloads=0)
 async def prune(request: Request) -> Response:
     """Delete from the store what nobody needs."""
     body = await read(request, PruneRequest, most=MAX_ORDER)
+    if body.kv_cache:
+        root = state(request).settings.kv_cache
+        return await asyncio.to_thread(_prune_kv_cache, root, body)
     gone = await asyncio.to_thread(
         state(request).store.prune,
         _NO_LIMITS if body.all else None,
@@ -46,13 +51,25 @@ async def prune(request: Request) -> Response:
     return responses.json(PruneResponse(removed, sum(r.size for r in removed)))
 
 
+def _prune_kv_cache(root: Path, body: PruneRequest) -> Response:
+    files = kept_files(root) if body.dry_run else clear(root)
+    removed = [Unneeded("computed prompt", f.path.stem, f.size) for f in files]
+    return responses.json(PruneResponse(removed, sum(r.size for r in removed)))
+
+
 async def usage(request: Request) -> Response:
     """What takes how much of the disk."""
     found = await asyncio.to_thread(state(request).store.usage)
     models = [_model_usage(model) for model in found.models]
+    kept = await asyncio.to_thread(kept_files, state(request).settings.kv_cache)
     return responses.json(
         UsageResponse(
-            models, found.total, found.unneeded, found.downloads, found.leftovers
+            models,
+            found.total,
+            found.unneeded,
+            found.downloads,
+            found.leftovers,
+            sum(file.size for file in kept),
         )
     )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -15,6 +17,7 @@ from ollapy.daemon.observation.metrics import Gauges
 from ollapy.daemon.observation.snapshot import snapshot as taken
 from ollapy.daemon.runners.pool import RunnerPool
 from ollapy.daemon.state import state
+from ollapy.kvcache.usage import kept_files
 
 _TEXT = "text/plain; version=0.0.4; charset=utf-8"
 # Counters of an engine that are told, and under which names.
@@ -30,6 +33,9 @@ _OF_ENGINES = {
 async def metrics(request: Request) -> Response:
     """Counters, histograms and gauges in Prometheus' text format."""
     gauges = await _gauges(state(request).pool, state(request).journal)
+    root = state(request).settings.kv_cache
+    kept = await asyncio.to_thread(kept_files, root)
+    gauges = {**gauges, "kv_cache_bytes": {"": sum(file.size for file in kept)}}
     return Response(state(request).metrics.text(gauges), media_type=_TEXT)
 
 

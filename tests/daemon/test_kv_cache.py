@@ -1,0 +1,89 @@
+"""What was computed of a prompt outlives its model, and is never used where anything about it is not as it was."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scripts.make_gguf import write_hybrid, write_qwen2, write_recurrent, write_sliding
+from tests.support.daemon import Daemon, running_daemon
+from tests.support.models import add_model
+from tests.support.waiting import eventually
+
+PROMPT = (
+    "It was a bright cold day in April, and the clocks were striking thirteen. " * 24
+)
+
+
+def ask(daemon: Daemon, prompt: str = PROMPT, **body: Any) -> dict[str, Any]:
+    options = {"temperature": 0, "num_predict": 12, **body.pop("options", {})}
+    return daemon.generate(prompt, raw=True, options=options, **body)
+
+
+def context(answer: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = answer["ollapy"]["context"]
+    return found
+
+
+def stop(daemon: Daemon, model: str = "tiny") -> None:
+    """Unload a model, and wait until what it computed is kept."""
+    daemon.post("/api/generate", model=model, keep_alive=0)
+    eventually(lambda: not daemon.runners, "the runner stays")
+
+
+def files(folder: Path) -> list[Path]:
+    return sorted((folder / "kv").glob("*/*.kv"))
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Iterator[Daemon]:
+    with running_daemon(tmp_path) as daemon:
+        yield daemon
+
+
+def test_a_chat_goes_on_after_its_model_was_unloaded(
+    own: Daemon, tmp_path: Path
+) -> None:
+    first = ask(own)
+    assert not context(first)["cached_tokens"]
+    stop(own)
+
+    second = ask(own)
+
+    assert second["response"] == first["response"]
+    told = context(second)
+    assert told["cached_tokens"] == told["restored_tokens"] > 200
+    (file,) = files(tmp_path)
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert file.parent.stat().st_mode & 0o777 == 0o700
+    assert "ollapy_restored_prompt_tokens_total" in own.http.get("/metrics").text
+
+
+def test_and_after_the_daemon_was(tmp_path: Path) -> None:
+    with running_daemon(tmp_path) as daemon:
+        first = ask(daemon)
+    with running_daemon(tmp_path) as daemon:
+        second = ask(daemon)
+
+    assert second["response"] == first["response"]
+    assert context(second)["restored_tokens"] > 200
+
+
+@pytest.mark.parametrize(
+    "write", [write_qwen2, write_sliding, write_hybrid, write_recurrent]
+)
+def test_so_it_does_with_every_kind_of_model(
+    own: Daemon, tmp_path: Path, write: Any
+) -> None:
+    write(path := tmp_path / "model.gguf")
+    add_model(own.models, "model", path)
+    first = ask(own, model="model")
+    stop(own, "model")
+
+    second = ask(own, model="model")
+
+    assert second["response"] == first["response"]
+    assert context(second)["restored_tokens"] > 200
