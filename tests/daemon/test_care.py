@@ -279,6 +279,7 @@ def test_du(own: Daemon) -> None:
         "unneeded": 0,
         "downloads": 0,
         "leftovers": 0,
+        "kv_cache": 0,
     }
 
 
