@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from dataclasses import replace
 
 from ollapy.errors import LoadFailed
 from ollapy.llama.context import Context
@@ -32,9 +33,11 @@ class Elastic:
         """Whether somebody was asked for a larger pool, and has not answered."""
         return self._pool.is_asking
 
-    def wish(self, scheduler: Scheduler, now: float) -> Wish | None:
-        """What to ask for, if anything; `resize` is the answer."""
-        return self._pool.wish(scheduler.demand, self._context.num_cells, now)
+    def wish(self, scheduler: Scheduler, now: float, beside: int) -> Wish | None:
+        """What to ask for, if anything, for so many cells beside what the scheduler wants; `resize` is the answer."""
+        demand = scheduler.demand
+        demand = replace(demand, wanted=demand.wanted + beside)
+        return self._pool.wish(demand, self._context.num_cells, now)
 
     def resize(self, scheduler: Scheduler, num_cells: int) -> None:
         """Obey: a larger pool, one as small as it can be without sending anybody back, or the one there is."""

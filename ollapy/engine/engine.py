@@ -107,11 +107,17 @@ class Engine:
         """The size of the pool of cells."""
         return self._context.num_cells
 
-    def wish(self) -> Wish | None:
-        """A larger pool to ask for, where it would be of use; `resize` is the answer."""
-        if self.counters.steps % _LOOK_EVERY and not self._is_stalled:
+    def wish(self, beside: int = 0) -> Wish | None:
+        """A larger pool to ask for, where it would be of use, or for so many cells more; `resize` is the answer."""
+        is_time = not self.counters.steps % _LOOK_EVERY or self._is_stalled
+        if not is_time and not beside:
             return None
-        return self._elastic.wish(self.scheduler, time.monotonic())
+        return self._elastic.wish(self.scheduler, time.monotonic(), beside)
+
+    @property
+    def is_asking(self) -> bool:
+        """Whether the answer to a wish is still to come."""
+        return self._elastic.is_asking
 
     def resize(self, num_cells: int) -> list[Output]:
         """Have a pool of about so many cells, and say what becomes of those for whom it stays too small."""
@@ -296,6 +302,7 @@ class Engine:
 
     def _begin_anew(self) -> None:
         """Wipe the memory: a NaN in one cell can reach all who share the pool, as no mask keeps it in on a GPU."""
+        self.counters.wipes += 1
         self.scheduler.forget(time.monotonic())
         self.decoder.act(self.scheduler.take_actions())
         self._context.clear(wipe=True)

@@ -21,6 +21,7 @@ from ollapy.llama.states import restore, save, state_size
 from .actions import Remove
 from .engine import Engine
 from .path import Path
+from .pool import Wish
 from .prefix_tree import Reuse
 from .sequence import Sequence
 from .worth import Candidate, most_valuable_first
@@ -31,7 +32,10 @@ _WORTH_RESTORING = 32  # tokens
 
 
 class Keeping:
-    """Stands before an engine; `defer` has something done on the engine's thread soon, from any thread."""
+    """Stands before an engine; `defer` has something done on the engine's thread soon, from any thread.
+
+    `ask` tells a wish for a larger pool; `resized` is the answer.
+    """
 
     def __init__(
         self,
@@ -39,16 +43,22 @@ class Keeping:
         context: Context,
         vault: Vault,
         defer: Callable[[Callable[[], None]], None],
+        ask: Callable[[Wish], None],
     ) -> None:
         self._engine = engine
         self._context = context
         self._vault = vault
         self._defer = defer
-        self._fetching: set[int] = set()
+        self._ask = ask
+        self._fetching: set[int] = set()  # sequences
+        self._held: list[tuple[Sequence, Branch]] = []  # until the pool is larger
+        self._restored: set[str] = set()  # names of branches
+        self._num_wipes = 0
         engine.decoder.keep = self._keep
 
     def add(self, sequence: Sequence) -> None:
         """Queue a sequence in the engine, once what is kept of its prompt is back."""
+        self._distrust()
         found = self._find(sequence)
         if found is None:
             self._engine.add(sequence)
@@ -72,6 +82,14 @@ class Keeping:
         branches = most_valuable_first(self._candidates(), time.monotonic())
         return self._vault.close(branches, deadline)
 
+    def _distrust(self) -> None:
+        """Numbers that are none may have come from what was brought back: none of it is any more."""
+        if self._num_wipes != self._engine.counters.wipes:
+            self._num_wipes = self._engine.counters.wipes
+            for name in self._restored:
+                self._vault.forget(name)
+            self._restored.clear()
+
     def _find(self, sequence: Sequence) -> Found | None:
         """What is worth to be brought back for a sequence."""
         if sequence.scores_prompt or sequence.encoder_tokens:
@@ -94,7 +112,27 @@ class Keeping:
         return length - tree.match(sequence.tokens, sequence.adapters)[1]
 
     def _fetched(self, sequence: Sequence, branch: Branch | None) -> None:
-        if sequence.id not in self._fetching:
+        if branch is not None and self._waits_for_room(len(branch.outline.tokens)):
+            self._held.append((sequence, branch))
+        else:
+            self._admit(sequence, branch)
+
+    def resized(self) -> None:
+        """The pool has the size that it gets; those who waited for that do so no longer."""
+        held, self._held = self._held, []
+        for sequence, branch in held:
+            self._admit(sequence, branch)
+
+    def _waits_for_room(self, num_cells: int) -> bool:
+        """Whether a larger pool has been asked for, as these cells do not fit."""
+        if self._engine.scheduler.has_room(num_cells):
+            return False
+        if wish := self._engine.wish(num_cells):
+            self._ask(wish)
+        return self._engine.is_asking
+
+    def _admit(self, sequence: Sequence, branch: Branch | None) -> None:
+        if sequence.id not in self._fetching:  # cancelled meanwhile
             return
         self._fetching.discard(sequence.id)
         if branch is not None:
@@ -122,6 +160,7 @@ class Keeping:
         path = _path(branch, sequence.adapters, held, now)
         act([Remove(slot, len(path.tokens))])
         act(scheduler.tree.adopt(path, now))
+        self._restored.add(outline.name)
         sequence.num_restored = missing
         self._engine.counters.restored += missing
 

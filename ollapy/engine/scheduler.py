@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from .actions import Action
+from .actions import Action, Keep
 from .batch import Batch
 from .divergence import divergence
 from .media import whole
@@ -250,7 +250,8 @@ class Scheduler:
         """What has been computed is not to be trusted any more: whoever runs computes it again."""
         for sequence in list(self._running):
             self._suspend(sequence, now)
-        self._actions += self._tree.evict(self._tree.num_used)
+        actions = self._actions + self._tree.evict(self._tree.num_used)
+        self._actions = [a for a in actions if not isinstance(a, Keep)]
 
     def _suspend(self, sequence: Sequence, now: float) -> None:
         self._running.remove(sequence)

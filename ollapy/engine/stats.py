@@ -18,6 +18,7 @@ class Counters:
     shifts: int = 0
     resizes: int = 0
     switches: int = 0  # to other adapters
+    wipes: int = 0  # of the whole memory, for numbers that were none
     kept: int = 0  # branches that were put elsewhere
     restored: int = 0  # tokens of prompts that came back from there
     encoded: int = 0  # parts of pictures and sounds

@@ -7,6 +7,7 @@ import logging
 import os
 from contextlib import suppress
 from pathlib import Path
+from threading import Lock
 
 import msgspec
 
@@ -35,17 +36,19 @@ class Folder:
         self._folder = root / self._key
         self._known: dict[str, Outline] = {}
         self._seen_at = -1
+        self._looking = Lock()
 
     def outlines(self) -> dict[str, Outline]:
         """What there is, by name; looks again only when something has come or gone."""
-        try:
-            changed_at = self._folder.stat().st_mtime_ns
-            if changed_at != self._seen_at:
-                self._seen_at = changed_at
-                self._look()
-        except OSError:
-            self._known, self._seen_at = {}, -1
-        return dict(self._known)  # others may change it meanwhile
+        with self._looking:
+            try:
+                changed_at = self._folder.stat().st_mtime_ns
+                if changed_at != self._seen_at:
+                    self._look()
+                    self._seen_at = changed_at
+            except OSError:
+                self._known, self._seen_at = {}, -1
+            return dict(self._known)  # others may change it meanwhile
 
     def read(self, name: str) -> Branch | None:
         """A branch, which counts as used now; None where it is gone or of no use, and is gone then."""

@@ -16,6 +16,7 @@ from ollapy.engine.embedder import Embedder
 from ollapy.engine.engine import Engine
 from ollapy.engine.keeping import Keeping
 from ollapy.engine.packer import EmbedJob
+from ollapy.engine.pool import Wish
 from ollapy.engine.sequence import Sequence
 from ollapy.errors import OllapyError, RunnerError, Unsupported
 from ollapy.llama.adapters import Adapters
@@ -190,7 +191,9 @@ class EngineThread:
             max_cells=load.max_cells,
         )
         if vault := open_vault(load, model, context):
-            self._keeping = Keeping(engine, context, vault, self._commands.put)
+            self._keeping = Keeping(
+                engine, context, vault, self._commands.put, self._ask
+            )
         self._engine = engine
 
     def _open_embedder(self, model: Model) -> Embedder:
@@ -250,7 +253,7 @@ class EngineThread:
         if engine and engine.has_work:
             self._post(engine.step())
             if wish := engine.wish():
-                self._post(Grow(wish.num_cells, wish.least))
+                self._ask(wish)
         if embedder and embedder.has_work:
             busy = engine is not None and engine.has_work
             room = engine.max_prompt if engine and busy else self._max_pack
@@ -298,10 +301,15 @@ class EngineThread:
         except OllapyError as exc:
             self._post(Failed(message.id, type(exc).__name__, str(exc)))
 
+    def _ask(self, wish: Wish) -> None:
+        self._post(Grow(wish.num_cells, wish.least))
+
     def _resize(self, num_cells: int) -> None:
         if self._engine:
             self._post(self._engine.resize(num_cells))
             num_cells = self._engine.num_cells
+        if self._keeping:
+            self._keeping.resized()
         self._post(Resized(num_cells, buffers()))
 
     def _rest(self) -> None:

@@ -14,7 +14,7 @@ from tests.support.models import add_model
 from tests.support.waiting import eventually
 
 PROMPT = (
-    "It was a bright cold day in April, and the clocks were striking thirteen. " * 24
+    "It was a bright cold day in April, and the clocks were striking thirteen. " * 48
 )
 
 
