@@ -80,10 +80,11 @@ def test_so_it_does_with_every_kind_of_model(
 ) -> None:
     write(path := tmp_path / "model.gguf")
     add_model(own.models, "model", path)
-    first = ask(own, model="model")
+    prompt = PROMPT[: len(PROMPT) // 2]
+    first = ask(own, prompt, model="model")
     stop(own, "model")
 
-    second = ask(own, model="model")
+    second = ask(own, prompt, model="model")
 
     assert second["response"] == first["response"]
     assert context(second)["restored_tokens"] > 200
