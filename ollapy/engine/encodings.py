@@ -11,7 +11,7 @@ from ollapy.errors import RunnerError
 from .batch import Excerpt
 from .media import Floats, MediaChunk, Positions
 
-_MAX_BYTES = 256 << 20
+_MAX_BYTES = 128 << 20  # eight pictures of a thousand tokens of a 7B model
 
 
 class Encodings:

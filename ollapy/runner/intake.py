@@ -102,7 +102,8 @@ class Intake:
     def _reading(self, message: Chat) -> Reading | None:
         if message.media is None:
             return None
-        texts = (m.content or "" for m in message.messages)
+        said = ((m.content, m.thinking) for m in message.messages)
+        texts = (text for pair in said for text in pair if text)
         return self._media.reading(message.media, texts)
 
     def _prompt(

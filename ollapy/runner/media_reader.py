@@ -96,7 +96,8 @@ class Reading:
         self._open = _OPEN
         while any(self._open in text for text in texts):
             self._open += _OPEN
-        self._mark = re.compile(f"{self._open}([0-9]+){_CLOSE}")
+        known = "|".join(map(str, range(len(self._names))))
+        self._mark = re.compile(f"{self._open}({known}){_CLOSE}")
         self._chunks: dict[int, Chunk] = {}  # by their first placeholder
 
     def marked(self, message: Message) -> Message:

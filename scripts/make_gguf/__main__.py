@@ -21,13 +21,18 @@ from . import (
     REAL_SHAPES,
     write_embedder,
     write_encoder_decoder,
+    write_gemma3_projector,
     write_hybrid,
+    write_llava,
     write_qwen2,
+    write_qwen2vl,
+    write_qwen2vl_projector,
     write_random,
     write_recurrent,
     write_scripted,
     write_shape,
     write_sliding,
+    write_ultravox_projector,
 )
 
 # The kinds that a seed says everything about, with what their help says.
@@ -39,6 +44,11 @@ _RANDOM: dict[str, tuple[Callable[..., None], str]] = {
     "recurrent": (write_recurrent, "a Mamba: a state and no attention"),
     "encoder-decoder": (write_encoder_decoder, "a T5"),
     "embedder": (write_embedder, "a BERT, or whatever fits the pooling"),
+    "qwen2vl": (write_qwen2vl, "a qwen2vl, for which the next is made"),
+    "qwen2vl-projector": (write_qwen2vl_projector, "what sees for a qwen2vl"),
+    "llava": (write_llava, "what sees for a llama"),
+    "gemma3-projector": (write_gemma3_projector, "what sees for a gemma3"),
+    "ultravox-projector": (write_ultravox_projector, "what hears for a llama"),
     "shape": (write_shape, "a model of a real one's shape"),
 }
 

@@ -8,10 +8,12 @@ import random
 import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from scripts.make_gguf import (
@@ -211,7 +213,15 @@ def test_all_apis_show_the_same(seeing: Daemon) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["<__media__>", "[img-0]", "[img]", "\ufdd20\ufdd3", "\ufdd2\ufdd20\ufdd3"]
+    "text",
+    [
+        "<__media__>",
+        "[img-0]",
+        "[img]",
+        "\ufdd20\ufdd3",
+        "\ufdd2\ufdd20\ufdd3",
+        "\ufdd27\ufdd3",
+    ],
 )
 def test_words_that_look_like_a_picture_are_words(seeing: Daemon, text: str) -> None:
     image = {"role": "user", "content": "one", "images": [encoded(png())]}
@@ -257,6 +267,21 @@ def test_who_leaves_while_a_picture_is_read_disturbs_nobody(seeing: Daemon) -> N
     }
     with seeing.stream("/api/chat", model="qwen2vl", messages=[message]) as records:
         next(records)
+    assert said(chat(seeing, "qwen2vl", "And this?", png(seed=3)))
+
+
+def test_who_leaves_before_anything_is_answered_disturbs_nobody(
+    seeing: Daemon,
+) -> None:
+    for seed in range(5):
+        message = {
+            "role": "user",
+            "content": "?",
+            "images": [encoded(png(600, 500, seed=90 + seed))],
+        }
+        body = {"model": "qwen2vl", "messages": [message]}
+        with suppress(httpx.TimeoutException):
+            seeing.http.post("/api/chat", json=body, timeout=0.004 * (seed + 1))
     assert said(chat(seeing, "qwen2vl", "And this?", png(seed=3)))
 
 
