@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from statistics import median, quantiles
 
 import psutil
@@ -96,25 +97,47 @@ class _Arrivals:
 
 @dataclass(slots=True)
 class _Steady:
-    """The time in which all streams ran: in seconds, and the server's CPU in it."""
+    """The time in which all streams ran: in seconds, and the server's CPU in it and its waiting for a core."""
 
     began: float = 0.0
     ended: float = 0.0
     cpu: float = 0.0
+    waited: float = 0.0
+
+    def begin(self, server: psutil.Process) -> None:
+        """From now on."""
+        self.began, self.cpu, self.waited = (
+            time.perf_counter(),
+            -_cpu(server),
+            -_waited(server),
+        )
+
+    def end(self, server: psutil.Process) -> None:
+        """Up to now."""
+        self.ended = time.perf_counter()
+        self.cpu += _cpu(server)
+        self.waited += _waited(server)
 
 
 @dataclass(frozen=True, slots=True)
 class _Pace:
-    """What a server did of the tokens: cores, tokens a second, and milliseconds of a token's way."""
+    """What a server did of the tokens: cores, tokens a second, and milliseconds of a token's way.
+
+    `waited` is the part of the time in which it had something to do and no core to do it on.
+    """
 
     cores: float
     rate: float
     typical: float
     worst: float  # of 99 in 100
+    waited: float
 
     def __str__(self) -> str:
         cost = self.cores / self.rate * 1e6
-        return f"{cost:.0f} µs of CPU, median {self.typical:.2f} ms, 99 of 100 within {self.worst:.2f} ms"
+        way = f"median {self.typical:.2f} ms, 99 of 100 within {self.worst:.2f} ms"
+        return (
+            f"{cost:.0f} µs of CPU, {way}, {self.waited:.0%} of the time without a core"
+        )
 
 
 def tokens(host: Host, rounds: int) -> Iterator[Row]:
@@ -123,6 +146,8 @@ def tokens(host: Host, rounds: int) -> Iterator[Row]:
         host.daemon("-m", "scripts.bench.paced_daemon", "serve") as daemon,
         _bare(host) as (port, bare),
     ):
+        for warming in ((host.port, daemon), (port, bare)):
+            _stream(*warming, _COUNTS[0])
         for count in _COUNTS:
             runs = [
                 (_stream(host.port, daemon, count), _stream(port, bare, count))
@@ -148,7 +173,13 @@ def _stream(port: int, server: psutil.Process, count: int) -> _Pace:
     ]
     seconds = steady.ended - steady.began
     worst = quantiles(arrived, n=100)[98]
-    return _Pace(steady.cpu / seconds, len(arrived) / seconds, median(arrived), worst)
+    return _Pace(
+        steady.cpu / seconds,
+        len(arrived) / seconds,
+        median(arrived),
+        worst,
+        steady.waited / seconds,
+    )
 
 
 def _receive(
@@ -168,10 +199,9 @@ def _receive(
                     if len(key.data.times) == _SETTLED:
                         begun.add(key.data)
                     if len(begun) == count:
-                        steady.began, steady.cpu = time.perf_counter(), -_cpu(server)
+                        steady.begin(server)
                 if b'"done":true' in data and not steady.ended:
-                    steady.ended = time.perf_counter()
-                    steady.cpu += _cpu(server)
+                    steady.end(server)
                 if not data:
                     selector.unregister(key.fileobj)
                     key.fileobj.close()
@@ -191,3 +221,9 @@ def _asked(port: int) -> socket.socket:
 def _cpu(process: psutil.Process) -> float:
     used = process.cpu_times()
     return float(used.user + used.system)
+
+
+def _waited(process: psutil.Process) -> float:
+    """Seconds for which its main thread was ready and had no core; 0 where the system does not say."""
+    told = Path(f"/proc/{process.pid}/schedstat")
+    return int(told.read_text().split()[1]) / 1e9 if told.exists() else 0.0
