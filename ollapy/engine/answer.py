@@ -78,9 +78,13 @@ class Answer:
             output.logprob = self._logprob(self._scores, token, count)
         return self._extend(output, token)
 
-    def cut_short(self) -> Output:
-        """The end of an answer that there is no memory to go on with."""
-        return self._finish(Output(self.sequence), FinishReason.LENGTH)
+    def cut_short(self, limit: int) -> Output:
+        """The end where there is memory for so many tokens only; a prompt that has more may be made shorter."""
+        sequence = self.sequence
+        if not sequence.num_generated:
+            return Output(sequence, too_long_for=limit, is_last=True)
+        sequence.limit = limit
+        return self._finish(Output(sequence), FinishReason.LENGTH)
 
     def close(self) -> None:
         """Free what the sampler holds."""

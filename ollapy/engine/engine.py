@@ -279,26 +279,17 @@ class Engine:
         return output
 
     def _turn_away(self) -> list[Output]:
-        """Those who are longer than the pool end, are prepared again shorter, or go on with a part of it."""
-        return [
-            output
-            for sequence in self.scheduler.oversized
-            if (output := self._confine(self._answers[sequence.id]))
-        ]
-
-    def _confine(self, answer: Answer) -> Output | None:
-        sequence, limit = answer.sequence, self.num_cells
-        if sequence.num_generated and sequence.num_keep is not None:
-            sequence.limit = limit
-            self.scheduler.shift(sequence, time.monotonic())
-            return None
-        if sequence.num_generated:
-            sequence.limit = limit
-            output = answer.cut_short()
-        else:
-            output = Output(sequence, too_long_for=limit, is_last=True)
-        self._drop(answer)
-        return output
+        """Those who are longer than the pool go on with a part of it where they shift, else they end."""
+        outputs = []
+        for sequence in self.scheduler.oversized:
+            if sequence.num_generated and sequence.num_keep is not None:
+                sequence.limit = self.num_cells
+                self.scheduler.shift(sequence, time.monotonic())
+            else:
+                answer = self._answers[sequence.id]
+                outputs.append(answer.cut_short(self.num_cells))
+                self._drop(answer)
+        return outputs
 
     def _begin_anew(self) -> None:
         """Wipe the memory: a NaN in one cell can reach all who share the pool, as no mask keeps it in on a GPU."""

@@ -240,7 +240,7 @@ def test_a_storm_of_sizes_changes_no_answer(model: Model, seed: int) -> None:
                 gone = rng.choice(everybody)
                 left.add(gone.id)
                 engine.cancel(gone.id)
-            if rng.random() < 0.15:
+            if rng.random() < 0.25:
                 engine.resize(rng.choice([256, 768, 1536, 3072, 6144]))
                 engine.check()
             steps = iter(range(rng.randint(1, 4)))
@@ -251,6 +251,6 @@ def test_a_storm_of_sizes_changes_no_answer(model: Model, seed: int) -> None:
                 lambda wanted: wanted if rng.random() < 0.5 else 0,
             )
 
-        assert engine.counters.resizes > 3
+        assert engine.counters.resizes > 2
         for story, one in zip(expected, everybody, strict=True):
             assert one.id in left or agree(story, stories[one.id]), one

@@ -109,7 +109,9 @@ class RunnerProcess(asyncio.SubprocessProtocol):
                 self._write(frame(Cancel(request.id)))
 
     async def resize(self, num_cells: int) -> None:
-        """Have its KV pool be of about that size, and wait until it has answered."""
+        """Have its KV pool be of about that size, and wait until it has answered or ended."""
+        if self.exited.done():
+            return
         self._resized.clear()
         self._write(frame(Resize(num_cells)))
         await self._resized.wait()
