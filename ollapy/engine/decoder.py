@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable
 
 from ollapy.llama.context import Context
@@ -20,7 +19,7 @@ class Decoder:
     def __init__(self, context: Context, counters: Counters) -> None:
         self._context = context
         self._counters = counters
-        self._encodings = Encodings()
+        self.encodings = Encodings()
         # what becomes of a slot's path before its cells go
         self.keep: Callable[[int, Path], None] = _forget
 
@@ -37,18 +36,12 @@ class Decoder:
                 case Keep(slot, path):
                     self.keep(slot, path)
 
-    def encode_media(self, batch: Batch) -> None:
-        """Make the embeddings that the batch has in place of tokens; nobody gets a token meanwhile."""
-        if batch.excerpt:
-            started = time.perf_counter()
-            self._encodings.of(batch.excerpt.chunk)
-            self._counters.encode_seconds += time.perf_counter() - started
-            self._counters.encoded = self._encodings.num_encoded
-
     def decode(self, batch: Batch) -> None:
         """Compute a batch."""
         if batch.excerpt:
-            rows, positions = self._encodings.excerpt(batch.excerpt)
+            self._counters.encoded = self.encodings.num_encoded
+            self._counters.encode_seconds = self.encodings.seconds
+            rows, positions = self.encodings.excerpt(batch.excerpt)
             causal = batch.excerpt.chunk.is_causal
             self._context.decode_rows(
                 rows, positions, batch.slots[0], batch.outputs, causal=causal

@@ -51,14 +51,14 @@ class Engine:
         self._context = context
         self._adapters = adapters or Adapters(model)
         self.pace = Pace(step_seconds)
+        self.counters = Counters()
+        self.decoder = Decoder(context, self.counters)
         self.scheduler = self._new_scheduler()
         self._candidates = Candidates(model.num_vocab, model.suppressed_tokens)
         self._masks = Masks(model.num_vocab)
         self._answers: dict[int, Answer] = {}
         # whom the decode under way is for; replaced, never changed
         self._computing: set[int] = set()
-        self.counters = Counters()
-        self.decoder = Decoder(context, self.counters)
         # an encoder's output is not among what can be carried over
         most = 0 if model.has_encoder else max_cells
         self._elastic = Elastic(context, self.decoder, self.counters, most)
@@ -77,6 +77,7 @@ class Engine:
             max_batch=context.max_batch,
             max_outputs=context.max_outputs,
             max_idle=self._model.num_ctx_train,
+            is_ready=self.decoder.encodings.is_ready,
         )
 
     @property
@@ -193,6 +194,7 @@ class Engine:
         for answer in list(self._answers.values()):
             self._drop(answer)
         self._masks.close()
+        self.decoder.encodings.close()
 
     def _compute(self) -> tuple[Batch, OllapyError | None]:
         """Schedule and decode; when the pool turns out to be full, with one sequence fewer each time."""
@@ -219,7 +221,12 @@ class Engine:
             max_alone=self.pace.chunk(0, steps=_ALONE),
         )
         self.decoder.act(batch.actions)
-        self._is_stalled = not batch.tokens and bool(self.scheduler.oversized)
+        if batch.tokens:
+            return batch
+        if self.decoder.encodings.is_busy:
+            self.decoder.encodings.wait()
+        else:
+            self._is_stalled = bool(self.scheduler.oversized)
         return batch
 
     def _decode(self, batch: Batch) -> None:
@@ -231,7 +238,6 @@ class Engine:
         self._computing = {sequence.id for sequence, _ in batch.parts}
         has_switched = self._adapters.use(self._context, batch.adapters)
         self.counters.switches += has_switched
-        self.decoder.encode_media(batch)
         started = time.perf_counter()
         try:
             with self._masks.computing(batch.constraints):

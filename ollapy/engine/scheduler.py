@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from .actions import Action, Keep
 from .batch import Batch
 from .divergence import divergence
-from .media import whole
+from .media import MediaChunk, whole
 from .node import common
 from .pool import Demand, demand
 from .prefix_tree import PrefixTree, Reuse
@@ -31,12 +31,19 @@ class Scheduler:
     """
 
     def __init__(
-        self, tree: PrefixTree, *, max_batch: int, max_outputs: int, max_idle: int
+        self,
+        tree: PrefixTree,
+        *,
+        max_batch: int,
+        max_outputs: int,
+        max_idle: int,
+        is_ready: Callable[[MediaChunk], bool] = lambda _: True,
     ) -> None:
         self._tree = tree
         self._max_batch = max_batch
         self._max_outputs = max_outputs
         self._max_idle = max_idle
+        self._is_ready = is_ready  # whether a medium was encoded
         self._waiting: list[Sequence] = []
         self._running: list[Sequence] = []  # in order of admission
         self._turns = Turns()
@@ -133,7 +140,7 @@ class Scheduler:
 
         That is of those whose turn it is, where some are computed with other adapters than the rest.
         Of prompts it takes `max_prompt` tokens while anybody generates, `max_alone` while nobody does.
-        Media have batches of their own, which take turns with the others.
+        Media have batches of their own, which take turns with the others, once they are ready.
         Nothing counts as computed before `commit`.
         """
         self._give_way(now)
@@ -173,7 +180,11 @@ class Scheduler:
     def _add_medium(self, batch: Batch, room: int, now: float) -> bool:
         """Cells of the medium that is next; all of them where they see each other whatever their order."""
         seeing = (
-            s for s in self._running if s.adapters == batch.adapters and s.next_medium
+            s
+            for s in self._running
+            if s.adapters == batch.adapters
+            and s.next_medium
+            and self._is_ready(s.next_medium[1])
         )
         for sequence in self._in_order(seeing, now):
             if count := self._cells_to_see(sequence, room):

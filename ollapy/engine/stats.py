@@ -10,7 +10,7 @@ STEP_BOUNDS = tuple(0.001 * 2**n for n in range(13))
 
 @dataclass(slots=True)
 class Counters:
-    """Sums since the engine began; `overhead_seconds` is the steps' time less encoding, decoding and sampling."""
+    """Sums since the engine began; `overhead_seconds` is the steps' time less decoding and sampling."""
 
     steps: int = 0
     rows: int = 0
@@ -33,7 +33,7 @@ class Counters:
     @property
     def native_seconds(self) -> float:
         """Time spent on the model's side of a step."""
-        return self.encode_seconds + self.decode_seconds + self.sample_seconds
+        return self.decode_seconds + self.sample_seconds
 
     def add_step(self, seconds: float) -> None:
         """A step took that long."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -256,3 +257,84 @@ def test_a_full_context_drops_no_half_of_a_picture(eye: Eye, engine: Engine) -> 
         ]
         assert negative == known
     assert sequence.num_shifted
+
+
+class Held:
+    """A chunk whose encoding ends when it is let go."""
+
+    def __init__(self, chunk: Chunk) -> None:
+        self.key = chunk.key
+        self.num_tokens = chunk.num_tokens
+        self.num_positions = chunk.num_positions
+        self.is_causal = chunk.is_causal
+        self.positions = chunk.positions
+        self.go = threading.Event()
+        self._chunk = chunk
+
+    def encode(self) -> Floats:
+        assert self.go.wait(20)
+        return self._chunk.encode()
+
+
+def held(eye: Eye, *parts: str | bytes) -> tuple[Sequence, Held]:
+    """A sequence whose first picture takes as long as the test wants."""
+    sequence = eye.sequence(*parts)
+    start, chunk = next(iter(sequence.media.items()))
+    assert isinstance(chunk, Chunk)
+    slow = Held(chunk)
+    sequence.media[start] = slow
+    return sequence, slow
+
+
+def test_others_go_on_while_a_picture_is_encoded(eye: Eye, engine: Engine) -> None:
+    parts = ("Look: ", png(50, 50, seed=21), "What is it?")
+    expected = fresh(eye, *parts)
+    seeing, slow = held(eye, *parts)
+    engine.add(seeing)
+    text = eye.sequence("Tell me something")
+    engine.add(text)
+    logprobs = []
+    while engine.has_work:
+        for output in engine.step():
+            if output.sequence is text and output.is_last:
+                assert not seeing.num_generated
+                slow.go.set()
+            if output.sequence is seeing and output.logprob:
+                logprobs.append(output.logprob)
+        engine.check()
+    assert text.num_generated == seeing.num_generated == 16
+    assert agree(expected, Story(logprobs))
+
+
+def test_who_leaves_while_a_picture_is_encoded(eye: Eye, engine: Engine) -> None:
+    seeing, slow = held(eye, "Look: ", png(50, 50, seed=22), "What is it?")
+    engine.add(seeing)
+    engine.step()
+    engine.cancel(seeing.id)
+    assert not engine.has_work
+    engine.check()
+    slow.go.set()
+    parts = ("Look: ", png(50, 50, seed=22), "What is it?")
+    encoded = told(engine, eye.sequence(*parts))
+    assert engine.counters.encoded == 1, "what was encoded is used"
+    assert agree(fresh(eye, *parts), encoded)
+
+
+def test_a_picture_that_cannot_be_encoded_fails_alone(eye: Eye, engine: Engine) -> None:
+    class Broken(Held):
+        def encode(self) -> Floats:
+            return np.full((self.num_tokens, 64), np.nan, np.float32)
+
+    seeing = eye.sequence("Look: ", png(50, 50, seed=23), "What is it?")
+    start, chunk = next(iter(seeing.media.items()))
+    assert isinstance(chunk, Chunk)
+    seeing.media[start] = Broken(chunk)
+    engine.add(seeing)
+    errors = []
+    while engine.has_work:
+        errors += [output.error for output in engine.step() if output.error]
+    assert [str(error) for error in errors] == [
+        "the model made numbers of the image that are none"
+    ]
+    engine.check()
+    assert len(told(engine, eye.sequence("Tell me something")).tokens) == 16
