@@ -83,7 +83,7 @@ def test_list_show_ps_copy_delete(client: ollama.Client) -> None:
     assert {m.model for m in client.list().models} >= {"tiny:latest", "another:latest"}
     assert client.show("another").details.family == "llama"
     client.generate("another", keep_alive="1m")
-    assert [m.context_length for m in client.ps().models] == [4096]
+    assert {m.context_length for m in client.ps().models} == {4096}
     assert client.delete("another").status == "success"
     with pytest.raises(ollama.ResponseError, match="not found") as error:
         client.show("another")
