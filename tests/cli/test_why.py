@@ -44,6 +44,13 @@ def context(*numbers: int, parting: DivergenceReport | None = None) -> dict[str,
     return {"context": report}
 
 
+def test_a_context_that_there_was_no_memory_for() -> None:
+    told = entry(**context(2048, 1500, 0, 2, 900, 6144))
+
+    assert "There was no memory for the 8,192 that it asked for." in sentences(told)
+    assert any("Free some memory" in advice for advice in faster(told))
+
+
 def test_a_whole_story_in_its_order() -> None:
     assert sentences(entry()) == [
         "Request 7, a chat with big:latest, took 10.0 s.",

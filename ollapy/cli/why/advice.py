@@ -44,6 +44,10 @@ def _read(entry: RequestEntry) -> list[str]:
     context, share = entry.context, _percent(entry.prompt_eval_duration, entry)
     if context is None or context.prompt_tokens - context.cached_tokens <= _SMALL:
         return []
+    if context.refused_tokens:
+        return [
+            "Free some memory, or unload other models: there was none for the context that was asked for."
+        ]
     if context.dropped_messages:
         return [
             f"Give it a longer context with num_ctx: what is left out at the beginning changes all that follows, "

@@ -17,6 +17,8 @@ def prompt(entry: RequestEntry) -> Iterator[str]:
         return
     limit = f", in a context of {context.limit:,}" if context.limit else ""
     yield f"Its prompt has {context.prompt_tokens:,} tokens{limit}."
+    if refused := context.refused_tokens:
+        yield f"There was no memory for the {context.limit + refused:,} that it asked for."
     yield from _dropped(context)
     if entry.placement and entry.placement.host:
         return
