@@ -1,6 +1,6 @@
 """OpenAI's wire types: chat completions, completions, embeddings and models.
 
-Unknown fields are ignored and null is the same as absent. What is UNSET is left out of an answer, what is None is null.
+Unknown fields are passed over, the log names them, and null is the same as absent. What is UNSET is left out of an answer, what is None is null.
 """
 
 from __future__ import annotations

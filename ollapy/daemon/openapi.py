@@ -18,7 +18,7 @@ _PARAMETER = re.compile(r"\{(\w+)(?::\w+)?\}")
 _BEARER, _HEADER = "bearer", "x-api-key"
 _DESCRIPTION = (
     "The APIs of Ollama (`/api`), OpenAI (`/v1`) and Anthropic (`/v1/messages`), and ollapy's own routes. "
-    "Durations are nanoseconds, sizes bytes. Unknown fields are ignored, and null is the same as absent."
+    "Durations are nanoseconds, sizes bytes. Unknown fields are passed over and named in the log, and null is the same as absent."
 )
 
 
