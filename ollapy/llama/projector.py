@@ -1,7 +1,7 @@
 """Projector: what turns pictures and sounds into embeddings that a text model reads like tokens (libmtmd).
 
-Called before by nothing but checked files: libmtmd aborts the process on some inputs, and runs other programs on
-bytes that it does not know.
+It is given files of known kinds and checked sizes only: libmtmd aborts the process on some others, and runs other
+programs on bytes that it does not know.
 """
 
 from __future__ import annotations
@@ -84,8 +84,6 @@ class Projector:
         self._options.video_params.ffmpeg_bin_dir = os.devnull.encode()
         self._reading = threading.Lock()  # a large picture takes hundreds of megabytes
         self.has_grid = bool(mtmd.mtmd_decode_use_mrope(handle))
-        self.sees = bool(mtmd.mtmd_support_vision(handle))
-        self.hears = bool(mtmd.mtmd_support_audio(handle))
 
     def read(self, data: bytes, key: int) -> list[list[int] | Chunk]:
         """What a file becomes: tokens, chunks, and tokens again; InvalidRequest where it cannot be decoded.
