@@ -44,13 +44,23 @@ class Host:
             "OLLAPY_HOST": f"127.0.0.1:{self.port}",
             "OLLAPY_MODELS": str(folder / "models"),
             "OLLAPY_LOGS": str(folder),
+            "OLLAPY_STATE": str(folder / "state"),
+            "OLLAPY_CONFIG": str(folder / "config.toml"),
+            "OLLAPY_KV_CACHE_DIR": str(folder / "kv"),
             "OLLAPY_NUM_THREADS": str(threads),
             "OLLAPY_CONTEXT_LENGTH": str(context),
         }
 
-    def call(self, method: str, path: str, body: Record | None = None) -> Any:
+    def call(
+        self,
+        method: str,
+        path: str,
+        body: Record | None = None,
+        *,
+        patience: float = _PATIENCE,
+    ) -> Any:
         """One JSON answer of the daemon; None where it is empty."""
-        connection = HTTPConnection("127.0.0.1", self.port, timeout=_PATIENCE)
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=patience)
         try:
             connection.request(method, path, None if body is None else json.dumps(body))
             response = connection.getresponse()

@@ -16,6 +16,7 @@ from .adapters import adapters
 from .constrained import constrained
 from .host import Cost, Host, run
 from .http import tokens, version
+from .kept import kept
 from .long_chat import long_chat
 from .report import Row
 from .streams import Record, Stream, stream_all, wall_seconds
@@ -246,6 +247,7 @@ MEASURES: dict[str, Measure] = {
     "constrained": constrained,
     "adapters": adapters,
     "long-chat": long_chat,
+    "kept": kept,
     "version": version,
     "tokens": tokens,
 }
