@@ -11,7 +11,7 @@ from ollapy.api.engine import Device
 from ollapy.daemon.runners.accelerators import Accelerators, chosen
 from ollapy.daemon.runners.footprint import Footprint
 from ollapy.daemon.runners.layouts import Machine, Wish
-from ollapy.daemon.runners.placement import Goal, Placement, Placing
+from ollapy.daemon.runners.placement import Goal, Placement, Placing, num_layers
 from ollapy.daemon.runners.space import Space
 from ollapy.errors import LoadFailed
 from ollapy.gguf import Header
@@ -284,3 +284,19 @@ def test_some_of_a_device_s_memory_stays_free() -> None:
     )
     metal = device("MTL0", backend="MTL")
     assert Accelerators((metal,)).space(4 * GB) == Space(4 * GB, {"MTL0": 4 * GB})
+
+
+@pytest.mark.parametrize(
+    ("size", "num_gpu", "is_named", "layers"),
+    [
+        (0.0001, None, False, 0),
+        (0.0001, None, True, None),
+        (0.0001, 99, False, 99),
+        (0.0001, -1, False, None),
+        (1.0, None, False, None),
+        (1.0, 0, False, 0),
+    ],
+)
+def test_very_small_models(size: float, num_gpu: int | None, is_named: bool, layers: int | None) -> None:  # fmt: skip
+    small = Header(3, {}, (_tensor("output.weight", size),), 0, 0)
+    assert num_layers(small, num_gpu, is_named=is_named) == layers

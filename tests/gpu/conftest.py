@@ -56,8 +56,9 @@ def folder(gpu: Device, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def on_gpu(folder: Path) -> Iterator[Daemon]:
-    with running_daemon(folder) as daemon:
+def on_gpu(folder: Path, gpu: Device) -> Iterator[Daemon]:
+    """One for which it is named, as very small models stay with the processor otherwise."""
+    with running_daemon(folder, DEVICE=gpu.name) as daemon:
         yield daemon
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from ollapy.api.engine import Device
 from tests.support.daemon import Daemon, running_daemon
 
 pytestmark = [pytest.mark.gpu, pytest.mark.timeout(300)]
@@ -19,8 +20,8 @@ def row(daemon: Daemon) -> dict[str, Any]:
     return dict(found)
 
 
-def test_a_pool_grows_on_the_gpu(folder: Path) -> None:
-    with running_daemon(folder, CONTEXT_LENGTH="512") as daemon:
+def test_a_pool_grows_on_the_gpu(folder: Path, gpu: Device) -> None:
+    with running_daemon(folder, CONTEXT_LENGTH="512", DEVICE=gpu.name) as daemon:
         first = daemon.generate("Hi", model="scripted")
         before, runner = row(daemon)["size_vram"], daemon.runners[0].pid
 

@@ -183,11 +183,19 @@ def test_many_at_once(on_gpu: Daemon) -> None:
     assert answers == {alone}
 
 
-def test_a_smaller_cache(folder: Path, tmp_path: Path) -> None:
+def test_a_smaller_cache(folder: Path, tmp_path: Path, gpu: Device) -> None:
     models = str(folder / "models")
-    with running_daemon(tmp_path, MODELS=models, KV_CACHE_TYPE="q8_0") as daemon:
+    with running_daemon(
+        tmp_path, MODELS=models, KV_CACHE_TYPE="q8_0", DEVICE=gpu.name
+    ) as daemon:
         assert daemon.generate(LONG, model="shape", options={"num_predict": 8})["done"]
         assert row(daemon, "shape")["kv_type"] == "q8_0"
+
+
+def test_a_very_small_model_stays_with_the_processor(folder: Path, tmp_path: Path) -> None:  # fmt: skip
+    with running_daemon(tmp_path, MODELS=str(folder / "models")) as daemon:
+        assert daemon.generate(QUESTION)["done"]
+        assert processor(daemon, "tiny") == "100% CPU"
 
 
 def test_a_device_that_is_not_there(folder: Path, tmp_path: Path) -> None:

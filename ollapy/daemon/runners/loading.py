@@ -63,7 +63,11 @@ def how_to_place(
     return Placing(
         footprint(model.header, beside, scale or Scale()),
         Wish(
-            num_layers=None if (options.num_gpu or 0) < 0 else options.num_gpu,
+            num_layers=placement.num_layers(
+                model.header,
+                options.num_gpu,
+                is_named=bool(settings.devices or settings.workers),
+            ),
             num_cpu_moe=None if (options.n_cpu_moe or 0) < 0 else options.n_cpu_moe,
             main=names[main] if main is not None and 0 <= main < len(names) else None,
             shares=options.tensor_split or (),

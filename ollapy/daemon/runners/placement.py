@@ -222,6 +222,17 @@ def footprint(header: Header, beside: int, scale: Scale) -> Footprint:
     return Footprint(header, sequences, MAX_BATCH, beside, scale)
 
 
+def num_layers(header: Header, num_gpu: int | None, *, is_named: bool) -> int | None:
+    """Layers for accelerators, None for all that fit: as `num_gpu` says, negative for all.
+
+    Without it a very small model stays with the processor unless `is_named`, that is, somebody chose accelerators:
+    it has answered there before an accelerator is ready.
+    """
+    if num_gpu is not None:
+        return num_gpu if num_gpu >= 0 else None
+    return 0 if header.weights_bytes < _SMALL_WEIGHTS and not is_named else None
+
+
 def num_threads(header: Header, num_cores: int) -> int:
     """Threads to compute with. Where a token takes a millisecond, meeting at barriers takes longer than it saves."""
     return 1 if header.weights_bytes < _SMALL_WEIGHTS else num_cores
