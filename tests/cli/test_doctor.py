@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from ollapy.cli.doctor.engine import backends, features, threads
 from ollapy.cli.doctor.finding import Finding
 from ollapy.cli.doctor.machine import disk_finding, memory_finding
 from ollapy.daemon.runners.accelerators import Accelerators
-from tests.support.daemon import Daemon
+from tests.support.daemon import Daemon, running_daemon
 from tests.support.gpus import miss
 from tests.support.models import add_endless
 from tests.support.strangers import free_address, http_server
@@ -160,3 +161,29 @@ def test_little_room(free: int, is_ok: bool) -> None:
 
 def test_threads_that_were_asked_for() -> None:
     assert threads(3) == Finding("threads", "3, as OLLAPY_NUM_THREADS says")
+
+
+def test_a_report_has_no_secrets_and_no_words(tmp_path: Path) -> None:
+    file, home = tmp_path / "report.zip", str(Path.home())
+    env = {
+        "OLLAPY_VLLM_API_KEY": "sk-very-secret-key",
+        "OLLAPY_LOGS": str(tmp_path),
+        "HF_TOKEN": "hf_abcdefghijk",
+    }
+    with running_daemon(tmp_path, KEEP_REQUEST_TEXTS="1") as daemon:
+        daemon.generate("What is the capital of Japan?")
+        with daemon.log.open("a") as log:
+            log.write(f"Bearer abc.def from {home}/x with hf_abcdefghijk at http://ann:pw@host/\n")  # fmt: skip
+        result = ollapy("doctor", "--report", str(file), host=daemon.address, env=env)
+        again = ollapy("doctor", "--report", str(file), host=daemon.address, env=env)
+
+    assert "Look into it before" in result.err
+    assert (again.status, again.err) == (1, f"Error: the report could not be written to {file}: File exists\n")  # fmt: skip
+    assert file.stat().st_mode & 0o777 == 0o600
+    with zipfile.ZipFile(file) as bundle:
+        texts = {name: bundle.read(name).decode() for name in bundle.namelist()}
+    assert {*texts} == {"doctor.json", "settings.json", "snapshot.json", "requests.json", "daemon.log"}  # fmt: skip
+    assert json.loads(texts["requests.json"])[0]["model"] == "tiny:latest"
+    assert texts["daemon.log"].endswith("(hidden) from ~/x with (hidden) at http://(hidden)host/")  # fmt: skip
+    for secret in ("sk-very", "hf_abc", "abc.def", "ann:pw", home + "/", "Japan"):
+        assert not any(secret in text for text in texts.values()), secret
