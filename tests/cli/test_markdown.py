@@ -158,5 +158,6 @@ def test_an_answer_on_a_terminal(tmp_path: Path) -> None:
             shown.shows(">>>")
             shown.type("/set nomarkdown\rgo\r")
             shown.shows("A **bold** word.")
+            shown.shows("tokens/s")
             shown.type(CTRL_D)
             assert shown.wait() == 0

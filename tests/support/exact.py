@@ -35,8 +35,8 @@ def _open_context(model: Model, size: int) -> Iterator[Context]:
     params.n_threads = params.n_threads_batch = 2
     params.type_k = params.type_v = raw.GGML_TYPE_F32
     params.flash_attn_type = raw.LLAMA_FLASH_ATTN_TYPE_DISABLED
-    handle = raw.llama_init_from_model(model.handle, params)
+    context = Context(model, params, size)
     try:
-        yield Context(handle, model, params)
+        yield context
     finally:
-        raw.llama_free(handle)
+        context.close()
