@@ -13,7 +13,8 @@ from ollapy.chat.learn import learn
 from ollapy.chat.traits import Shape, Traits
 from scripts.templates import refusals
 
-REAL = Path(os.environ.get("OLLAPY_TEST_TEMPLATES", "/work/shared/templates"))
+_BESIDE = Path(__file__).parents[3] / "shared" / "templates"
+REAL = Path(os.environ.get("OLLAPY_TEST_TEMPLATES", _BESIDE))
 
 SYSTEM_AND_USER = """\
 {%- for m in messages if m.role in ('system', 'user', 'tool') %}<|{{ m.role }}|>{{ m.content }}
