@@ -134,7 +134,8 @@ def test_what_cannot_be_enforced_is_refused_before_the_first_token(
         if path == "/api/generate"
         else {"messages": [{"role": "user", "content": SUM}]}
     )
-    before = daemon.runners
+    daemon.generate("Hi", options={"num_predict": 1})
+    before = daemon.runners  # one of another test may still be on its way out
     response = daemon.post(path, model="tiny", **asked, **body)
     assert response.status_code == 400
     assert sentence in response.json()["error"]
@@ -142,7 +143,7 @@ def test_what_cannot_be_enforced_is_refused_before_the_first_token(
         ask(daemon, path, stream=False, options={"choice": ["fine"]})["content"]
         == "fine"
     )
-    assert not before or daemon.runners == before
+    assert {*daemon.runners} <= {*before}
 
 
 def test_stop_strings_do_not_cut_it(daemon: Daemon) -> None:
