@@ -13,7 +13,7 @@ from functools import partial
 import psutil
 
 from ollapy.api.adapters import AdapterSet
-from ollapy.kvcache.branch import AdapterKey, Branch, Outline, State, as_tokens
+from ollapy.kvcache.branch import AdapterKey, Branch, Outline, State, Tokens, as_tokens
 from ollapy.kvcache.vault import Found, Vault
 from ollapy.llama.context import Context
 from ollapy.llama.states import restore, save, state_size
@@ -94,9 +94,7 @@ class Keeping:
         """What is worth to be brought back for a sequence."""
         if sequence.scores_prompt or sequence.encoder_tokens:
             return None
-        text = min(sequence.media, default=len(sequence.tokens))
-        tokens = as_tokens(sequence.tokens[:text])
-        found = self._vault.find(tokens, _key(sequence.adapters))
+        found = self._vault.find(_text(sequence), _key(sequence.adapters))
         if found is None:
             return None
         missing = self._missing(sequence, found.length)
@@ -143,8 +141,8 @@ class Keeping:
         """Put a branch into the engine's memory, or leave it where there is no room for all of it."""
         scheduler, now = self._engine.scheduler, time.monotonic()
         is_anywhere = scheduler.tree.reuse is Reuse.ANYWHERE
-        tokens, outline = as_tokens(sequence.tokens), branch.outline
-        length = outline.usable(tokens, outline.adapters, anywhere=is_anywhere)
+        outline = branch.outline
+        length = outline.usable(_text(sequence), outline.adapters, anywhere=is_anywhere)
         missing, whole = self._missing(sequence, length), len(outline.tokens)
         if missing < _WORTH_RESTORING or not scheduler.has_room(whole):
             return
@@ -208,6 +206,12 @@ class Keeping:
                 path.used_at,
                 partial(self._branch, slot, path),
             )
+
+
+def _text(sequence: Sequence) -> Tokens:
+    """What a sequence begins with before its first picture or sound, whose numbers are no tokens."""
+    end = min(sequence.media, default=len(sequence.tokens))
+    return as_tokens(sequence.tokens[:end])
 
 
 def _itself(branch: Branch) -> Branch:

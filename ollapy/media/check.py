@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterator
 
 from ollapy.errors import InvalidRequest
 
@@ -17,6 +18,7 @@ MAX_SIDE = 16_384  # pixels; preprocessing copies rows and columns of that lengt
 MAX_SECONDS = 5_000  # of a sound; the samples take 320 MB
 _MAX_SCANS = 64  # of a JPEG, each of which goes over all of its pixels
 _PIECE = 1 << 20
+_PACKED = 1 << 16
 
 
 def check(data: bytes, name: str) -> Kind:
@@ -84,12 +86,13 @@ def _unpacks_to_more(data: bytes, most: int) -> bool:
     return False
 
 
-def _rows(data: bytes) -> list[bytes]:
-    """The contents of a PNG's IDAT parts."""
-    found, at = [], 8
+def _rows(data: bytes) -> Iterator[bytes]:
+    """The contents of a PNG's IDAT parts, in pieces: what is left of one is copied with each that is unpacked."""
+    at = 8
     while at + 8 <= len(data):
         length = int.from_bytes(data[at : at + 4])
         if data[at + 4 : at + 8] == b"IDAT":
-            found.append(data[at + 8 : at + 8 + length])
+            end = min(at + 8 + length, len(data))
+            for start in range(at + 8, end, _PACKED):
+                yield data[start : min(start + _PACKED, end)]
         at += length + 12
-    return found

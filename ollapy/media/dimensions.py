@@ -47,7 +47,9 @@ def _jpeg(data: bytes) -> _Size | None:
     """Those of the first frame: from marker to marker, past what is between them as decoders do."""
     at = 2
     while True:
-        at = data.index(b"\xff", at) + 1 if b"\xff" in data[at:] else len(data)
+        at = data.find(b"\xff", at) + 1
+        if not at:
+            return None
         while data[at] == 0xFF:
             at += 1
         marker = data[at]

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from scripts.make_gguf import write_hybrid, write_qwen2, write_recurrent, write_sliding
+from scripts.make_gguf import (
+    write_hybrid,
+    write_llava,
+    write_qwen2,
+    write_random,
+    write_recurrent,
+    write_sliding,
+)
 from tests.support.daemon import Daemon, running_daemon
 from tests.support.models import add_model
+from tests.support.pictures import png
 from tests.support.waiting import eventually
 
 PROMPT = (
@@ -88,3 +97,38 @@ def test_so_it_does_with_every_kind_of_model(
 
     assert second["response"] == first["response"]
     assert context(second)["restored_tokens"] > 200
+
+
+def test_so_it_does_before_a_picture(tmp_path: Path) -> None:
+    weights, projector = tmp_path / "weights.gguf", tmp_path / "mmproj.gguf"
+    write_random(weights)
+    write_llava(projector)
+    add_model(tmp_path / "models", "seeing", weights, projector=projector.read_bytes())
+    with running_daemon(tmp_path, KV_CACHE="0") as daemon:
+        alone = look(daemon, png(64, 48))
+    with running_daemon(tmp_path) as daemon:
+        look(daemon)
+        stop(daemon, "seeing")
+
+        seen = look(daemon, png(64, 48))
+
+    assert seen["message"] == alone["message"]
+    assert context(seen)["restored_tokens"] > 200
+
+
+def look(daemon: Daemon, *pictures: bytes) -> dict[str, Any]:
+    """The answer to a question about pictures behind a long system message."""
+    images = [base64.b64encode(picture).decode() for picture in pictures]
+    response = daemon.post(
+        "/api/chat",
+        model="seeing",
+        stream=False,
+        messages=[
+            {"role": "system", "content": PROMPT[: len(PROMPT) // 3]},
+            {"role": "user", "content": "What is this?", "images": images},
+        ],
+        options={"temperature": 0, "num_predict": 8},
+    )
+    assert response.status_code == 200, response.text
+    answer: dict[str, Any] = response.json()
+    return answer

@@ -83,3 +83,9 @@ def test_what_a_decoder_never_sees(data: bytes, why: str) -> None:
         check(data, "image 1")
     assert str(refused.value).startswith("image 1 ")
     assert why in str(refused.value)
+
+
+def test_a_picture_of_a_million_segments_is_walked_through_once() -> None:
+    segments = b"\xff\xe1\0\x02" * 1_000_000
+    assert dimensions(b"\xff\xd8" + segments + jpeg()[2:], Kind.JPEG) == (8, 8)
+    assert dimensions(b"\xff\xd8" + segments, Kind.JPEG) is None
