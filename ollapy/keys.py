@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import os
 import secrets
 import time
 from enum import StrEnum
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 
+from ollapy import private
 from ollapy.decoding import from_json
 from ollapy.errors import NotFound, OllapyError
 
@@ -89,16 +89,7 @@ class KeyRing:
             ) from exc
 
     def _write(self, keys: list[Key]) -> None:
-        """The whole file anew, which only its owner may read."""
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        new = self._path.with_name(f".{self._path.name}-{secrets.token_hex(4)}")
-        with os.fdopen(
-            os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb"
-        ) as file:
-            file.write(msgspec.json.encode(keys))
-            file.flush()
-            os.fsync(file.fileno())
-        new.replace(self._path)
+        private.replace(self._path, msgspec.json.encode(keys))
 
 
 def _hashed(secret: str) -> str:

@@ -98,9 +98,10 @@ class Engine:
         Where more wait for their first token than for their next, they are kept waiting a little longer. Where
         others read with other adapters, all of them together keep nobody waiting for longer than one would.
         """
-        generating = self.scheduler.num_generating
-        crowd = self.scheduler.num_reading / max(generating, 1)
-        steps = min(max(crowd, 1.0), _CROWD) / max(self.scheduler.num_sets - 1, 1)
+        scheduler, generating = self.scheduler, self.scheduler.num_generating
+        reading = scheduler.num_running + scheduler.num_waiting - generating
+        crowd = reading / max(generating, 1)
+        steps = min(max(crowd, 1.0), _CROWD) / max(scheduler.num_sets - 1, 1)
         return self.pace.chunk(generating, steps=steps)
 
     @property

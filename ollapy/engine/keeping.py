@@ -157,7 +157,7 @@ class Keeping:
         held = length if is_anywhere else whole
         path = _path(branch, sequence.adapters, held, now)
         act([Remove(slot, len(path.tokens))])
-        act(scheduler.tree.adopt(path, now))
+        act(scheduler.tree.adopt(path))
         self._restored.add(outline.name)
         sequence.num_restored = missing
         self._engine.counters.restored += missing
@@ -227,4 +227,4 @@ def _path(branch: Branch, adapters: AdapterSet, length: int, now: float) -> Path
     outline = branch.outline
     tokens = outline.tokens[:length].tolist()
     states = {s.position: bytes(s.data) for s in branch.states[:-1]}
-    return Path(tokens, 0, adapters, outline.asked_by, now, states)
+    return Path(tokens, adapters, outline.asked_by, now, states)

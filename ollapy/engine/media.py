@@ -22,7 +22,6 @@ Positions = npt.NDArray[np.int32]
 
 _FIELD = 20  # bits of a count
 _MASK = (1 << _FIELD) - 1
-KEY_BITS = 128
 
 
 class MediaChunk(Protocol):

@@ -9,13 +9,9 @@ from ollapy.api.adapters import AdapterSet
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Path:
-    """Its tokens from the root on, none of a picture, and `states` by the positions of checkpoints along them.
-
-    The first `start` tokens are others' too.
-    """
+    """Its tokens from the root on, none of a picture, and `states` by the positions of checkpoints along them."""
 
     tokens: list[int]
-    start: int
     adapters: AdapterSet
     asked_by: str
     used_at: float

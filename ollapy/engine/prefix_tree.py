@@ -210,10 +210,10 @@ class PrefixTree:
         """The one that is taken next."""
         return self._free_slots[-1] if self._free_slots else None
 
-    def adopt(self, path: Path, now: float) -> list[Action]:
+    def adopt(self, path: Path) -> list[Action]:
         """Make an idle leaf of the path that the vacant slot holds, with the cells of others where they begin alike."""
         self._num_settled = None
-        node, length = self._roots.of(path.adapters), 0
+        now, node, length = path.used_at, self._roots.of(path.adapters), 0
         if self.reuse is Reuse.ANYWHERE:
             node, length = self.longest(path.tokens, path.adapters)
         leaf = Node(path.tokens, length, len(path.tokens), path.asked_by)
@@ -246,7 +246,7 @@ class PrefixTree:
         assert leaf.slot is not None
         leaf.is_kept = True
         adapters = self._roots.adapters(root)
-        path = Path(tokens, leaf.start, adapters, leaf.asked_by, leaf.used_at, states)
+        path = Path(tokens, adapters, leaf.asked_by, leaf.used_at, states)
         return [Keep(leaf.slot, path)]
 
     def _find(self, sequence: Sequence) -> tuple[Node, int]:

@@ -89,11 +89,6 @@ class Scheduler:
         return self._turns.num_sets
 
     @property
-    def num_reading(self) -> int:
-        """Sequences whose prompts are still to be read, those that wait among them."""
-        return self.num_running + self.num_waiting - self.num_generating
-
-    @property
     def demand(self) -> Demand:
         """What cells there is a use for."""
         queue = self._waiting if self._tree.can_attach else []
@@ -146,11 +141,11 @@ class Scheduler:
         self._give_way(now)
         self._admit_waiting(now)
         while (
-            self._make_room(self.num_generating) < self.num_generating
+            self._make_room(generating := self.num_generating) < generating
             and self.num_running > 1
         ):
             self.preempt(now)
-        room = max_prompt if self.num_generating else max_alone
+        room = max_prompt if generating else max_alone
         batch = self._next_batch(room, now)
         for _ in range(self._turns.num_sets - 1):
             if not batch.tokens:

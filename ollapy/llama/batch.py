@@ -28,13 +28,13 @@ class BatchArrays:
             capacity, dtype=np.uint64
         ) * np.uint64(4)
         fields = raw.llama_batch()
-        fields.token = _pointer(self._token, ctypes.c_int32)
-        fields.pos = _pointer(self._position, ctypes.c_int32)
-        fields.n_seq_id = _pointer(self._ones, ctypes.c_int32)
+        fields.token = pointer(self._token, ctypes.c_int32)
+        fields.pos = pointer(self._position, ctypes.c_int32)
+        fields.n_seq_id = pointer(self._ones, ctypes.c_int32)
         fields.seq_id = ctypes.cast(
             self._rows.ctypes.data, ctypes.POINTER(ctypes.POINTER(ctypes.c_int32))
         )
-        fields.logits = _pointer(self._output, ctypes.c_int8)
+        fields.logits = pointer(self._output, ctypes.c_int8)
         self._batch = fields
 
     def fill(
@@ -61,5 +61,6 @@ class BatchArrays:
         return self._batch
 
 
-def _pointer(array: npt.NDArray[Any], kind: Any) -> Any:
+def pointer(array: npt.NDArray[Any], kind: Any) -> Any:
+    """To an array, as C takes it; whoever has it must keep the array."""
     return array.ctypes.data_as(ctypes.POINTER(kind))

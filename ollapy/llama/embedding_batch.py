@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import ctypes
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ollapy.errors import RunnerError
 
+from .batch import pointer
 from .library import raw
 
 
@@ -39,21 +39,17 @@ class EmbeddingBatch:
             np.ascontiguousarray(rows, np.float32),
             np.ascontiguousarray(positions, np.int32),
             np.ones(count, np.int32),
-            addresses.astype(np.uint64),
+            addresses,
             marks,
             sequences,
         )
         embeddings, places, ones, pointers, marks, _ = self._kept
         self.fields = raw.llama_batch()
         self.fields.n_tokens = count
-        self.fields.embd = _pointer(embeddings, ctypes.c_float)
-        self.fields.pos = _pointer(places, ctypes.c_int32)
-        self.fields.n_seq_id = _pointer(ones, ctypes.c_int32)
+        self.fields.embd = pointer(embeddings, ctypes.c_float)
+        self.fields.pos = pointer(places, ctypes.c_int32)
+        self.fields.n_seq_id = pointer(ones, ctypes.c_int32)
         self.fields.seq_id = ctypes.cast(
             pointers.ctypes.data, ctypes.POINTER(ctypes.POINTER(ctypes.c_int32))
         )
-        self.fields.logits = _pointer(marks, ctypes.c_int8)
-
-
-def _pointer(array: npt.NDArray[Any], kind: Any) -> Any:
-    return array.ctypes.data_as(ctypes.POINTER(kind))
+        self.fields.logits = pointer(marks, ctypes.c_int8)

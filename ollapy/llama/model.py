@@ -343,7 +343,7 @@ def open_model(
         del placed  # llama.cpp's copy of the parameters pointed to it
 
 
-def reason(files: Sequence[Path]) -> str:
+def reason(files: Sequence[Path] = ()) -> str:
     """What llama.cpp complained about, with no path of this machine."""
     complaints = "; ".join(dict.fromkeys(log.complaints))
     for path in files:

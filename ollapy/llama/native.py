@@ -11,7 +11,7 @@ import numpy as np
 from ollapy.errors import LoadFailed
 
 from .library import log, raw
-from .model import Model
+from .model import Model, reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +37,8 @@ def make(model: Model, params: Any, num_cells: int) -> Native:
         handle = raw.llama_init_from_model(model.handle, params)
     if not handle:
         del log.buffers[known:]
-        reason = "; ".join(dict.fromkeys(log.complaints))
         raise LoadFailed(
-            f"llama.cpp could not make a context of {num_cells} tokens: {reason or 'no reason given'}"
+            f"llama.cpp could not make a context of {num_cells} tokens: {reason()}"
         )
     return Native(handle, log.buffers[known:])
 
@@ -60,7 +59,4 @@ def carry(source: Any, target: Any) -> None:
     log.complaints.clear()
     written = raw.llama_state_get_data(source, pointer, size)
     if not written or raw.llama_state_set_data(target, pointer, written) != written:
-        reason = "; ".join(dict.fromkeys(log.complaints))
-        raise LoadFailed(
-            f"llama.cpp could not carry a context over: {reason or 'no reason given'}"
-        )
+        raise LoadFailed(f"llama.cpp could not carry a context over: {reason()}")

@@ -52,10 +52,12 @@ class Constraints:
     @cached_property
     def _ends(self) -> tuple[str, ...]:
         """The texts that end a turn."""
-        ends = filter(self._model.is_end, range(self._model.num_vocab))
-        return tuple(
-            self._model.piece(token).decode("utf-8", "replace") for token in ends
-        )
+        pieces = map(self._model.piece, self._end_tokens)
+        return tuple(piece.decode("utf-8", "replace") for piece in pieces)
+
+    @cached_property
+    def _end_tokens(self) -> tuple[int, ...]:
+        return tuple(filter(self._model.is_end, range(self._model.num_vocab)))
 
     def _new_compiler(self, visible: frozenset[int]) -> Compiler:
         return Compiler(partial(self._vocabulary, visible))
@@ -63,7 +65,7 @@ class Constraints:
     def _vocabulary(self, visible: frozenset[int]) -> Vocabulary:
         """What grammars are made of; control tokens that are seen in an answer are text to them."""
         model, tokens = self._model, range(self._model.num_vocab)
-        ends = set(filter(model.is_end, tokens))
+        ends = set(self._end_tokens)
         control = {token for token in tokens if not model.is_text(token)}
         return Vocabulary(
             model.pieces,

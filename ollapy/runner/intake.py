@@ -90,9 +90,7 @@ class Intake:
             Parser, form, opening=prompt.opening, prefill=prompt.prefill
         )
         parser = new_parser(tools=message.tools or ())
-        sequence = self._sequence(message, prompt.tokens, limit, form.markers)
-        if reading:
-            sequence.media = dict(reading.chunks(prompt.tokens))
+        sequence = self._sequence(message, prompt.tokens, reading, limit, form.markers)
         sequence.budget = self._budget(message, form, new_parser())
         sequence.constraint = self._constraints.of_chat(
             message, traits, parser, prompt.prefill
@@ -142,9 +140,7 @@ class Intake:
         tokens = self._completion_tokens(message, reading)
         if message.render_only:
             return self._rendered(message.id, tokens)
-        sequence = self._sequence(message, tokens, limit, ())
-        if reading:
-            sequence.media = dict(reading.chunks(tokens))
+        sequence = self._sequence(message, tokens, reading, limit, ())
         sequence.constraint = self._constraints.of_completion(message)
         return Reply(sequence, None, ContextReport(limit, len(tokens)), self._text)
 
@@ -196,6 +192,7 @@ class Intake:
         self,
         message: Chat | Complete,
         tokens: list[int],
+        reading: Reading | None,
         limit: int,
         markers: tuple[str, ...],
     ) -> Sequence:
@@ -218,6 +215,7 @@ class Intake:
             adapters=message.adapters,
             visible=self._visible((*markers, *message.sampling.stop)),
             num_keep=self._num_keep(message.num_keep, len(tokens)),
+            media=dict(reading.chunks(tokens)) if reading else {},
         )
 
     def _num_keep(self, wanted: int | None, num_prompt: int) -> int | None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +9,7 @@ from tomlkit import TOMLDocument, comment, document, dumps, nl, parse, table
 from tomlkit.container import Container
 from tomlkit.items import Table
 
+from ollapy import private
 from ollapy.errors import InvalidRequest
 from ollapy.settings.file import File, Key
 from ollapy.settings.setting import Setting
@@ -59,7 +58,7 @@ def create(path: Path) -> None:
     made.add(comment("What requests of a model get where they say nothing themselves."))
     for line in ('[models."mistral"]', 'keep_alive = "1h"', "options.temperature = 0"):
         made.add(comment(line))
-    _write(path, dumps(made))
+    private.replace(path, dumps(made).encode())
 
 
 def _example(it: Setting) -> str:
@@ -78,18 +77,4 @@ def _change(path: Path, act: Callable[[TOMLDocument], None]) -> None:
         raise InvalidRequest(f"{file.problem}; correct it with `ollapy config edit`")
     found = parse(path.read_text("utf-8-sig") if path.exists() else "")
     act(found)
-    _write(path, dumps(found))
-
-
-def _write(path: Path, text: str) -> None:
-    """Whole or not at all, and readable by its owner alone: there may be a key in it. A link stays one."""
-    path = path.resolve()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-            file.write(text)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink()
-        raise
+    private.replace(path, dumps(found).encode())

@@ -30,6 +30,11 @@ class Found:
     text: str
     source: Source
 
+    @property
+    def shown(self) -> str:
+        """The text as others may see it."""
+        return "(hidden)" if self.text and self.setting.is_secret else self.text
+
 
 @dataclass(frozen=True, slots=True)
 class _Said:

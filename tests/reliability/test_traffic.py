@@ -25,6 +25,8 @@ WORDS = ("one", "two", "three")
 NUM_CLIENTS = 6
 LONGEST = 60.0  # seconds that anybody waits
 
+Ask = Callable[[httpx.Client, Random], str]
+
 
 def add_words(folder: Path) -> None:
     """Three models, each of which says its name."""
@@ -36,8 +38,8 @@ def add_words(folder: Path) -> None:
 class Clients:
     """They ask at once, whatever comes to them, until the block ends; every outcome is counted."""
 
-    def __init__(self, daemon: Daemon, seed: int, words: tuple[str, ...]) -> None:
-        self._daemon, self._words = daemon, words
+    def __init__(self, daemon: Daemon, seed: int, ask: Ask) -> None:
+        self._daemon, self._ask = daemon, ask
         self._over = threading.Event()
         self._seed = seed
         self.outcomes: Counter[str] = Counter()
@@ -65,25 +67,27 @@ class Clients:
                 if outcome == "daemon gone":
                     return
 
-    def _ask(self, http: httpx.Client, random: Random) -> str:
-        word = random.choice(self._words)
-        options = random.choice([{}, {"num_ctx": 64}, {"num_ctx": 4096, "seed": 3}, {"temperature": 0.9}])  # fmt: skip
-        body = {"model": word, "prompt": "?" * random.randint(1, 40), "options": options}  # fmt: skip
-        try:
-            if random.random() < 0.2:
-                with http.stream("POST", "/api/generate", json=body):
-                    return "left"
-            response = http.post("/api/generate", json={**body, "stream": False})
-        except httpx.TransportError:
-            return "daemon gone"
-        answer = response.json()
-        if response.status_code == 200:
-            return "right" if answer["response"] == word else f"wrong {answer}"
-        return str(answer["error"])
+
+def ask_words(http: httpx.Client, random: Random) -> str:
+    """For one of the models' names, with options of all kinds; now and then it leaves."""
+    word = random.choice(WORDS)
+    options = random.choice([{}, {"num_ctx": 64}, {"num_ctx": 4096, "seed": 3}, {"temperature": 0.9}])  # fmt: skip
+    body = {"model": word, "prompt": "?" * random.randint(1, 40), "options": options}  # fmt: skip
+    try:
+        if random.random() < 0.2:
+            with http.stream("POST", "/api/generate", json=body):
+                return "left"
+        response = http.post("/api/generate", json={**body, "stream": False})
+    except httpx.TransportError:
+        return "daemon gone"
+    answer = response.json()
+    if response.status_code == 200:
+        return "right" if answer["response"] == word else f"wrong {answer}"
+    return str(answer["error"])
 
 
 def traffic(daemon: Daemon, seed: int, seconds: float, limit: int) -> None:
-    clients = Clients(daemon, seed, WORDS)
+    clients = Clients(daemon, seed, ask_words)
     end = time.monotonic() + seconds
     with clients.busy():
         while time.monotonic() < end:
@@ -102,8 +106,7 @@ def kills(daemon: Daemon, seed: int, num_kills: int) -> None:
     random = Random(seed)
     daemon.generate("Hi")
     (spared,) = daemon.runners
-    doomed, others = Clients(daemon, seed, WORDS), Clients(daemon, seed, ("tiny",))
-    others._ask = lambda http, _random: _hello(http)  # type: ignore[method-assign]
+    doomed, others = Clients(daemon, seed, ask_words), Clients(daemon, seed, ask_tiny)
     with doomed.busy(), others.busy():
         for _ in range(num_kills):
             before = doomed.outcomes["right"]
@@ -118,7 +121,7 @@ def kills(daemon: Daemon, seed: int, num_kills: int) -> None:
     assert is_alive(spared)
 
 
-def _hello(http: httpx.Client) -> str:
+def ask_tiny(http: httpx.Client, _random: Random) -> str:
     body = {"model": "tiny", "prompt": "Hi", "stream": False, "options": {"num_predict": 3}}  # fmt: skip
     return "right" if http.post("/api/generate", json=body).status_code == 200 else "failed"  # fmt: skip
 
@@ -128,7 +131,7 @@ def daemon_kills(folder: Path, seed: int, num_kills: int) -> None:
     random = Random(seed)
     for number in range(num_kills):
         with running_daemon(folder, MAX_MEMORY="640MB") as daemon:
-            clients = Clients(daemon, number, WORDS)
+            clients = Clients(daemon, number, ask_words)
             with clients.busy():
                 wanted = random.randrange(1, 30)
                 eventually(_more_than(clients, wanted), "nobody is answered", within=LONGEST)  # fmt: skip

@@ -166,10 +166,9 @@ def _rows(file: File) -> Iterator[dict[str, str]]:
     from ollapy.settings.settings import explain
 
     for found in explain(file):
-        hidden = "(hidden)" if found.text and found.setting.is_secret else found.text
         yield {
             "name": found.setting.name,
-            "value": hidden,
+            "value": found.shown,
             "source": str(found.source),
             "kind": found.source.kind,
         }

@@ -60,7 +60,7 @@ def _parts(findings: Iterable[Finding], settings: Settings) -> Iterator[tuple[st
 
 def _settings() -> dict[str, str]:
     return {
-        found.setting.name: f"{'(hidden)' if found.setting.is_secret and found.text else found.text} ({found.source})"
+        found.setting.name: f"{found.shown} ({found.source})"
         for found in explain(File.read(config_path()))
     }
 
