@@ -93,9 +93,7 @@ class Options(msgspec.Struct, frozen=True, omit_defaults=True):
         values: dict[str, object] = {}
         for layer in layers:
             for name, value in layer.items():
-                if value is not None and name == "adapters":
-                    values[name] = _adapters(value)
-                elif value is not None and (kind := _KINDS.get(name)):
+                if value is not None and (kind := _KINDS.get(name)):
                     values[name] = _convert(name, kind, value)
                 elif value is not None:
                     logger.warning("option ignored name=%s", name[:80])
@@ -141,6 +139,7 @@ _WORDS = {
     "bool": "boolean",
     "str": "string",
     "tuple[float, ...]": "numbers",
+    "tuple[AdapterChoice, ...]": "adapters",
 }
 
 
@@ -170,6 +169,8 @@ def _convert(name: str, kind: str, value: object) -> object:
             return float(value)
         case ("boolean", bool()) | ("string", str()):
             return value
+        case "adapters", _:
+            return _adapters(value)
         case "numbers", list() | tuple():
             return _numbers(name, value)
         case "array", list() | tuple():

@@ -154,13 +154,17 @@ class Resolver:
         self._check_adapters(name, adapters, header)
         return header
 
+    def check_adapter(self, adapter: Adapter, header: Header) -> None:
+        """InvalidModel for one that does not fit the weights with that header."""
+        file = (Digest.parse(adapter.digest),), (Path(adapter.path),)
+        check_adapter(self._cached_header(*file), header)
+
     def _check_adapters(
         self, name: ModelName, adapters: AdapterSet, header: Header
     ) -> None:
         try:
             for adapter in adapters:
-                file = (Digest.parse(adapter.digest),), (Path(adapter.path),)
-                check_adapter(self._cached_header(*file), header)
+                self.check_adapter(adapter, header)
         except InvalidModel as exc:
             raise InvalidModel(
                 f"the adapter of '{name}' cannot be used: {exc}"

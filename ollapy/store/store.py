@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from ollapy.api.adapters import Adapter
 from ollapy.errors import (
     CorruptManifest,
     InvalidRequest,
@@ -16,6 +17,7 @@ from ollapy.errors import (
     OllapyError,
     StoreError,
 )
+from ollapy.gguf import Header
 from ollapy.names import Digest, ModelName
 from ollapy.operation import Operation
 
@@ -92,6 +94,10 @@ class Store:
         """The model of that name; None where there is none."""
         entry = self.entry(name)
         return None if entry is None else self._resolver.resolve(entry)
+
+    def check_adapter(self, adapter: Adapter, header: Header) -> None:
+        """InvalidModel for one that does not fit the weights with that header."""
+        self._resolver.check_adapter(adapter, header)
 
     def get(self, name: ModelName) -> Model:
         """The model of that name; ModelNotFound where there is none."""

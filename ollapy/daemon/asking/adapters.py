@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 
 import msgspec
 
 from ollapy.api.adapters import Adapter, AdapterChoice, AdapterSet
 from ollapy.api.options import Options
 from ollapy.errors import InvalidModel, InvalidRequest, ModelNotFound, Unsupported
-from ollapy.gguf import check_adapter, read_header
 from ollapy.names import ModelName
 from ollapy.remote import RemoteModel
 from ollapy.runner.protocol import Chat, Complete, Embed, Question, Rerank
@@ -72,13 +70,13 @@ def _scaled(choice: AdapterChoice, model: Model, store: Store) -> Iterator[Adapt
         raise InvalidRequest(f"'{choice.model}' has no adapters")
     scale = min(max(choice.scale, -_STRONGEST), _STRONGEST)
     for adapter in owner.adapters:
-        _check(adapter, owner, model)
+        _check(adapter, owner, model, store)
         yield msgspec.structs.replace(adapter, scale=adapter.scale * scale)
 
 
-def _check(adapter: Adapter, owner: Model, model: Model) -> None:
+def _check(adapter: Adapter, owner: Model, model: Model, store: Store) -> None:
     try:
-        check_adapter(read_header(Path(adapter.path)), model.header)
+        store.check_adapter(adapter, model.header)
     except InvalidModel as exc:
         raise InvalidModel(
             f"the adapter of '{owner.name}' cannot be used with '{model.name}': {exc}"

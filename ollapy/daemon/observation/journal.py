@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 import msgspec
@@ -34,10 +34,14 @@ class Journal:
         return len(self._running)
 
     @property
+    def running(self) -> list[RequestEntry]:
+        """Those under way, the newest first, as far as the asker may know of them."""
+        return _told(reversed(self._running.values()))
+
+    @property
     def records(self) -> list[RequestEntry]:
         """Those under way and then those that have ended, the newest first, as far as the asker may know of them."""
-        entries = [*reversed(self._running.values()), *reversed(self._ended)]
-        return [e.record for e in entries if e.is_own or asker.sees_all()]
+        return [*self.running, *_told(reversed(self._ended))]
 
     def begin(self, entry: Entry, model: str) -> None:
         """It is known which model a request is for."""
@@ -76,6 +80,10 @@ class Journal:
             self._metrics.read(entry.model, entry.num_prompt)
         if entry.done:
             self._metrics.answer(entry.model, entry.done.usage, entry.done.context)
+
+
+def _told(entries: Iterable[Entry]) -> list[RequestEntry]:
+    return [e.record for e in entries if e.is_own or asker.sees_all()]
 
 
 def _cut(request: object) -> str:

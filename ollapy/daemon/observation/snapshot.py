@@ -28,7 +28,7 @@ async def snapshot(state: State) -> Snapshot:
         memory_available=available,
         waiting=state.pool.num_waiting,
         models=[_model(r, engines) for r in state.pool.runners],
-        requests=[r for r in state.journal.records if r.outcome == "running"],
+        requests=[r for r in state.journal.running if r.outcome == "running"],
         operations=state.operations.under_way,
     )
 

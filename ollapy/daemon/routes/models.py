@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Any
 
@@ -58,8 +59,8 @@ _COPILOT = "GitHubCopilotChat/"  # shows the base name where it means the model'
 
 async def tags(request: Request) -> Response:
     """The models that are here, newest first, then those of another server."""
-    found = await asyncio.to_thread(_tags, state(request).store)
-    others, problem = await elsewhere(request)
+    here, found = await asyncio.to_thread(_tags, state(request).store)
+    others, problem = await elsewhere(request, here)
     models = [*found.models, *map(summary, others)]
     return responses.json(
         msgspec.structs.replace(found, models=models, unreachable=problem)
@@ -101,8 +102,10 @@ async def _show(request: Request, body: ModelRequest) -> ShowResponse:
         return shown(await remote.get(ModelName.parse(body.given), str(exc)))
 
 
-async def elsewhere(request: Request) -> tuple[list[RemoteModel], str]:
-    """The models of another server that no namesake here hides, and why there are none where it does not say.
+async def elsewhere(
+    request: Request, here: Iterable[Model] | None = None
+) -> tuple[list[RemoteModel], str]:
+    """The models of another server that no namesake `here` hides, and why there are none where it does not say.
 
     A daemon that asks is told of none: daemons that know each other, or one itself, would ask without end.
     """
@@ -113,12 +116,10 @@ async def elsewhere(request: Request) -> tuple[list[RemoteModel], str]:
     except OllapyError as exc:
         logger.warning("models of the other server are not known: %s", exc)
         return [], str(exc)
-    return await asyncio.to_thread(_unhidden, state(request).store, models), ""
-
-
-def _unhidden(store: Store, models: list[RemoteModel]) -> list[RemoteModel]:
-    here = {model.name.key for model in store.models()} if models else set()
-    return [model for model in models if model.name.key not in here]
+    if here is None and models:
+        here = await asyncio.to_thread(state(request).store.models)
+    names = {model.name.key for model in here or ()}
+    return [model for model in models if model.name.key not in names], ""
 
 
 async def copy(request: Request) -> Response:
@@ -156,9 +157,9 @@ def _parse(text: str, invalid: str) -> ModelName:
         raise InvalidName(invalid) from None
 
 
-def _tags(store: Store) -> TagsResponse:
+def _tags(store: Store) -> tuple[list[Model], TagsResponse]:
     models, damaged = store.survey()
-    return TagsResponse(
+    return models, TagsResponse(
         [_summary(model) for model in models],
         [DamagedModel(str(name), str(exc)) for name, exc in damaged.items()],
     )

@@ -71,7 +71,7 @@ async def embedding(request: Request) -> Response:
 async def models(request: Request) -> Response:
     """The models, newest first, then those of another server."""
     found, _ = await asyncio.to_thread(state(request).store.survey)
-    others, _ = await elsewhere(request)
+    others, _ = await elsewhere(request, found)
     return responses.json(embeddings.models([*found, *others]))
 
 

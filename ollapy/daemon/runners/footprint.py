@@ -14,7 +14,7 @@ from ollapy.gguf import Header
 _BLOCK = 32
 _BLOCK_BYTES = {"f16": 64, "q8_0": 34, "q4_0": 18}
 KV_TYPES = tuple(_BLOCK_BYTES)
-_ALIGNMENT = 256  # llama.cpp rounds cells up to it
+CELLS = 256  # at a time: llama.cpp rounds up to it
 _BLOCK_TENSOR = re.compile(r"(?:dec\.)?blk\.([0-9]+)\.")
 _EXPERTS = re.compile(r"\.ffn_(?:up|down|gate|gate_up)_(?:ch|)exps\.")
 _OUTPUT = re.compile(r"(?:dec\.)?output(?:_norm)?\.")
@@ -35,6 +35,11 @@ _WINDOWS = {
 }
 
 
+def padded(cells: int) -> int:
+    """As many as llama.cpp makes of them."""
+    return -(-cells // CELLS) * CELLS
+
+
 @dataclass(frozen=True, slots=True)
 class Layer:
     """Bytes of its weights, how many of them are experts', numbers that it keeps for a token, bytes for a sequence.
@@ -51,8 +56,7 @@ class Layer:
     def cache(self, num_cells: int, kv_type: str) -> int:
         """Bytes of its keys and values."""
         cells = min(num_cells, self.window) if self.window else num_cells
-        padded = -(-cells // _ALIGNMENT) * _ALIGNMENT
-        return padded * self.numbers * _BLOCK_BYTES[kv_type] // _BLOCK
+        return padded(cells) * self.numbers * _BLOCK_BYTES[kv_type] // _BLOCK
 
     def keeps(self, num_cells: int, kv_type: str) -> int:
         """Bytes beside its weights."""

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from ollapy.daemon.runners.footprint import Footprint
+from ollapy.daemon.runners.footprint import CELLS, Footprint, padded
 from ollapy.daemon.runners.placement import Placement
 from ollapy.daemon.runners.space import Space
 from ollapy.runner.protocol import Grow
 
 # Of what is free a pool may have one part of so many, while nobody needs it more.
 _SHARE = 2
-_STEP = 256  # cells; llama.cpp rounds up to it
 
 
 def granted(placed: Placement, footprint: Footprint, wish: Grow, free: Space) -> int:
@@ -20,12 +19,9 @@ def granted(placed: Placement, footprint: Footprint, wish: Grow, free: Space) ->
 
     The larger pool is made beside the smaller, which is then freed.
     """
-    part = Space(
-        free.host // _SHARE, {n: size // _SHARE for n, size in free.devices.items()}
-    )
     least = max(placed.num_cells, wish.least)
-    room = free if wish.least else part
-    sizes = (n for n in _sizes(wish.num_cells, least) if n >= placed.num_cells + _STEP)
+    room = free if wish.least else free // _SHARE
+    sizes = (n for n in _sizes(wish.num_cells, least) if n >= placed.num_cells + CELLS)
     fitting = (n for n in sizes if room.holds(_beside(placed, footprint, n)))
     return next(fitting, placed.num_cells)
 
@@ -41,7 +37,7 @@ def _sizes(most: int, least: int) -> Iterator[int]:
     while most > least:
         yield most
         most //= 2
-    yield -(-least // _STEP) * _STEP
+    yield padded(least)
 
 
 def _beside(placed: Placement, footprint: Footprint, num_cells: int) -> Space:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import IntEnum
 
-from ollapy.daemon.runners.footprint import KV_TYPES, Footprint, Scale
+from ollapy.daemon.runners.footprint import CELLS, KV_TYPES, Footprint, Scale, padded
 from ollapy.daemon.runners.layout import Layout
 from ollapy.daemon.runners.layouts import Layouts, Machine, Wish
 from ollapy.daemon.runners.space import Space
@@ -24,7 +24,6 @@ _MIN_CONTEXT = 2048
 _GOOD_CONTEXT = 8192  # others leave for that much, not for more
 _SMALL_WEIGHTS = 32 * 1024 * 1024
 _TIGHT = 5  # less than this part of what is free is left
-_STEP = 256  # cells; llama.cpp rounds up to it
 _PLAIN, _SMALLER = KV_TYPES[:2]
 
 
@@ -148,7 +147,7 @@ class Placing:
         """Cells to begin with, of those that there is memory for: a part, as the pool can grow."""
         windows = max((layer.window for layer in self.footprint.layers), default=0)
         part = max(least, pool // _POOL_CONTEXTS, windows)
-        return min(pool, -(-part // _STEP) * _STEP)
+        return min(pool, padded(part))
 
     def _most(self, pool: int) -> int:
         """Cells that the pool may grow to, if there is memory for them one day.
@@ -164,18 +163,15 @@ class Placing:
         """Cells: a share of what is free beside the weights, and no more than the contexts that run at once."""
 
         def takes(steps: int) -> Space:
-            return layout.takes(self.footprint, steps * _STEP, kv_type)
+            return layout.takes(self.footprint, steps * CELLS, kv_type)
 
         fixed = takes(0)
         spare = free - fixed
-        ample = fixed + Space(
-            spare.host // _POOL_SHARE,
-            {name: size // _POOL_SHARE for name, size in spare.devices.items()},
-        )
+        ample = fixed + spare // _POOL_SHARE
         most = self._wanted * _POOL_CONTEXTS
-        steps = range(1, most // _STEP + 1)
+        steps = range(1, most // CELLS + 1)
         affordable = bisect_right(steps, False, key=lambda n: not ample.holds(takes(n)))
-        return min(most, max(least, affordable * _STEP))
+        return min(most, max(least, affordable * CELLS))
 
     def _notes(self, kv_type: str, layout: Layout, free: Space) -> Iterator[str]:
         if kv_type != _PLAIN and not self.kv_type:

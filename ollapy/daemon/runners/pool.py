@@ -60,7 +60,9 @@ class RunnerPool:
         self._all_idle = asyncio.Event()
         self._all_idle.set()
         self._placing = asyncio.Lock()  # one model at a time decides about memory
-        self._elastic = Elastic(self._placing, self._look_anew, self._evict)
+        self._elastic = Elastic(
+            self._placing, partial(self._look, anew=True), self._evict
+        )
         self._changed = asyncio.Event()  # somebody became idle, or left
         self._draining: Runner | None = None
         self._num_held = 0
@@ -254,14 +256,14 @@ class RunnerPool:
         """Workers of other machines that compute for one of the models."""
         return {w for runner in self._runners.values() for w in runner.workers}
 
-    async def _look_anew(self) -> tuple[Space, list[Runner]]:
-        await self.devices.look(self._busy)
-        return await self._look()
-
-    async def _look(self, newcomer: Runner | None = None) -> tuple[Space, list[Runner]]:
-        """What is free beside all others that have memory, and who they are."""
+    async def _look(
+        self, newcomer: Runner | None = None, *, anew: bool = False
+    ) -> tuple[Space, list[Runner]]:
+        """What is free beside all others that have memory, and who they are; devices are asked `anew` or where some go."""
         if self._stopping:  # what they hold is free once they are gone
             await asyncio.wait(self._stopping)
+            anew = True
+        if anew:
             await self.devices.look(self._busy)
         available = await asyncio.to_thread(memory.spare)
         there = self.devices.last.space(available, self.settings.gpu_overhead)

@@ -26,6 +26,10 @@ class Space:
         devices = {n: size - other.of(n) for n, size in self.devices.items()}
         return Space(self.host - other.host, devices)
 
+    def __floordiv__(self, parts: int) -> Space:
+        devices = {n: size // parts for n, size in self.devices.items()}
+        return Space(self.host // parts, devices)
+
     def of(self, device: str) -> int:
         """Bytes of one accelerator's."""
         return self.devices.get(device, 0)
