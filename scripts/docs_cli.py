@@ -109,7 +109,7 @@ def _section(page: Page) -> str:
     for rows in (page.arguments, page.options, page.commands):
         lines = (f"- `{word}`: {_one_line(text)}" for word, text in rows)
         blocks += filter(None, ["\n".join(lines)])
-    if page.epilog and not page.epilog.startswith("\b"):  # a list is the table's
+    if page.epilog:
         blocks.append(page.epilog)
     return "".join(f"\n{block}\n" for block in blocks)
 
@@ -152,7 +152,7 @@ def man(page: Page) -> str:
         ("ENVIRONMENT", _environment(page)),
     ):
         lines += _listed(title, rows)
-    if page.epilog and not page.epilog.startswith("\b"):
+    if page.epilog:
         lines += [".SH EXAMPLES", _roff(_one_line(page.epilog))]
     lines += [".SH SEE ALSO", ".BR ollapy (1)" if " " in page.words else "ollapy help"]
     return "\n".join(lines) + "\n"

@@ -11,19 +11,19 @@ import msgspec
 _OF_CONSTANTS = {str: "string", bool: "boolean", int: "integer", float: "number"}
 
 
-def typed(text: str, types: frozenset[str] | None) -> Any:
+def typed(text: str, types: frozenset[str]) -> Any:
     """What was written as plain text, as one of the types that are declared.
 
     Of several types the first that fits, strings last; without a declaration what looks like JSON is.
     """
-    if types is not None and types <= {"string"}:
+    if types and types <= {"string"}:
         return text
     value = json_value(text.strip())
-    if value is not None and (types is None or _fits(value, types)):
+    if value is not None and (not types or _fits(value, types)):
         return value
-    if text.strip() in ("null", "None") and (types is None or "null" in types):
+    if text.strip() in ("null", "None") and (not types or "null" in types):
         return None
-    if types and "boolean" in types and text.strip().lower() in ("true", "false"):
+    if "boolean" in types and text.strip().lower() in ("true", "false"):
         return text.strip().lower() == "true"
     return text
 

@@ -64,7 +64,7 @@ def _leaf(text: str, types: frozenset[str]) -> Any:
             return []
         if "object" in types:
             return {}
-    return typed(text, types or None)
+    return typed(text, types)
 
 
 @lru_cache(maxsize=16)

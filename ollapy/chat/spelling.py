@@ -55,7 +55,7 @@ class Tools:
 
     def value(self, function: str, argument: str, text: str) -> Any:
         """An argument that was written as plain text, as the type that its tool declares."""
-        return typed(text, declared_types(self.schema(function, argument)) or None)
+        return typed(text, declared_types(self.schema(function, argument)))
 
 
 def sendable(call: Call) -> Call | None:

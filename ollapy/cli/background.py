@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 import time
 from pathlib import Path
 
+from ollapy.cli.service.keeper import serving
 from ollapy.client import Client
 from ollapy.errors import DaemonUnreachable, OllapyError
 from ollapy.settings import Settings
@@ -18,7 +18,7 @@ _MAX_LOG = 16_000_000
 
 def start_daemon(settings: Settings, client: Client) -> None:
     """Return once a daemon answers; OllapyError has its last words where none can be started."""
-    log = settings.logs / "daemon.log"
+    log = settings.daemon_log
     try:
         begin = _rotate(log)
         daemon = _spawn(log)
@@ -68,8 +68,7 @@ def _spawn(log: Path) -> subprocess.Popen[bytes]:
     with log.open("ab") as output:
         log.chmod(0o600)  # the first API key may be in it
         return subprocess.Popen(
-            # -P: a file of the folder that one happens to be in is not imported
-            [sys.executable, "-P", "-m", "ollapy", "serve"],
+            serving(),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,

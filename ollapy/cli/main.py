@@ -9,7 +9,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from ollapy.errors import OllapyError
-from ollapy.settings import Settings, is_completing
+from ollapy.settings import is_completing
 
 from . import streams
 from .commands import (
@@ -49,8 +49,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("serve", epilog=serve.environment())(serve.serve)
-app.command("start", hidden=True, epilog=serve.environment())(serve.serve)
+app.command("serve", cls=serve.Serve)(serve.serve)
+app.command("start", hidden=True, cls=serve.Serve)(serve.serve)
 app.command("run")(run.run)
 app.command("pull")(pull.pull)
 app.command("push")(push.push)
@@ -112,6 +112,8 @@ def main() -> None:
         streams.discard_output()
         complain(OllapyError(exc.strerror or exc))
     except Exception as exc:
+        from ollapy.settings import Settings
+
         if Settings.from_env().debug:
             raise
         complain(OllapyError(f"a bug in ollapy, OLLAPY_DEBUG=1 shows it: {exc!r}"))

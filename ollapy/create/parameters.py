@@ -21,10 +21,15 @@ _DEPRECATED = """
     penalize_newline low_vram f16_kv logits_all vocab_only use_mlock mirostat mirostat_tau mirostat_eta
 """
 DEPRECATED = frozenset(_DEPRECATED.split())
-_TYPES = {name: get_args(hint)[0] for name, hint in get_type_hints(Options).items()}
+_HINTS = {name: get_args(hint)[0] for name, hint in get_type_hints(Options).items()}
+# Lists of words or numbers, by what is in them; a Modelfile has no others.
+_LISTS = {
+    name: item
+    for name, hint in _HINTS.items()
+    if (item := next(iter(get_args(hint)), None)) in (str, float)
+}
+_TYPES = _HINTS | _LISTS
 _TRUE, _FALSE = ("1", "t", "T", "true", "TRUE", "True"), ("0", "f", "F", "false", "FALSE", "False")  # fmt: skip
-_LISTS = ("stop", "choice")
-_NUMBERS = ("tensor_split",)
 _INTEGER = re.compile(r"[+-]?[0-9]{1,19}")
 
 
@@ -36,10 +41,8 @@ def typed(parameters: Iterable[Parameter]) -> dict[str, object]:
         if name in DEPRECATED:
             logger.warning("parameter ignored name=%s: it is deprecated", name)
         elif name in _LISTS:
-            lists.setdefault(name, []).append(text)
-        elif name in _NUMBERS:
-            found = (_value(name, part) for part in text.split(","))
-            lists.setdefault(name, []).extend(found)
+            parts = [text] if _LISTS[name] is str else text.split(",")
+            lists.setdefault(name, []).extend(_value(name, part) for part in parts)
         else:
             values[name] = _value(name, text)
     return checked({**values, **lists})
@@ -67,10 +70,9 @@ def _value(name: str, text: str) -> object:
         return text in _TRUE
     if kind is int and _INTEGER.fullmatch(text):
         return int(text)
-    if (kind is float or name in _NUMBERS) and (number := _number(text)) is not None:
+    if kind is float and (number := _number(text)) is not None:
         return number
-    told = "float" if name in _NUMBERS else kind.__name__
-    raise InvalidRequest(f"invalid {told} value [{text}]")
+    raise InvalidRequest(f"invalid {kind.__name__} value [{text}]")
 
 
 def _number(text: str) -> float | None:

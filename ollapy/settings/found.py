@@ -38,11 +38,10 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class _Said:
-    """What one source says: the values to parse, and how it is named where they cannot be."""
+    """What one source says: the values to parse."""
 
     items: list[str]
     source: Source
-    name: str
 
     @property
     def text(self) -> str:
@@ -79,13 +78,13 @@ def _said(
     kind = setting.kind
     for variable in setting.variables:
         if text := _stripped(env.get(variable, "")):
-            yield _Said(kind.items(text), Source("environment", variable), variable)
+            yield _Said(kind.items(text), Source("environment", variable))
     entry = file.entries.get((setting.name,))
     if entry is None or entry.value == "":
         return
     where = f"{file.path}:{entry.line}"
     if kind.takes(entry.value):
-        yield _Said(kind.items(entry.value), Source("file", where), where)
+        yield _Said(kind.items(entry.value), Source("file", where))
     else:
         problems.append(f"{where}: {setting.name} must be {kind.told}")
 
@@ -111,5 +110,7 @@ def _parsed(setting: Setting, said: _Said) -> tuple[list[Any], list[str]]:
 def _told(setting: Setting, said: _Said, text: str) -> str:
     text = text.rpartition("@")[2]  # not what may be a password
     if said.source.kind == "environment":
-        return f"{said.name}={text!r} is not usable"
-    return f"{said.name}: {setting.name} must be {setting.kind.told}, not {text!r}"
+        return f"{said.source.where}={text!r} is not usable"
+    return (
+        f"{said.source.where}: {setting.name} must be {setting.kind.told}, not {text!r}"
+    )

@@ -14,6 +14,7 @@ from ollapy.settings.file import File
 from ollapy.settings.found import Found, find
 from ollapy.settings.models import ModelDefaults, Sections, defaults_of, sections
 from ollapy.settings.others import others
+from ollapy.settings.setting import Setting
 from ollapy.settings.strangers import unknown_keys
 from ollapy.settings.table import TABLE, Table
 
@@ -69,6 +70,11 @@ class Settings(Table):
         file = self.file.path
         return {CONFIG: str(file)} if file and file != folders.config() else {}
 
+    @property
+    def daemon_log(self) -> Path:
+        """Where a daemon that a command has started writes."""
+        return self.logs / "daemon.log"
+
     def defaults_of(self, name: ModelName) -> ModelDefaults:
         """What the file says of a model."""
         return defaults_of(name, self.sections)
@@ -93,5 +99,11 @@ def config_path(env: Mapping[str, str] | None = None) -> Path:
 
 def explain(file: File, env: Mapping[str, str] | None = None) -> list[Found]:
     """Every setting of this process with where its value comes from."""
-    given = os.environ if env is None else env
-    return [find(it, given, file, []) for it in TABLE.values()]
+    return [explained(it, file, env) for it in TABLE.values()]
+
+
+def explained(
+    setting: Setting, file: File, env: Mapping[str, str] | None = None
+) -> Found:
+    """One of them."""
+    return find(setting, os.environ if env is None else env, file, [])

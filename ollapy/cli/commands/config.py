@@ -10,6 +10,7 @@ import typer
 from ollapy.cli import completion
 
 if TYPE_CHECKING:
+    from ollapy.settings import Settings
     from ollapy.settings.file import File, Key
 
 app = typer.Typer(
@@ -40,11 +41,8 @@ def show(
     That is a variable, a line of the file, or the default. A variable wins over the file. A name that begins with OLLAPY_ wins over Ollama's.
     """
     from ollapy.cli.output import print_json, print_table
-    from ollapy.settings.file import File
-    from ollapy.settings.settings import config_path
 
-    _warn()
-    rows = [*_rows(File.read(config_path()))]
+    rows = [*_rows(_warned().file)]
     if as_json:
         print_json(rows)
     else:
@@ -77,31 +75,30 @@ def set_(
     ],
 ) -> None:
     """Set a value in the file. Its comments stay, and a running daemon reads it at once."""
-    from ollapy.cli.configuration import key_of, setting_of, value_of
+    from ollapy.cli.configuration import key_of, value_of
     from ollapy.settings.edit import put
     from ollapy.settings.settings import config_path
 
     wanted = key_of(key)
     put(config_path(), wanted, value_of(wanted, value))
-    if setting := setting_of(wanted):
-        _say_when(setting.name)
+    _say_when(wanted)
 
 
 @app.command("unset")
 def unset(key: _Key) -> None:
     """Take a value out of the file, so that its default holds."""
-    from ollapy.cli.configuration import key_of, setting_of
+    from ollapy.cli.configuration import key_of
     from ollapy.errors import NotFound
     from ollapy.settings.edit import drop
     from ollapy.settings.file import File
     from ollapy.settings.settings import config_path
 
     wanted, path = key_of(key), config_path()
-    if not File.read(path).problem and wanted not in File.read(path).entries:
+    file = File.read(path)
+    if not file.problem and wanted not in file.entries:
         raise NotFound(f"{'.'.join(wanted)} is not set in {path}")
     drop(path, wanted)
-    if setting := setting_of(wanted):
-        _say_when(setting.name)
+    _say_when(wanted)
 
 
 @app.command("edit")
@@ -124,7 +121,7 @@ def edit() -> None:
         raise OllapyError(
             f"'{command[0]}' cannot be started ({exc.strerror}): set EDITOR to your editor"
         ) from exc
-    _warn()
+    _warned()
     if status:
         raise typer.Exit(1)
 
@@ -137,25 +134,28 @@ def path() -> None:
     print(config_path())
 
 
-def _warn() -> None:
+def _warned() -> Settings:
+    """The settings, once it is said what of them cannot be used."""
     from ollapy.cli.output import talk
     from ollapy.settings import Settings
 
-    for warning in Settings.from_env().warnings:
+    settings = Settings.from_env()
+    for warning in settings.warnings:
         talk(f"Warning: {warning}")
+    return settings
 
 
-def _say_when(name: str) -> None:
-    """What keeps a new value from being used at once."""
-    from ollapy.cli.configuration import BY_NAME
+def _say_when(key: Key) -> None:
+    """What keeps a new value from being used at once; a model's is."""
+    from ollapy.cli.configuration import setting_of
     from ollapy.cli.output import talk
     from ollapy.settings.file import File
-    from ollapy.settings.settings import config_path, explain
+    from ollapy.settings.settings import config_path, explained
 
-    setting = BY_NAME[name]
-    found = next(
-        it for it in explain(File.read(config_path())) if it.setting is setting
-    )
+    setting = setting_of(key)
+    if setting is None:
+        return
+    found = explained(setting, File.read(config_path()))
     if found.source.kind == "environment":
         talk(f"{found.source.where} is set, and wins over the file.")
     elif not setting.reloads:
@@ -181,9 +181,9 @@ def _rows(file: File) -> Iterator[dict[str, str]]:
 
 def _value(key: Key, file: File) -> str | None:
     from ollapy.cli.configuration import setting_of
-    from ollapy.settings.settings import explain
+    from ollapy.settings.settings import explained
 
     if setting := setting_of(key):
-        return next(it.text for it in explain(file) if it.setting is setting)
+        return explained(setting, file).text
     entry = file.entries.get(key)
     return str(entry.value) if entry else None

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
+
+
+class Serve(TyperCommand):
+    """Its help ends with the settings, whose table no other help needs."""
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:
+        self.epilog = _environment()
+        super().format_epilog(ctx, formatter)
 
 
 def serve(
@@ -45,7 +54,7 @@ def serve(
     serve_daemon(settings)
 
 
-def environment() -> str:
+def _environment() -> str:
     """The variables, each with what it is for."""
     from ollapy.settings.table import TABLE
 

@@ -14,7 +14,7 @@ from ollapy.client import Client
 from ollapy.errors import OllapyError
 from ollapy.settings import Settings
 from ollapy.settings.file import File
-from ollapy.settings.settings import config_path, explain
+from ollapy.settings.settings import explain
 from ollapy.text import clean
 
 from .finding import Finding
@@ -45,23 +45,22 @@ def redacted(text: str) -> str:
 
 def _parts(findings: Iterable[Finding], settings: Settings) -> Iterator[tuple[str, str]]:  # fmt: skip
     yield "doctor.json", _json([*findings])
-    yield "settings.json", _json(_settings())
+    yield "settings.json", _json(_told(settings.file))
     with Client(settings.address, settings.api_key) as client:
         try:
             yield "snapshot.json", _json(client.snapshot())
             yield "requests.json", _json([_numbers(e) for e in client.requests()])
         except OllapyError as exc:
             yield "daemon.txt", str(exc)
-    log = settings.logs / "daemon.log"
+    log = settings.daemon_log
     if log.exists():
         lines = log.read_text(errors="replace").splitlines()[-_NUM_LINES:]
         yield "daemon.log", "\n".join(map(clean, lines))
 
 
-def _settings() -> dict[str, str]:
+def _told(file: File) -> dict[str, str]:
     return {
-        found.setting.name: f"{found.shown} ({found.source})"
-        for found in explain(File.read(config_path()))
+        found.setting.name: f"{found.shown} ({found.source})" for found in explain(file)
     }
 
 
