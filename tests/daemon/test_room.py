@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import math
-from pathlib import Path
-
 import pytest
 
-from ollapy.daemon.runners.memory import free_in_groups
 from ollapy.daemon.runners.room import Resident, leaving
 from ollapy.daemon.runners.space import Space
 from ollapy.names import Digest
@@ -76,20 +72,3 @@ def test_who_is_on_the_device_that_is_short_goes() -> None:
         max_loaded=0,
     )
     assert found == [b]
-
-
-def group(folder: Path, limit: str, current: int, cached: int) -> Path:
-    folder.mkdir()
-    (folder / "memory.max").write_text(f"{limit}\n")
-    (folder / "memory.current").write_text(f"{current}\n")
-    stat = f"anon 5\ninactive_file {cached}\nactive_file 1\n"
-    (folder / "memory.stat").write_text(stat)
-    return folder / "memory.max"
-
-
-def test_a_group_s_limit_counts_without_what_files_fill(tmp_path: Path) -> None:
-    loose = group(tmp_path / "loose", "max", 50, 10)
-    tight = group(tmp_path / "tight", "100", 50, 10)
-
-    assert free_in_groups([loose]) == math.inf
-    assert free_in_groups([loose, tight]) == 61

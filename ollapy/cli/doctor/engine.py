@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 
 from ollapy.api.engine import EngineReport
-from ollapy.daemon.runners import cgroups, probe
+from ollapy.daemon.runners import probe
 from ollapy.daemon.runners.cores import cpu_quota, num_cores
 from ollapy.errors import EngineMissing
 from ollapy.settings import Settings
@@ -93,7 +93,7 @@ def threads(wanted: int) -> Finding:
     logical = psutil.cpu_count() or 1
     physical = psutil.cpu_count(logical=False) or 1
     allowed = len(os.sched_getaffinity(0)) if sys.platform == "linux" else logical
-    quota = cpu_quota(cgroups.files("cpu.max"))
+    quota = cpu_quota()
     limits = f", {allowed} of them allowed" if allowed < logical else ""
     limits += f", time of {quota:g} allowed" if quota < logical else ""
     why = f"{physical} cores, {logical} logical{limits}; a very small model gets 1"

@@ -27,7 +27,7 @@ def findings(settings: Settings) -> Iterator[Finding]:
     yield Finding("python", f"{platform.python_version()}, {system}")
     for warning in settings.warnings:
         yield Finding("settings", warning, "correct it, see `ollapy config show`")
-    yield memory_finding(memory.available(), psutil.virtual_memory().total)
+    yield memory_finding(memory.available(), memory.total())
     yield from _disk(settings.models)
 
 

@@ -24,7 +24,7 @@ async def snapshot(state: State) -> Snapshot:
         version=__version__,
         at=time.monotonic(),
         uptime=time.time() - psutil.Process().create_time(),
-        memory_total=psutil.virtual_memory().total,
+        memory_total=memory.total(),
         memory_available=available,
         waiting=state.pool.num_waiting,
         models=[_model(r, engines) for r in state.pool.runners],

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import os
 import sys
-from collections.abc import Iterable
 from pathlib import Path
 
 import psutil
@@ -21,16 +20,27 @@ def num_cores() -> int:
     """
     physical = psutil.cpu_count(logical=False) or 1
     allowed = len(os.sched_getaffinity(0)) if sys.platform == "linux" else physical
-    quota = cpu_quota(cgroups.files("cpu.max"))
-    return max(math.ceil(min(physical, allowed, quota)), 1)
+    return max(math.ceil(min(physical, allowed, cpu_quota())), 1)
 
 
-def cpu_quota(limits: Iterable[Path]) -> float:
-    """The cores' worth of time that groups allow by their `cpu.max`, the least of all."""
-    return min(map(_quota, limits), default=math.inf)
+def cpu_quota(own: Path = cgroups.OWN, root: Path = cgroups.ROOT) -> float:
+    """The cores' worth of time that the control groups of this process allow, the least of all."""
+    newer = cgroups.files("cpu.max", "cpu", own, root)
+    older = cgroups.files("cpu.cfs_quota_us", "cpu", own, root)
+    return min(
+        (*map(_quota, newer), *map(_older_quota, older)),
+        default=math.inf,
+    )
 
 
 def _quota(file: Path) -> float:
     """A `cpu.max`: microseconds, or "max", in each period of so many microseconds."""
     limit, period = file.read_text().split()
     return math.inf if limit == "max" else int(limit) / int(period)
+
+
+def _older_quota(file: Path) -> float:
+    """A `cpu.cfs_quota_us`: microseconds, negative for any number, in each period of another file."""
+    limit = int(file.read_text())
+    period = int(file.with_name("cpu.cfs_period_us").read_text())
+    return math.inf if limit < 0 else limit / period

@@ -207,7 +207,7 @@ class Placing:
         )
         return (
             f"the model needs {format_bytes(need)} of memory and {format_bytes(max(free.host, 0))}{spare} can be had: "
-            "close other programs, raise OLLAPY_MAX_MEMORY if it is set, or choose a smaller quantisation"
+            "close other programs, raise OLLAPY_MAX_MEMORY or a container's limit if there is one, or choose a smaller quantisation"
         )
 
 
