@@ -131,6 +131,10 @@ class RunnerStopped(RunnerError):
     """The runner process ended while it owed an answer."""
 
 
+class OutOfMemory(RunnerStopped):
+    """The system ended the runner's process, as memory ran out."""
+
+
 class EngineMissing(OllapyError):
     """llama-cpp-python is absent or not the version this build is made for."""
 

@@ -18,7 +18,7 @@ from typing import BinaryIO
 
 from ollapy import logs
 from ollapy.errors import OllapyError
-from ollapy.lifeline import forbid_core_files
+from ollapy.lifeline import forbid_core_files, go_first
 
 from .frames import FrameReader
 from .protocol import Failed, ToRunner
@@ -34,6 +34,7 @@ def main() -> None:
     """Set the process up and serve until the daemon closes the pipe."""
     _die_with_parent()
     forbid_core_files()
+    go_first()
     frames_in, frames_out = _take_pipes()
     logs.configure()
     faulthandler.enable()  # where a signal of llama.cpp's found each thread, for the log

@@ -17,6 +17,7 @@ Documentation=man:ollapy(1)
 ExecStart={command}
 {environment}Restart=on-failure
 RestartSec=2
+OOMPolicy=continue
 TimeoutStopSec=20
 
 [Install]

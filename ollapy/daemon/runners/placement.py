@@ -68,17 +68,21 @@ class Placement:
 
 @dataclass(frozen=True, slots=True)
 class Placing:
-    """One model to be placed. `context_length` 0 leaves the context to the model and the memory, `kv_type` "" its type."""
+    """One model to be placed. `context_length` 0 leaves the context to the model and the memory, `kv_type` "" its type.
+
+    One that `is_short` gets a short context that does not grow: more was too much for the machine.
+    """
 
     footprint: Footprint
     wish: Wish
     machine: Machine
     context_length: int = 0
     kv_type: str = ""
+    is_short: bool = False
 
     def place(self, free: Space) -> Placement:
         """The best that fits; LoadFailed, with the numbers, when not even a short context does."""
-        for goal in Goal:
+        for goal in (Goal.LEAST,) if self.is_short else Goal:
             for kv_type in self._kv_types:
                 if layout := self._layout(goal, kv_type, free):
                     return self._placed(goal, kv_type, layout, free)
@@ -134,7 +138,7 @@ class Placing:
         cells = self._beginning(pool, self._cells(goal))
         return Placement(
             num_cells=cells,
-            max_cells=self._most(pool),
+            max_cells=cells if self.is_short else self._most(pool),
             num_ctx=min(self._wanted, pool),
             num_batch=min(MAX_BATCH, cells),
             kv_type=kv_type,
@@ -168,12 +172,17 @@ class Placing:
         fixed = takes(0)
         spare = free - fixed
         ample = fixed + spare // _POOL_SHARE
-        most = self._wanted * _POOL_CONTEXTS
+        most = least if self.is_short else self._wanted * _POOL_CONTEXTS
         steps = range(1, most // CELLS + 1)
         affordable = bisect_right(steps, False, key=lambda n: not ample.holds(takes(n)))
         return min(most, max(least, affordable * CELLS))
 
     def _notes(self, kv_type: str, layout: Layout, free: Space) -> Iterator[str]:
+        if self.is_short:
+            yield (
+                "its runner was ended as memory ran out, so the context is short: close other programs, and load it "
+                "again in ten minutes"
+            )
         if kv_type != _PLAIN and not self.kv_type:
             yield (
                 f"keys and values are kept as {kv_type}, without which the model would not fit as well: "

@@ -11,6 +11,7 @@ import math
 import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from functools import partial
 
 from ollapy.api.adapters import AdapterSet
@@ -31,9 +32,10 @@ from ollapy.daemon.runners.placement import Goal, Placing
 from ollapy.daemon.runners.process import RunnerProcess
 from ollapy.daemon.runners.room import Resident, leaving
 from ollapy.daemon.runners.runner import Runner
+from ollapy.daemon.runners.shortages import Shortages
 from ollapy.daemon.runners.space import Space, total
 from ollapy.daemon.runners.tuning import tuned
-from ollapy.errors import Busy, LoadFailed, RunnerStopped
+from ollapy.errors import Busy, LoadFailed, OutOfMemory, RunnerStopped
 from ollapy.names import Digest, ModelName
 from ollapy.settings import Settings
 from ollapy.store import Model
@@ -67,6 +69,7 @@ class RunnerPool:
         self._draining: Runner | None = None
         self._num_held = 0
         self._crashes = Crashes()
+        self._shortages = Shortages()
 
     @property
     def runners(self) -> list[Runner]:
@@ -174,6 +177,8 @@ class RunnerPool:
             if there is not self.devices.last:  # somebody left, and a device came free
                 there = self.devices.last
                 placing = how_to_place(model, options, self.settings, there)
+            if self._shortages.concern(model.loads, time.monotonic()):
+                placing = replace(placing, is_short=True)
             runner.take(placing.place(free), there)
             assert runner.placed
             if placing.is_unsure(runner.placed, free):
@@ -185,7 +190,8 @@ class RunnerPool:
                 return await self._load(runner, placing, options, there)
             except (LoadFailed, RunnerStopped) as exc:
                 simpler = placing.simpler(free, quarters)
-                if runner.placed.is_plain or simpler is None:
+                is_host_full = isinstance(exc, OutOfMemory)
+                if is_host_full or runner.placed.is_plain or simpler is None:
                     raise
                 logger.warning("model=%s loaded in a simpler way: %s", model.name, exc)
                 runner.take(simpler, there)
@@ -341,6 +347,8 @@ class RunnerPool:
         runner.cancel_expiry()
         self._changed.set()
         if runner.has_crashed:
+            if runner.ran_out:
+                self._shortages.note(loads, time.monotonic())
             how, num = "crashed", self._crashes.note(loads, time.monotonic())
             logger.warning("crashed model=%s in_a_row=%d", runner.model.name, num)
         if runner.process:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
+import signal
 import sys
 from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import ClassVar, Self, cast
@@ -12,7 +13,14 @@ from typing import ClassVar, Self, cast
 import msgspec
 
 from ollapy.daemon.runners.inbox import Event, Inbox
-from ollapy.errors import InvalidRequest, OllapyError, RunnerStopped, revive
+from ollapy.daemon.runners.shortages import num_kills
+from ollapy.errors import (
+    InvalidRequest,
+    OllapyError,
+    OutOfMemory,
+    RunnerStopped,
+    revive,
+)
 from ollapy.runner.frames import FrameError, FrameReader, frame
 from ollapy.runner.protocol import (
     Cancel,
@@ -68,6 +76,8 @@ class RunnerProcess(asyncio.SubprocessProtocol):
         self._log = logging.getLogger(f"ollapy.runner.{label}")
         self._line = b""
         self._stopping = ""
+        self._num_kills = num_kills()
+        self.end: type[RunnerStopped] = RunnerStopped  # what its end is to a request
 
     @classmethod
     async def start(cls, label: str, load: Load, env: Mapping[str, str]) -> Self:
@@ -168,7 +178,7 @@ class RunnerProcess(asyncio.SubprocessProtocol):
         """The child has ended and the last of its output has been read."""
         self._relay(b"\n")
         self._transport.close()
-        sentence = self._stopping or _how_it_ended(
+        sentence = self._stopping or self._how_it_ended(
             self._transport.get_returncode() or 0
         )
         self._log.log(
@@ -180,6 +190,19 @@ class RunnerProcess(asyncio.SubprocessProtocol):
         self.exited.set_result(sentence)
         self._resized.set()
         self._fail_all()
+
+    def _how_it_ended(self, code: int) -> str:
+        if code == -signal.SIGKILL and num_kills() > self._num_kills:
+            self.end = OutOfMemory
+            return (
+                "the system ran out of memory and ended the model's runner: close other programs or choose a smaller "
+                "model, this one gets only a short context for the next ten minutes"
+            )
+        how = f"signal {-code}" if code < 0 else f"exit status {code}"
+        return (
+            "model runner has unexpectedly stopped, this may be due to resource limitations or an internal error, "
+            f"check ollapy's log for details ({how})"
+        )
 
     def _receive(self, message: FromRunner) -> None:
         match message:
@@ -216,12 +239,12 @@ class RunnerProcess(asyncio.SubprocessProtocol):
 
     def _fail_all(self) -> None:
         why = self.exited.result()
-        self._fail_ready(RunnerStopped(why))
+        self._fail_ready(self.end(why))
         self._fail_requests(why)
 
     def _fail_requests(self, why: str) -> None:
         for request_id, inbox in self._inboxes.items():
-            inbox.put(Failed(request_id, RunnerStopped.__name__, why))
+            inbox.put(Failed(request_id, self.end.__name__, why))
 
     def _relay(self, data: bytes) -> None:
         """The child's log, a line a record; a line without end is cut."""
@@ -239,11 +262,3 @@ def _framed(request: Question | GetStats | Tune) -> bytes:
         raise InvalidRequest(
             "the request holds a number that is too large, or is nested too deeply"
         ) from exc
-
-
-def _how_it_ended(code: int) -> str:
-    how = f"signal {-code}" if code < 0 else f"exit status {code}"
-    return (
-        "model runner has unexpectedly stopped, this may be due to resource limitations or an internal error, "
-        f"check ollapy's log for details ({how})"
-    )

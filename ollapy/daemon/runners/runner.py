@@ -13,7 +13,7 @@ from ollapy.daemon.runners.process import RunnerProcess
 from ollapy.daemon.runners.room import Resident
 from ollapy.daemon.runners.space import Space
 from ollapy.daemon.runners.uses import Uses
-from ollapy.errors import RunnerStopped
+from ollapy.errors import OutOfMemory, RunnerStopped
 from ollapy.runner.protocol import Ready
 from ollapy.store import Model
 
@@ -71,6 +71,14 @@ class Runner:
         if process := self.process:
             return process.exited.done()
         return isinstance(self.start.exception(), RunnerStopped)
+
+    @property
+    def ran_out(self) -> bool:
+        """Whether the system ended the child for want of memory, loaded or loading."""
+        if process := self.process:
+            return process.end is OutOfMemory
+        is_over = self.start.done() and not self.start.cancelled()
+        return is_over and isinstance(self.start.exception(), OutOfMemory)
 
     @property
     def num_waiting(self) -> int:
