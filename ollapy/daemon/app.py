@@ -43,6 +43,7 @@ from ollapy.daemon.routes import (
     tuning,
 )
 from ollapy.daemon.runners.pool import RunnerPool
+from ollapy.daemon.served import Served
 from ollapy.daemon.tidying import tidy
 from ollapy.errors import NotFound, OllapyError
 from ollapy.keys import KeyRing
@@ -90,7 +91,8 @@ def create_app(settings: Settings, *, stop: Callable[[], None]) -> Starlette:
         app.state.remote = remote = Remote(
             settings.vllm_url, settings.vllm_api_key, settings.load_timeout
         )
-        app.state.generation = Generation(app.state.store, pool, remote, journal)
+        served = Served(app.state.store, pool, remote)
+        app.state.generation = Generation(served, journal)
         app.state.conversations = Conversations()
         looking = asyncio.create_task(pool.devices.look())
         reloading = asyncio.create_task(reload(app.state))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ollapy.api.ollama import Message
+from ollapy.errors import Unsupported
 from ollapy.names import ModelName
 
 
@@ -29,3 +30,7 @@ class RemoteModel:
     projectors: tuple[Path, ...] = ()
     template: str | None = None
     system: str | None = None
+
+    def unsupported(self, why: str) -> Unsupported:
+        """That something cannot be had of it, where it is."""
+        return Unsupported(f"'{self.name}' runs on {self.host}, {why}")

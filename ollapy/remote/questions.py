@@ -13,7 +13,6 @@ from typing import Any
 from ollapy.api.grammar import ANY_OBJECT, Grammar, GrammarKind
 from ollapy.api.ollama import Message, ToolCall
 from ollapy.api.options import SamplingParams
-from ollapy.errors import Unsupported
 from ollapy.runner.protocol import Chat, Complete, Embed, ToolChoice
 
 from .model import RemoteModel
@@ -94,9 +93,7 @@ def _shared(model: RemoteModel, asked: Chat | Complete) -> dict[str, Any]:
 
 def _refuse(model: RemoteModel, **given: object) -> None:
     if names := [name for name, value in given.items() if value]:
-        raise Unsupported(
-            f"'{model.name}' runs on {model.host}, where there is no {', '.join(names)}: leave it out"
-        )
+        raise model.unsupported(f"where there is no {', '.join(names)}: leave it out")
 
 
 def _ignore(**given: bool) -> None:

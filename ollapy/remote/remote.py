@@ -17,7 +17,6 @@ from ollapy.errors import (
     ModelNotFound,
     OllapyError,
     RemoteError,
-    Unsupported,
 )
 from ollapy.names import ModelName
 from ollapy.runner.protocol import (
@@ -121,9 +120,7 @@ class Remote:
                 return
             case _:
                 what = type(question).__name__.lower()
-                raise Unsupported(
-                    f"'{model.name}' runs on {model.host}, where there is no {what}"
-                )
+                raise model.unsupported(f"where there is no {what}")
         answer = Answer(question.id, model, time.monotonic())
         async with aclosing(self._server.stream(path, body)) as events:
             async for event in events:

@@ -86,6 +86,14 @@ def test_a_long_prompt_gets_a_larger_pool_and_the_model_stays(small: Daemon) -> 
     assert again == vectors
 
 
+def test_a_request_is_told_of_the_memory_as_it_was_when_it_came(small: Daemon) -> None:
+    small.generate(LONG, options={"num_ctx": 4096, "num_predict": 4})
+    small.generate(CAPITAL)
+    entry = small.http.get("/api/requests").json()["requests"][0]
+
+    assert entry["placement"]["size"] == size(small)
+
+
 def takes(model: Path, num_cells: int) -> int:
     """Bytes of a model with a pool of that size, as the daemon reckons."""
     needed = footprint(read_header(model), 0, Scale())

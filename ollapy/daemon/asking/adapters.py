@@ -9,7 +9,7 @@ import msgspec
 
 from ollapy.api.adapters import Adapter, AdapterChoice, AdapterSet
 from ollapy.api.options import Options
-from ollapy.errors import InvalidModel, InvalidRequest, ModelNotFound, Unsupported
+from ollapy.errors import InvalidModel, InvalidRequest, ModelNotFound
 from ollapy.names import ModelName
 from ollapy.remote import RemoteModel
 from ollapy.runner.protocol import Chat, Complete, Embed, Question, Rerank
@@ -33,9 +33,7 @@ async def wanted(
     """Checked to fit the model; where nothing is chosen they are its own, which it has been loaded with."""
     if isinstance(model, RemoteModel):
         if chosen.adapters:
-            raise Unsupported(
-                f"'{model.name}' runs on {model.host}, where there are no adapters: leave them out"
-            )
+            raise model.unsupported("where there are no adapters: leave them out")
         return ()
     if chosen.adapters is None:
         return together(model.adapters)

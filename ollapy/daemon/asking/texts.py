@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ollapy.api.ollama import EmbedRequest
+from ollapy.api.ollama import EmbeddingsRequest, EmbedRequest
 from ollapy.api.options import Options
 from ollapy.api.text import DetokenizeRequest, RerankRequest, TokenizeRequest
 from ollapy.daemon.answers.ranking import text_of
@@ -14,7 +14,7 @@ from ollapy.runner.protocol import Detokenize, Embed, Rerank, Tokenize
 _MAX_INPUTS = 2_048
 
 
-def embed(request: EmbedRequest, chosen: Options) -> Embed | None:
+def embed(request: EmbedRequest, _model: Askable, chosen: Options) -> Embed | None:
     """What `/api/embed` asks; None where it only wants the model loaded."""
     inputs = _inputs(request.input)
     if len(inputs) > _MAX_INPUTS:
@@ -30,6 +30,13 @@ def embed(request: EmbedRequest, chosen: Options) -> Embed | None:
         num_ctx=chosen.num_ctx,
         is_background=is_background(request, default=True),
     )
+
+
+def embed_one(
+    request: EmbeddingsRequest, model: Askable, chosen: Options
+) -> Embed | None:
+    """What `/api/embeddings` asks, the older form, which cuts nothing."""
+    return embed(EmbedRequest(input=request.prompt, truncate=False), model, chosen)
 
 
 def rerank(request: RerankRequest, model: Askable, chosen: Options) -> Rerank:
@@ -57,7 +64,7 @@ def rerank(request: RerankRequest, model: Askable, chosen: Options) -> Rerank:
     )
 
 
-def tokenize(request: TokenizeRequest) -> Tokenize:
+def tokenize(request: TokenizeRequest, _model: Askable, _chosen: Options) -> Tokenize:
     """What `/api/tokenize` asks."""
     text = request.content if request.content is not None else request.prompt
     if text is None:
@@ -69,7 +76,9 @@ def tokenize(request: TokenizeRequest) -> Tokenize:
     )
 
 
-def detokenize(request: DetokenizeRequest) -> Detokenize:
+def detokenize(
+    request: DetokenizeRequest, _model: Askable, _chosen: Options
+) -> Detokenize:
     """What `/api/detokenize` asks."""
     if request.tokens is None:
         raise InvalidRequest("tokens is required")
