@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from dataclasses import replace
 from functools import partial
@@ -15,18 +16,15 @@ from ollapy.daemon.runners.accelerators import Accelerators
 from ollapy.daemon.runners.admission import Admission
 from ollapy.daemon.runners.devices import Devices
 from ollapy.daemon.runners.fleet import Fleet
-from ollapy.daemon.runners.loading import (
-    how_to_load,
-    how_to_place,
-    rehearsed,
-    started,
-)
 from ollapy.daemon.runners.placement import Placing
+from ollapy.daemon.runners.plan import how_to_load, how_to_place, rehearsed
 from ollapy.daemon.runners.process import RunnerProcess
 from ollapy.daemon.runners.runner import Runner
 from ollapy.daemon.runners.space import Space
 from ollapy.daemon.runners.tuning import tuned
 from ollapy.errors import LoadFailed, OutOfMemory, RunnerStopped
+from ollapy.runner.protocol import Load
+from ollapy.settings import Settings
 from ollapy.store import Model
 
 logger = logging.getLogger(__name__)
@@ -105,7 +103,7 @@ class Loader:
         load = await asyncio.to_thread(tuned, load, model.header, options, settings)
         began, outcome = time.monotonic(), "failed"
         try:
-            process = await started(model, load, settings)
+            process = await _started(model, load, settings)
             outcome = "done"
         finally:
             runner.load_seconds = time.monotonic() - began
@@ -126,3 +124,29 @@ class Loader:
             runner.load_seconds,
         )
         return process
+
+
+async def _started(model: Model, load: Load, settings: Settings) -> RunnerProcess:
+    """A child with its model loaded; none is left behind when that fails or is cancelled."""
+    process = await RunnerProcess.start(str(model.name), load, settings.runner_env)
+    try:
+        await _until_ready(process, settings)
+    except BaseException:
+        await process.stop("the load was given up")
+        raise
+    return process
+
+
+async def _until_ready(process: RunnerProcess, settings: Settings) -> None:
+    """Wait for the load; it fails when it stands still for the load timeout."""
+    timeout = settings.load_timeout
+    while not process.ready.done():
+        before = process.progress
+        await asyncio.wait(
+            {process.ready}, timeout=timeout if 0 < timeout < math.inf else None
+        )
+        if not process.ready.done() and process.progress == before:
+            raise LoadFailed(
+                f"the model made no progress loading for {timeout:g} s, see OLLAPY_LOAD_TIMEOUT"
+            )
+    process.ready.result()

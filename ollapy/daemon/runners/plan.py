@@ -1,10 +1,8 @@
-"""Loading: what a model is loaded with, and the child that does it."""
+"""Plan: how a model is to be placed, and what its runner is told when it has a place."""
 
 from __future__ import annotations
 
-import asyncio
 import logging
-import math
 from dataclasses import replace
 
 from ollapy.api.engine import Place, Rehearsal
@@ -16,39 +14,11 @@ from ollapy.daemon.runners.cores import num_cores
 from ollapy.daemon.runners.footprint import Scale
 from ollapy.daemon.runners.layouts import Wish
 from ollapy.daemon.runners.placement import Placement, Placing, footprint
-from ollapy.daemon.runners.process import RunnerProcess
-from ollapy.errors import LoadFailed
 from ollapy.runner.protocol import Load
 from ollapy.settings import Settings
 from ollapy.store import Model
 
 logger = logging.getLogger(__name__)
-
-
-async def started(model: Model, load: Load, settings: Settings) -> RunnerProcess:
-    """A child with its model loaded; none is left behind when that fails or is cancelled."""
-    process = await RunnerProcess.start(str(model.name), load, settings.runner_env)
-    try:
-        await _until_ready(process, settings)
-    except BaseException:
-        await process.stop("the load was given up")
-        raise
-    return process
-
-
-async def _until_ready(process: RunnerProcess, settings: Settings) -> None:
-    """Wait for the load; it fails when it stands still for the load timeout."""
-    timeout = settings.load_timeout
-    while not process.ready.done():
-        before = process.progress
-        await asyncio.wait(
-            {process.ready}, timeout=timeout if 0 < timeout < math.inf else None
-        )
-        if not process.ready.done() and process.progress == before:
-            raise LoadFailed(
-                f"the model made no progress loading for {timeout:g} s, see OLLAPY_LOAD_TIMEOUT"
-            )
-    process.ready.result()
 
 
 def how_to_place(
