@@ -1,21 +1,19 @@
-"""Scheduler: which tokens of which sequences the next decode computes. Plain Python, no model."""
+"""Scheduler: who has a slot and cells, who waits, and who gives way. Plain Python, no model."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 from .actions import Action, Keep
 from .batch import Batch
+from .composer import Composer
 from .divergence import divergence
+from .following import Leader, leader
 from .media import MediaChunk, whole
-from .node import common
 from .pool import Demand, demand
 from .prefix_tree import PrefixTree, Reuse
-from .sequence import AGING, Sequence, Wait
-from .turns import Turns
+from .sequence import Sequence, Wait
 
-# A prompt waits for another that is being read if they begin with this many tokens in common.
-_WORTH_WAITING = 16
 # Of those who wait so many may be admitted soon, and have a use for cells.
 _MAX_QUEUED = 8
 
@@ -40,16 +38,22 @@ class Scheduler:
         is_ready: Callable[[MediaChunk], bool] = lambda _: True,
     ) -> None:
         self._tree = tree
-        self._max_batch = max_batch
-        self._max_outputs = max_outputs
+        self._composer = Composer(
+            self._make_room,
+            max_batch=max_batch,
+            max_outputs=max_outputs,
+            is_ready=is_ready,
+        )
         self._max_idle = max_idle
-        self._is_ready = is_ready  # whether a medium was encoded
         self._waiting: list[Sequence] = []
         self._running: list[Sequence] = []  # in order of admission
-        self._turns = Turns()
         self._actions: list[Action] = []  # to be done before the next decode
-        self._has_seen = False  # whether the last batch was of media
         self.num_preemptions = 0
+
+    @property
+    def tree(self) -> PrefixTree:
+        """What is resident."""
+        return self._tree
 
     @property
     def num_waiting(self) -> int:
@@ -86,22 +90,34 @@ class Scheduler:
     @property
     def num_sets(self) -> int:
         """Sets of adapters that take turns."""
-        return self._turns.num_sets
+        return self._composer.num_sets
 
     @property
     def demand(self) -> Demand:
         """What cells there is a use for."""
         queue = self._waiting if self._tree.can_attach else []
         first = sorted(queue, key=lambda s: s.due)[:_MAX_QUEUED]
-        return demand(
-            self._tree, self._running, [s for s in first if not self._followed(s)]
-        )
+        for_themselves = [s for s in first if not leader(s, self._running)]
+        return demand(self._tree, self._running, for_themselves)
 
     @property
     def num_held(self) -> int:
         """Cells without which somebody who runs would be sent back, or not be able to go on."""
         pending = sum(s.num_pending for s in self._running)
         return max(self._tree.num_pinned + pending, self.demand.longest)
+
+    def has_room(self, count: int) -> bool:
+        """Whether a slot and so many cells can be free beside what those who run still have to compute."""
+        return (
+            self._tree.can_attach
+            and self._tree.num_pinned + self._num_promised + count
+            <= self._tree.num_cells
+        )
+
+    @property
+    def _num_promised(self) -> int:
+        """Cells for what those who run, and one more, have to compute, and for the next token of each."""
+        return sum(s.num_pending for s in self._running) + len(self._running) + 1
 
     @property
     def oversized(self) -> list[Sequence]:
@@ -131,11 +147,9 @@ class Scheduler:
             )
 
     def schedule(self, *, now: float, max_prompt: int, max_alone: int) -> Batch:
-        """The next batch: one token of everyone who generates, then prompts, then newcomers.
+        """The next batch, of those who run and of whoever can join them now.
 
-        That is of those whose turn it is, where some are computed with other adapters than the rest.
         Of prompts it takes `max_prompt` tokens while anybody generates, `max_alone` while nobody does.
-        Media have batches of their own, which take turns with the others, once they are ready.
         Nothing counts as computed before `commit`.
         """
         self._give_way(now)
@@ -146,71 +160,9 @@ class Scheduler:
         ):
             self.preempt(now)
         room = max_prompt if generating else max_alone
-        batch = self._next_batch(room, now)
-        for _ in range(self._turns.num_sets - 1):
-            if not batch.tokens:
-                self._turns.pass_on()
-                batch = self._next_batch(room, now)
+        batch = self._composer.compose(self._running, room, now)
         batch.actions = self.take_actions()
         return batch
-
-    def _next_batch(self, room: int, now: float) -> Batch:
-        """One of text or one of media, of the other kind than the last where there is a choice."""
-        adapters = self._turns.choose(self._running, now)
-        text, media = Batch(adapters), Batch(adapters)
-        if self._has_seen or not self._add_medium(media, room, now):
-            self._add_text(text, room, now)
-        if self._has_seen and not text.tokens:
-            self._add_medium(media, room, now)
-        self._has_seen = bool(media.tokens)
-        return media if media.tokens else text
-
-    def _add_text(self, batch: Batch, room: int, now: float) -> None:
-        # there is none for one alone that is as long as the pool
-        for sequence in self._running if self._make_room(1) else ():
-            if sequence.is_generating and sequence.adapters == batch.adapters:
-                batch.add(sequence, 1)
-        self._add_prompts(batch, min(room, self._max_batch - len(batch.tokens)), now)
-
-    def _add_medium(self, batch: Batch, room: int, now: float) -> bool:
-        """Cells of the medium that is next; all of them where they see each other whatever their order."""
-        seeing = (
-            s
-            for s in self._running
-            if s.adapters == batch.adapters
-            and s.next_medium
-            and self._is_ready(s.next_medium[1])
-        )
-        for sequence in self._in_order(seeing, now):
-            if count := self._cells_to_see(sequence, room):
-                batch.add_medium(sequence, count)
-                return True
-        return False
-
-    def _cells_to_see(self, sequence: Sequence, room: int) -> int:
-        assert sequence.next_medium
-        wanted = sequence.num_until_stop
-        if sequence.next_medium[1].is_causal:
-            return self._make_room(min(wanted, room, self._max_batch))
-        return wanted if self._make_room(wanted) == wanted else 0
-
-    @property
-    def tree(self) -> PrefixTree:
-        """What is resident."""
-        return self._tree
-
-    def has_room(self, count: int) -> bool:
-        """Whether a slot and so many cells can be free beside what those who run still have to compute."""
-        return (
-            self._tree.can_attach
-            and self._tree.num_pinned + self._num_promised + count
-            <= self._tree.num_cells
-        )
-
-    @property
-    def _num_promised(self) -> int:
-        """Cells for what those who run, and one more, have to compute, and for the next token of each."""
-        return sum(s.num_pending for s in self._running) + len(self._running) + 1
 
     def take_actions(self) -> list[Action]:
         """What is still to be done in the model's memory, in order; the caller does it."""
@@ -282,37 +234,12 @@ class Scheduler:
             free = self._tree.num_cells - self._tree.num_used
         return min(free, count)
 
-    def _add_prompts(self, batch: Batch, room: int, now: float) -> None:
-        reading = (
-            s
-            for s in self._running
-            if s.adapters == batch.adapters and not (s.is_generating or s.next_medium)
-        )
-        for sequence in self._in_order(reading, now):
-            room -= self._add_prompt(batch, sequence, room)
-
-    def _in_order(self, reading: Iterable[Sequence], now: float) -> list[Sequence]:
-        """Those who read their prompts: the shortest first, with a bonus for waiting."""
-        return sorted(reading, key=lambda s: s.num_pending - AGING * (now - s.due))
-
-    def _add_prompt(self, batch: Batch, sequence: Sequence, room: int) -> int:
-        """Add as much of a prompt as there is room, cells and rows of logits for; how much that was."""
-        if sequence.scores_prompt:
-            spoken_for = len(batch.outputs) + self.num_running
-            room = min(room, max(self._max_outputs - spoken_for, 1))
-        taken = len(batch.tokens)  # not computed yet, but their cells are spoken for
-        wanted = taken + min(sequence.num_until_stop, room)
-        count = self._make_room(wanted) - taken
-        if count > 0:
-            batch.add(sequence, count)
-        return max(count, 0)
-
     def _admit_waiting(self, now: float) -> None:
         """Admit who waits, in order; who waits for another's prompt lets others pass."""
         waiting = sorted(self._waiting, key=lambda s: s.due)
         for place, sequence in enumerate(waiting):
-            if other := self._followed(sequence):
-                sequence.wait_for([other], Wait.PROMPT)
+            if found := leader(sequence, self._running):
+                self._follow(sequence, found)
             elif self._can_admit(sequence):
                 self._admit(sequence, now)
             else:
@@ -331,17 +258,12 @@ class Scheduler:
         if sequence.num_cached is None:
             sequence.num_cached = sequence.num_computed
 
-    def _followed(self, sequence: Sequence) -> Sequence | None:
-        """Who is reading a prompt that begins as this one does: it is read once."""
-        for other in self._running:
-            if other.num_pending > 1 and other.adapters == sequence.adapters:
-                end = min(other.num_prompt, len(sequence.tokens) - 1)
-                shared = common(sequence.tokens, other.tokens, 0, end)
-                if shared >= _WORTH_WAITING and shared > other.num_computed:
-                    if self._tree.reuse is Reuse.CHECKPOINT:
-                        other.checkpoints.add(whole(other.tokens, shared))
-                    return other
-        return None
+    def _follow(self, sequence: Sequence, found: Leader) -> None:
+        """Let a sequence wait for what another reads for both, which stops where it can be gone on from."""
+        other = found.sequence
+        if self._tree.reuse is Reuse.CHECKPOINT:
+            other.checkpoints.add(whole(other.tokens, found.shared))
+        sequence.wait_for([other], Wait.PROMPT)
 
     def _can_admit(self, sequence: Sequence) -> bool:
         """Whether there is a slot, and all its tokens fit beside what those who run still have to compute."""
