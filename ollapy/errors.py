@@ -53,7 +53,7 @@ class OutOfRange(InvalidRequest):
     """A number that its field does not take."""
 
     def __init__(self, field: str, low: float, high: float) -> None:
-        super().__init__(f"{field} must be between {low:g} and {high:g}")
+        super().__init__(f"{field} must be between {low} and {high}")
         self.field = field
 
 

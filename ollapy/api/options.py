@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import math
+import sys
 from collections.abc import Mapping
 
 import msgspec
@@ -21,6 +22,7 @@ logger = logging.getLogger(__name__)
 MAX_STOPS, MAX_STOP_BYTES = 256, 4096
 MAX_SHARES = 128
 _MAX_INT = 2**31 - 1
+_MAX_FLOAT = sys.float_info.max
 
 
 class SamplingParams(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -158,7 +160,7 @@ def _convert(name: str, kind: str, value: object) -> object:
     number = (
         isinstance(value, int | float)
         and not isinstance(value, bool)
-        and math.isfinite(value)
+        and (isinstance(value, int) or math.isfinite(value))
     )
     match kind, value:
         case "integer", int() | float() if number:
@@ -166,7 +168,7 @@ def _convert(name: str, kind: str, value: object) -> object:
                 min(max(value, -_MAX_INT - 1), _MAX_INT if name != "seed" else 2**53)
             )
         case "float32", int() | float() if number:
-            return float(value)
+            return _float(value)
         case ("boolean", bool()) | ("string", str()):
             return value
         case "adapters", _:
@@ -178,6 +180,11 @@ def _convert(name: str, kind: str, value: object) -> object:
             return _stops(texts) if name == "stop" else texts
     told = {"numbers": "array"}.get(kind, kind)
     raise InvalidRequest(f'option "{name}" must be of type {told}')
+
+
+def _float(value: float) -> float:
+    """Also of an integer that is beyond all floats."""
+    return float(min(max(value, -_MAX_FLOAT), _MAX_FLOAT))
 
 
 def _adapters(value: object) -> tuple[AdapterChoice, ...]:
@@ -200,7 +207,7 @@ def _texts(name: str, value: list[object] | tuple[object, ...]) -> tuple[str, ..
 def _numbers(name: str, value: list[object] | tuple[object, ...]) -> tuple[float, ...]:
     """Some that are none below 0, and no more than there can be devices."""
     numbers = tuple(
-        float(item)
+        _float(item)
         for item in value
         if isinstance(item, int | float)
         and not isinstance(item, bool)

@@ -150,16 +150,21 @@ async def _on_http_error(request: Request, exc: Exception) -> Response:
     text = {404: _not_found(path), 405: "405 method not allowed"}.get(
         exc.status_code, exc.detail
     )
-    if path.startswith("/v1/"):
-        kind = NotFound if exc.status_code == HTTPStatus.NOT_FOUND else _WrongMethod
-        return responses.error(kind(text), path)
-    return PlainTextResponse(text, exc.status_code, exc.headers)
+    if not path.startswith("/v1/"):
+        return PlainTextResponse(text, exc.status_code, exc.headers)
+    kind = NotFound if exc.status_code == HTTPStatus.NOT_FOUND else _WrongMethod
+    response = responses.error(kind(text), path)
+    response.headers.update(exc.headers or {})
+    return response
 
 
 def _not_found(path: str) -> str:
-    """With the way out of the usual mistake: a base URL that lacks `/v1`, or has it where the client adds it."""
-    known = {endpoint.path for endpoint in ENDPOINTS}
-    for meant in (f"/v1{path}", path.removeprefix("/v1")):
+    """With the way out of the usual mistakes: a base URL that lacks `/v1`, has it or `/api` where the client
+    adds that, or has a slash at its end.
+    """
+    known = {endpoint.path for endpoint in ENDPOINTS} - {"/"}
+    plain = "/" + path.strip("/")
+    for meant in (plain, f"/v1{plain}", *map(plain.removeprefix, ("/v1", "/api"))):
         if meant in known:
             return f"404 page not found: it is {meant}, see the base URL of the client"
     return "404 page not found: /docs shows those there are"

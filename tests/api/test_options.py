@@ -78,6 +78,9 @@ def test_unknown_options_are_ignored_and_logged(
         ({"num_predict": -2}, {"max_tokens": None}),
         ({"num_predict": 0}, {"max_tokens": 0}),
         ({"num_predict": 10**12}, {"max_tokens": 2**31 - 1}),
+        ({"num_predict": 10**400}, {"max_tokens": 2**31 - 1}),
+        ({"temperature": 10**400}, {"temperature": 1e4}),
+        ({"top_p": -(10**400)}, {"top_p": 0.0}),
         ({"stop": ["", "a"]}, {"stop": ("a",)}),
     ],
 )

@@ -67,10 +67,32 @@ def test_malformed_bodies(daemon: Daemon, path: str, body: bytes) -> None:
 def test_a_body_that_is_cut_off_is_not_our_doing(daemon: Daemon) -> None:
     answer = refusal(daemon, "POST", "/api/chat", b'{"model":')
 
-    assert answer == (
-        400,
-        "JSON is malformed: it, or half of a surrogate pair, ends too soon",
-    )
+    assert answer == (400, "JSON is malformed: it ends too soon")
+
+
+def test_a_body_that_is_no_text(daemon: Daemon) -> None:
+    answer = refusal(daemon, "POST", "/api/chat", b'{"model": "\xe9"}')
+
+    assert answer == (400, "the request body is not UTF-8")
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        (r"a\ud83d", "a\ufffd"),
+        (r"\uDE00b", "\ufffdb"),
+        (r"\ud83d\ud83d\ude00", "\ufffd\U0001f600"),
+        (r"\\ud83d", r"\ud83d"),
+        (r"\\\ud83d!", "\\\ufffd!"),
+    ],
+)
+def test_half_an_emoji(daemon: Daemon, written: str, read: str) -> None:
+    """JavaScript sends it where it has cut a text; what a prompt has of it is what others show."""
+    body = f'{{"model": "tiny", "prompt": "<{written}>"}}'
+    answer = daemon.http.post("/api/render", content=body.encode())
+
+    assert answer.status_code == 200, answer.text
+    assert f"<{read}>" in answer.json()["prompt"]
 
 
 def test_an_empty_body_has_ollamas_words(daemon: Daemon) -> None:
@@ -268,6 +290,7 @@ def test_absurd_options_are_clamped_or_ignored(
     "body",
     [
         {"context": [2**70]},
+        {"think": 2**70},
         {
             "messages": [
                 {
@@ -279,7 +302,7 @@ def test_absurd_options_are_clamped_or_ignored(
             ]
         },
     ],
-    ids=["context", "arguments"],
+    ids=["context", "think", "arguments"],
 )
 def test_numbers_that_no_machine_has(daemon: Daemon, body: dict[str, Any]) -> None:
     path = "/api/chat" if "messages" in body else "/api/generate"
@@ -308,6 +331,15 @@ def test_unknown_paths_and_wrong_methods(daemon: Daemon) -> None:
     assert missing.text == "404 page not found: /docs shows those there are"
     assert (wrong.status_code, wrong.text) == (405, "405 method not allowed")
     assert daemon.http.get("/api/tags/").status_code == 404
+    assert "it is /," not in daemon.http.get("/v1/").text
+
+
+@pytest.mark.parametrize("path", ["/api/chat", "/v1/messages", "/v1/completions"])
+def test_a_wrong_method_is_told_the_right_one(daemon: Daemon, path: str) -> None:
+    """B002"""
+    answer = daemon.http.get(path)
+
+    assert (answer.status_code, answer.headers.get("allow")) == (405, "POST")
 
 
 @pytest.mark.parametrize(
@@ -315,6 +347,10 @@ def test_unknown_paths_and_wrong_methods(daemon: Daemon) -> None:
     [
         ("/chat/completions", "/v1/chat/completions"),
         ("/v1/v1/messages", "/v1/messages"),
+        ("/v1/api/chat", "/api/chat"),
+        ("/api/v1/embeddings", "/v1/embeddings"),
+        ("/api/chat/", "/api/chat"),
+        ("//v1/messages", "/v1/messages"),
     ],
 )
 def test_a_base_url_with_too_little_or_too_much(

@@ -323,7 +323,6 @@ FILE = {"x.gguf": UNKNOWN}
         ({**BASE, "requires": "new"}, "requires must be a valid semver"),
         ({**BASE, "info": {"base_name": 1}}, 'info field "base_name" must be a string'),
         ({**BASE, "info": {"context_length": -1}}, "must be a non-negative integer"),
-        ({**BASE, "system": "\ud800"}, "surrogate pair"),
     ],
 )
 def test_what_cannot_be_made(own: Daemon, body: dict[str, Any], sentence: str) -> None:

@@ -101,6 +101,25 @@ def test_a_browsers_cross_site_request_without_an_origin() -> None:
     assert status(host="localhost", sec_fetch_site="cross-site") == 403
 
 
+@pytest.mark.parametrize(
+    ("headers", "told"),
+    [
+        (
+            {"host": "ollama:11434"},
+            "'ollama:11434' is not this machine, OLLAPY_ALLOWED",
+        ),
+        ({"host": "localhost", "origin": "moz-extension://x"}, "OLLAPY_ORIGINS has"),
+        ({"host": "localhost", "sec_fetch_site": "cross-site"}, "from elsewhere asks"),
+    ],
+)
+def test_the_log_says_who_was_refused_and_what_lets_them_in(
+    headers: dict[str, str], told: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The answer has no body, so that a page learns nothing."""
+    assert status(**headers) == 403
+    assert told in caplog.text
+
+
 def test_forwarded_hosts_are_not_believed() -> None:
     """B032"""
     assert status(host="evil.example", x_forwarded_host="localhost") == 403

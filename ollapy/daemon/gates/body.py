@@ -12,7 +12,7 @@ import msgspec
 from starlette.requests import ClientDisconnect, Request
 
 from ollapy.daemon.answers.disconnect import ClientGone
-from ollapy.daemon.gates import coding, nesting, unknown
+from ollapy.daemon.gates import coding, nesting, surrogates, unknown
 from ollapy.daemon.state import state
 from ollapy.decoding import from_json
 from ollapy.errors import InvalidRequest, OllapyError
@@ -89,13 +89,14 @@ def _decoded(
     plain = coding.decode(body, encoding, most + 1)
     _check_size(len(plain), most)
     nesting.check(plain)
+    plain = surrogates.mended(plain)
     try:
         found = from_json(plain, kind)
         unknown.tell(request.url.path, plain, kind)
         return found
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
+    except UnicodeDecodeError as exc:
+        raise InvalidRequest("the request body is not UTF-8") from exc
+    except (msgspec.DecodeError, RecursionError) as exc:
         if str(exc) == "Input data was truncated":  # ours to blame, by the sound of it
-            raise InvalidRequest(
-                "JSON is malformed: it, or half of a surrogate pair, ends too soon"
-            ) from exc
+            raise InvalidRequest("JSON is malformed: it ends too soon") from exc
         raise InvalidRequest(str(exc)) from exc

@@ -55,6 +55,9 @@ class Connection(H11Protocol):
         super().resume_writing()
         self._stop(self._read_deadline)
 
+    def _unsupported_upgrade_warning(self) -> None:
+        """None: the answer to a request that asks for more than HTTP/1.1 is one in HTTP/1.1."""
+
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
         self._stop(self._header_deadline)

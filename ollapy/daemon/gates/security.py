@@ -7,6 +7,7 @@ a request carries the page's origin, or the page's host name; a program's carrie
 from __future__ import annotations
 
 import ipaddress
+import logging
 import re
 import socket
 from collections.abc import Iterable, Sequence
@@ -16,11 +17,14 @@ from starlette.datastructures import MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+logger = logging.getLogger(__name__)
+
 _LOCAL_SUFFIXES = (".localhost", ".local", ".internal")
 _LOCAL_ORIGINS = {"localhost", "127.0.0.1", "0.0.0.0", "::1"}
 _APP_SCHEMES = {"app", "file", "tauri", "vscode-webview", "vscode-file"}
 _METHODS = "GET, POST, PUT, PATCH, DELETE, HEAD, OPTIONS"
 _PREFLIGHT_SECONDS = "43200"
+_MAX_TOLD = 80  # characters of a header in the log
 
 
 class Gate:
@@ -51,20 +55,27 @@ class Gate:
             return
         headers = _latin(scope["headers"])
         origin = headers.get("origin")
-        if not self._admits(headers):
+        if why := self._refusal(headers):
+            logger.warning("refused path=%s: %s", scope["path"], why)
             await Response(status_code=403)(scope, receive, send)
         elif scope["method"] == "OPTIONS":
             await self._preflight(headers)(scope, receive, send)
         else:
             await self._app(scope, receive, self._telling(origin, send))
 
-    def _admits(self, headers: dict[str, str]) -> bool:
-        origin = headers.get("origin")
-        if headers.get("sec-fetch-site") == "cross-site" and origin is None:
-            return False
-        return self._is_own_host(headers.get("host", "")) and (
-            origin is None or self._is_allowed(origin)
-        )
+    def _refusal(self, headers: dict[str, str]) -> str:
+        """Why a request may not come in, and what would let it in; empty where it may."""
+        host, origin = headers.get("host", ""), headers.get("origin")
+        if not self._is_own_host(host):
+            return f"host {host[:_MAX_TOLD]!r} is not this machine, OLLAPY_ALLOWED_HOSTS has the names it goes by"
+        if origin is None:
+            is_foreign = headers.get("sec-fetch-site") == "cross-site"
+            return (
+                "a page from elsewhere asks, and says not which" if is_foreign else ""
+            )
+        if self._is_allowed(origin):
+            return ""
+        return f"origin {origin[:_MAX_TOLD]!r} may not ask, OLLAPY_ORIGINS has those that may"
 
     def _is_allowed(self, origin: str) -> bool:
         return (
