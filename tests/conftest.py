@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from importlib.resources import files
@@ -17,6 +18,10 @@ from tests.support.waiting import eventually
 
 # As in a runner: OpenMP threads that spin at barriers ruin each other where cores are few.
 os.environ.setdefault("GOMP_SPINCOUNT", "100")
+
+# Hundreds of processes are started here: without bytecode each would compile all that it imports.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 os.environ["OLLAPY_CONFIG"] = os.devnull  # not the file of who runs the tests
 
