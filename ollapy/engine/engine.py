@@ -18,9 +18,10 @@ from .answer import Answer, Output
 from .batch import Batch
 from .decoder import Decoder
 from .elastic import Elastic
+from .matching import Reuse
 from .pace import Pace
 from .pool import Wish
-from .prefix_tree import PrefixTree, Reuse
+from .prefix_tree import PrefixTree
 from .scheduler import Scheduler
 from .sequence import Sequence
 from .stats import Counters

@@ -20,9 +20,9 @@ from ollapy.llama.states import restore, save, state_size
 
 from .actions import Remove
 from .engine import Engine
+from .matching import Reuse
 from .path import Path
 from .pool import Wish
-from .prefix_tree import Reuse
 from .sequence import Sequence
 from .worth import Candidate, most_valuable_first
 

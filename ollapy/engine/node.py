@@ -86,6 +86,13 @@ class Node:
         self.start, self.parent = upper.start, upper.parent
         upper.parent.children[upper.parent.children.index(upper)] = self
 
+    def check(self) -> None:
+        """What hangs below begins where it ends, an inner node branches, and its checkpoints lie along it."""
+        assert 0 <= self.start <= self.end
+        assert all(c.parent is self and c.start == self.end for c in self.children)
+        assert self.parent is None or len(self.children) != 1
+        assert all(self.start < c.position <= self.end for c in self.checkpoints)
+
 
 def common(a: list[int], b: list[int], start: int, end: int) -> int:
     """Where two lists that agree before `start` stop agreeing, `end` at most: bisection by C comparison."""

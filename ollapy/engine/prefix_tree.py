@@ -18,28 +18,21 @@ Plain Python. What llama.cpp has to do is returned as actions, in order, before 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from enum import Enum, auto
 
 from ollapy.api.adapters import AdapterSet
 
 from .actions import Action, Keep, Remove, Share
 from .checkpoints import Checkpoints
-from .media import held, position, whole
-from .node import Checkpoint, Node, common
+from .leaves import Leaves
+from .matching import Matching, Reuse
+from .media import position, whole
+from .node import Checkpoint, Node
 from .path import Path
 from .roots import Roots
 from .sequence import Sequence
 
 # Own tokens of a leaf that are worth being kept elsewhere.
 _WORTH_KEEPING = 64
-
-
-class Reuse(Enum):
-    """From where a sequence can go on with what another has computed."""
-
-    ANYWHERE = auto()  # attention: each position has its own cells
-    CHECKPOINT = auto()  # recurrent, hybrid and sliding-window models
-    NOWHERE = auto()  # a decoder's cells mean nothing without its encoder's input
 
 
 class PrefixTree:
@@ -56,8 +49,8 @@ class PrefixTree:
         self.reuse = reuse
         self._roots = Roots()
         self._checkpoints = Checkpoints(self._roots)
-        self._free_slots = list(range(num_slots - 1, -1, -1))
-        self._leaves: dict[int, Node] = {}  # by slot
+        self._matching = Matching(reuse, self._roots, self._checkpoints)
+        self._leaves = Leaves(num_slots)
         # cells used but for what running leaves compute; None: count again
         self._num_settled: int | None = 0
 
@@ -69,12 +62,14 @@ class PrefixTree:
             self._num_settled = sum(
                 (0 if node.owner else node.frozen_end) - node.start for node in nodes
             )
-        return self._num_settled + sum(leaf.end for leaf in self._running())
+        return self._num_settled + sum(leaf.end for leaf in self._leaves.running)
 
     @property
     def num_pinned(self) -> int:
         """Cells that running sequences need; the others may be evicted."""
-        nodes = {id(node): node for leaf in self._running() for node in leaf.path()}
+        nodes = {
+            id(node): node for leaf in self._leaves.running for node in leaf.path()
+        }
         return sum(node.end - node.start for node in nodes.values())
 
     def num_unpinned(self, sequence: Sequence) -> int:
@@ -90,43 +85,25 @@ class PrefixTree:
     @property
     def can_attach(self) -> bool:
         """Whether there is a slot for one more sequence, or an idle leaf to take one from."""
-        return bool(self._free_slots) or any(
-            leaf.is_idle for leaf in self._leaves.values()
-        )
+        return self._leaves.can_add
+
+    @property
+    def vacant_slot(self) -> int | None:
+        """The one that is taken next."""
+        return self._leaves.vacant_slot
+
+    @property
+    def positions(self) -> dict[int, int]:
+        """How many positions each slot holds."""
+        return self._leaves.positions
 
     def match(self, tokens: list[int], adapters: AdapterSet = ()) -> tuple[Node, int]:
-        """The node whose path a sequence can go on from, and the length of the prefix it then has.
-
-        The last token never counts: it must be computed for its logits.
-        """
-        match self.reuse:
-            case Reuse.ANYWHERE:
-                return self.longest(tokens, adapters)
-            case Reuse.CHECKPOINT:
-                return self._checkpoints.latest(self._roots.of(adapters), tokens)
-            case Reuse.NOWHERE:
-                return self._roots.of(adapters), 0
+        """The node whose path a sequence can go on from, and the length of the prefix it then has."""
+        return self._matching.match(tokens, adapters)
 
     def longest(self, tokens: list[int], adapters: AdapterSet) -> tuple[Node, int]:
-        """The deepest node whose path begins as the tokens do."""
-        node, length, most = self._roots.of(adapters), 0, len(tokens) - 1
-        while node.children and length == node.end and length < most:
-            ends = [
-                common(tokens, child.tokens, length, min(child.end, most))
-                for child in node.children
-            ]
-            furthest = max(ends)
-            if furthest == length:
-                break
-            node, length = node.children[ends.index(furthest)], furthest
-        return self._uncut(node, length, tokens)
-
-    def _uncut(self, node: Node, length: int, tokens: list[int]) -> tuple[Node, int]:
-        """As much of a shared beginning as cuts no picture in two."""
-        length = whole(tokens, length)
-        while node.parent is not None and length <= node.start:
-            node = node.parent
-        return node, length
+        """The deepest node whose path begins as the tokens do, wherever they part."""
+        return self._matching.longest(tokens, adapters)
 
     def plan(self, sequence: Sequence) -> None:
         """Choose where a sequence that is about to be admitted will stop for a checkpoint."""
@@ -135,21 +112,20 @@ class PrefixTree:
 
     def keep(self, sequence: Sequence, state: bytes, now: float) -> None:
         """Remember the model's state at what a running sequence has computed."""
-        assert sequence.slot is not None
         self._checkpoints.keep(self._leaves[sequence.slot], state, now)
 
     def attach(self, sequence: Sequence, now: float) -> list[Action]:
         """Give a sequence a slot, and as many computed tokens as are resident and of use to it."""
         self._num_settled = None
-        actions = [] if self._free_slots else self._take_slot(sequence)
+        has_slot = self._leaves.vacant_slot is not None
+        actions = [] if has_slot else self._take_slot(sequence)
         node, length = self._find(sequence)
         if node.is_idle and length == node.end:
             leaf = node  # idle, and the sequence goes on from its end: its own now
         else:
-            leaf = Node(sequence.tokens, length, length, slot=self._free_slots.pop())
+            leaf = Node(sequence.tokens, length, length)
+            self._leaves.add(leaf)
             actions += self._branch(leaf, node, now)
-        assert leaf.slot is not None
-        self._leaves[leaf.slot] = leaf
         leaf.tokens, leaf.owner = sequence.tokens, sequence
         leaf.asked_by, leaf.is_kept = sequence.asked_by, False
         sequence.slot, sequence.num_computed = leaf.slot, length
@@ -164,7 +140,7 @@ class PrefixTree:
         # a list of its own: the sequence may go on elsewhere
         leaf.tokens = leaf.tokens[: leaf.frozen_end]
         sequence.slot, sequence.num_computed = None, 0
-        return self._remove(leaf) if self._is_redundant(leaf) else []
+        return self._remove(leaf) if self._matching.is_redundant(leaf) else []
 
     def rewind(self, sequence: Sequence) -> list[Action]:
         """A running sequence's decode was given up half-way: back to what is certain.
@@ -189,7 +165,7 @@ class PrefixTree:
         """Free at least `count` cells, or all that nobody runs on: from the ends of the oldest idle leaves."""
         actions: list[Action] = []
         self._num_settled = None
-        while count > 0 and (leaf := self._oldest()):
+        while count > 0 and (leaf := self._leaves.oldest()):
             # all of it goes, or as much as is asked for, and then that was the last
             length = leaf.end - leaf.start
             actions += self._kept(leaf)
@@ -200,15 +176,10 @@ class PrefixTree:
     def vacate(self, count: int) -> list[Action]:
         """Have a slot and so many cells free, of those that nobody runs on."""
         actions: list[Action] = []
-        if not self._free_slots and (oldest := self._oldest()):
+        if self._leaves.vacant_slot is None and (oldest := self._leaves.oldest()):
             self._num_settled = None
             actions = [*self._kept(oldest), *self._remove(oldest)]
         return actions + self.evict(count + self.num_used - self.num_cells)
-
-    @property
-    def vacant_slot(self) -> int | None:
-        """The one that is taken next."""
-        return self._free_slots[-1] if self._free_slots else None
 
     def adopt(self, path: Path) -> list[Action]:
         """Make an idle leaf of the path that the vacant slot holds, with the cells of others where they begin alike."""
@@ -217,20 +188,20 @@ class PrefixTree:
         if self.reuse is Reuse.ANYWHERE:
             node, length = self.longest(path.tokens, path.adapters)
         leaf = Node(path.tokens, length, len(path.tokens), path.asked_by)
-        leaf.slot, leaf.used_at, leaf.is_kept = self._free_slots.pop(), now, True
+        leaf.used_at, leaf.is_kept = now, True
         leaf.checkpoints = [
             Checkpoint(at, state, now) for at, state in path.states.items()
         ]
-        self._leaves[leaf.slot] = leaf
-        actions: list[Action] = [Remove(leaf.slot, 0, length)] if length else []
+        slot = self._leaves.add(leaf)
+        actions: list[Action] = [Remove(slot, 0, length)] if length else []
         actions += self._branch(leaf, node, now)
-        if node.is_idle and self._is_redundant(node):
+        if node.is_idle and self._matching.is_redundant(node):
             actions += self._remove(node)
         return actions
 
     def paths(self) -> Iterator[tuple[int, Path]]:
         """What is only here and worth keeping elsewhere, of idle leaves, with their slots."""
-        for leaf in self._leaves.values():
+        for leaf in self._leaves:
             for keep in self._kept(leaf):
                 yield keep.slot, keep.path
 
@@ -255,20 +226,10 @@ class PrefixTree:
             return self._roots.of(sequence.adapters), 0
         return self.match(sequence.tokens, sequence.adapters)
 
-    def _running(self) -> Iterator[Node]:
-        return (leaf for leaf in self._leaves.values() if leaf.owner is not None)
-
-    def _oldest(self, keep: Node | None = None) -> Node | None:
-        """The idle leaf that was used longest ago."""
-        idle = [
-            leaf for leaf in self._leaves.values() if leaf.is_idle and leaf is not keep
-        ]
-        return min(idle, key=lambda leaf: leaf.used_at, default=None)
-
     def _take_slot(self, sequence: Sequence) -> list[Action]:
         """Have a slot for the sequence, without losing the prefix that it shares."""
         node, length = self._find(sequence)
-        if oldest := self._oldest(keep=node):
+        if oldest := self._leaves.oldest(keep=node):
             return [*self._kept(oldest), *self._remove(oldest)]
         # the one idle leaf there is, which it then takes over
         return self._cut(node, length)
@@ -308,55 +269,19 @@ class PrefixTree:
         assert leaf.parent is not None
         parent = leaf.parent
         parent.children.remove(leaf)
-        del self._leaves[leaf.slot]
-        self._free_slots.append(leaf.slot)
+        self._leaves.remove(leaf)
         if parent.parent is not None and len(parent.children) == 1:
             parent.children[0].absorb(parent)
         return [Remove(leaf.slot)]
-
-    def _is_redundant(self, leaf: Node) -> bool:
-        """Whether nobody could use an idle leaf, or another one's beginning does as well."""
-        assert leaf.parent is not None
-        if leaf.start == leaf.end or self.reuse is Reuse.NOWHERE:
-            return True
-        if self.reuse is Reuse.CHECKPOINT:  # no other has the state at its end
-            return False
-        siblings = (
-            node
-            for node in leaf.parent.children
-            if node is not leaf and node.end >= leaf.end
-        )
-        return any(
-            common(leaf.tokens, other.tokens, leaf.start, leaf.end) == leaf.end
-            for other in siblings
-        )
-
-    @property
-    def positions(self) -> dict[int, int]:
-        """How many positions each slot holds."""
-        return {
-            slot: held(leaf.tokens, leaf.end) for slot, leaf in self._leaves.items()
-        }
 
     def check(self) -> None:
         """Cells owned fit the pool, leaves and slots belong together, and every edge hangs where it begins."""
         nodes = list(self._roots.below())
         leaves = [node for node in nodes if not node.children and node.parent]
-        assert {id(leaf) for leaf in leaves} == {
-            id(leaf) for leaf in self._leaves.values()
-        }, self
-        assert all(leaf.slot == slot for slot, leaf in self._leaves.items()), self
-        assert not set(self._leaves) & set(self._free_slots), self
+        assert {*map(id, leaves)} == {*map(id, self._leaves)}, self
+        self._leaves.check()
         for node in nodes:
-            assert 0 <= node.start <= node.end, self
-            assert all(
-                child.parent is node and child.start == node.end
-                for child in node.children
-            ), self
-            assert node.parent is None or len(node.children) != 1, self
-            assert all(
-                node.start < kept.position <= node.end for kept in node.checkpoints
-            ), self
+            node.check()
         assert (
             self.num_used
             == sum(node.end - node.start for node in nodes)
@@ -364,6 +289,6 @@ class PrefixTree:
         ), self
 
     def __repr__(self) -> str:
-        running = sum(1 for _ in self._running())
+        running = sum(1 for _ in self._leaves.running)
         idle = len(self._leaves) - running
         return f"<PrefixTree {running} running, {idle} idle, {self.num_used} of {self.num_cells} cells>"

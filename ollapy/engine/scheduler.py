@@ -9,9 +9,10 @@ from .batch import Batch
 from .composer import Composer
 from .divergence import divergence
 from .following import Leader, leader
+from .matching import Reuse
 from .media import MediaChunk, whole
 from .pool import Demand, demand
-from .prefix_tree import PrefixTree, Reuse
+from .prefix_tree import PrefixTree
 from .sequence import Sequence, Wait
 
 # Of those who wait so many may be admitted soon, and have a use for cells.

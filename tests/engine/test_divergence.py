@@ -6,7 +6,8 @@ import pytest
 
 from ollapy.api.options import SamplingParams
 from ollapy.engine.divergence import Divergence
-from ollapy.engine.prefix_tree import PrefixTree, Reuse
+from ollapy.engine.matching import Reuse
+from ollapy.engine.prefix_tree import PrefixTree
 from ollapy.engine.scheduler import Scheduler
 from ollapy.engine.sequence import Sequence, Wait
 from tests.support.cells import Cells

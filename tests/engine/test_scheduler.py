@@ -12,8 +12,9 @@ from ollapy.api.options import SamplingParams
 from ollapy.engine import checkpoints
 from ollapy.engine.actions import Share
 from ollapy.engine.batch import Batch
+from ollapy.engine.matching import Reuse
 from ollapy.engine.media import placeholders
-from ollapy.engine.prefix_tree import PrefixTree, Reuse
+from ollapy.engine.prefix_tree import PrefixTree
 from ollapy.engine.scheduler import Scheduler
 from ollapy.engine.sequence import Sequence
 from tests.support.cells import Cells, Picture
