@@ -67,13 +67,26 @@ class FunctionText(msgspec.Struct, frozen=True):
     arguments: str | None = None
 
 
-class ToolCall(msgspec.Struct, frozen=True):
-    """A call that an assistant made; `index` is in deltas only."""
+class CustomText(msgspec.Struct, frozen=True):
+    """A call of a custom tool, whose input is a text."""
 
-    function: FunctionText
+    name: str = ""
+    input: str | None = None
+
+
+class ToolCall(msgspec.Struct, frozen=True):
+    """A call that an assistant made, of a function or a custom tool; `index` is in deltas only."""
+
+    function: FunctionText | UnsetType | None = UNSET
     id: str | None = None
     type: str | None = "function"
     index: int | UnsetType | None = UNSET
+    custom: CustomText | UnsetType | None = UNSET
+
+    @property
+    def called(self) -> FunctionText | CustomText | None:
+        """Whichever it has."""
+        return self.function or self.custom or None
 
 
 class RequestMessage(msgspec.Struct, frozen=True):

@@ -11,6 +11,7 @@ from ollapy.errors import InvalidRequest
 from ollapy.runner.protocol import ToolChoice
 
 _MAX_TOOLS = 512
+_MAX_TOLD = 80
 
 
 def choose(request: ChatRequest) -> tuple[list[Tool] | None, ToolChoice]:
@@ -57,7 +58,8 @@ def _wanted(choice: Any) -> str:
             return choice
         case {"type": "function", "function": {"name": str(name)}} if name:
             return name
-    text = msgspec.json.encode(choice).decode()[:80]
+    text = msgspec.json.encode(choice).decode()
+    told = text if len(text) <= _MAX_TOLD else f"{text[:_MAX_TOLD]} …"
     raise InvalidRequest(
-        f'invalid tool_choice: {text}; expected "auto", "none", "required" or the name of a tool'
+        f'invalid tool_choice: {told}; expected "auto", "none", "required" or the name of a tool'
     )

@@ -10,12 +10,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ollapy.api.ollama import ChatResponse, Message
-from ollapy.api.openai_responses import (
-    Deleted,
-    Event,
-    InputTokens,
-    ResponseRequest,
-)
+from ollapy.api.openai_events import Event
+from ollapy.api.openai_responses import Deleted, InputTokens, ResponseRequest
 from ollapy.api.openai_responses import Response as ResponseObject
 from ollapy.daemon.answers import responses
 from ollapy.daemon.answers.disconnect import unless_gone

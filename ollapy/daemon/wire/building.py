@@ -9,15 +9,17 @@ from typing import TypeVar
 
 import msgspec
 
+from ollapy.api import openai_events as events
 from ollapy.api import openai_responses as api
 from ollapy.api import sse
 from ollapy.api.ollama import ChatResponse, Logprob, Message, ToolCall
 from ollapy.api.openai import TokenLogprob
-from ollapy.api.openai_responses import Event, Item, Response, ResponseRequest
+from ollapy.api.openai_events import Event
+from ollapy.api.openai_responses import Item, Response, ResponseRequest
 from ollapy.decoding import converted
 from ollapy.errors import OllapyError
 
-from . import items
+from . import custom_tools, items
 from .counts import Counts
 from .told import arguments_of, new_id, token_logprobs
 
@@ -51,7 +53,7 @@ class Building:
         """The last event of an answer that failed."""
         error = api.ResponseError("server_error", str(exc))
         response = msgspec.structs.replace(self.response, status="failed", error=error)
-        return self._event(api.Failed, response=response)
+        return self._event(events.Failed, response=response)
 
     def _event(self, kind: type[E], **fields: object) -> E:
         return kind(sequence_number=next(self._numbers), **fields)
@@ -59,8 +61,8 @@ class Building:
     def _events(self, record: ChatResponse) -> Iterator[Event]:
         if not self._has_begun:
             self._has_begun = True
-            yield self._event(api.Created, response=self.response)
-            yield self._event(api.InProgress, response=self.response)
+            yield self._event(events.Created, response=self.response)
+            yield self._event(events.InProgress, response=self.response)
         if thought := record.message.thinking:
             yield from self._think(thought)
         if text := record.message.content:
@@ -81,19 +83,21 @@ class Building:
         if not isinstance(self._open, api.ReasoningItem):
             yield from self._begin(api.ReasoningItem(new_id("rs_"), "in_progress"))
             part = api.SummaryText("")
-            yield self._event(api.SummaryPartAdded, part=part, **self._place)
+            yield self._event(events.SummaryPartAdded, part=part, **self._place)
         self._text += thought
-        yield self._event(api.SummaryDelta, delta=thought, **self._place)
+        yield self._event(events.SummaryDelta, delta=thought, **self._place)
 
     def _say(self, text: str, points: list[Logprob]) -> Iterator[Event]:
         if not isinstance(self._open, api.MessageItem):
             yield from self._begin(api.MessageItem(new_id("msg_"), "in_progress"))
             part = api.OutputText("")
-            yield self._event(api.ContentPartAdded, part=part, **self._place)
+            yield self._event(events.ContentPartAdded, part=part, **self._place)
         logprobs = token_logprobs(points)
         self._text += text
         self._logprobs += logprobs
-        yield self._event(api.TextDelta, delta=text, logprobs=logprobs, **self._place)
+        yield self._event(
+            events.TextDelta, delta=text, logprobs=logprobs, **self._place
+        )
 
     def _begin(self, item: api.MessageItem | api.ReasoningItem) -> Iterator[Event]:
         yield from self._close()
@@ -112,16 +116,16 @@ class Building:
     def _close_message(self, item: api.MessageItem) -> Iterator[Event]:
         text, logprobs = self._text, self._logprobs
         part = api.OutputText(text, logprobs=logprobs)
-        yield self._event(api.TextDone, text=text, logprobs=logprobs, **self._place)
-        yield self._event(api.ContentPartDone, part=part, **self._place)
+        yield self._event(events.TextDone, text=text, logprobs=logprobs, **self._place)
+        yield self._event(events.ContentPartDone, part=part, **self._place)
         done = msgspec.structs.replace(item, status="completed", content=[part])
         yield self._done(done)
 
     def _close_reasoning(self, item: api.ReasoningItem) -> Iterator[Event]:
         text = self._text
         summary = api.SummaryText(text)
-        yield self._event(api.SummaryDone, text=text, **self._place)
-        yield self._event(api.SummaryPartDone, part=summary, **self._place)
+        yield self._event(events.SummaryDone, text=text, **self._place)
+        yield self._event(events.SummaryPartDone, part=summary, **self._place)
         done = msgspec.structs.replace(
             item, status="completed", summary=[summary], encrypted_content=text
         )
@@ -129,24 +133,39 @@ class Building:
 
     def _call(self, call: ToolCall) -> Iterator[Event]:
         yield from self._close()
+        if call.function.name in custom_tools.names(self.response.tools):
+            yield from self._custom_call(call)
+        else:
+            yield from self._function_call(call)
+
+    def _custom_call(self, call: ToolCall) -> Iterator[Event]:
+        name, text = call.function.name, custom_tools.input_of(call)
+        item = api.CustomCallItem(new_id("ctc_"), "in_progress", call.id, name)
+        place = {"item_id": item.id, "output_index": len(self.response.output)}
+        yield self._added(item)
+        yield self._event(events.InputDelta, delta=text, **place)
+        yield self._event(events.InputDone, input=text, **place)
+        yield self._done(msgspec.structs.replace(item, status="completed", input=text))
+
+    def _function_call(self, call: ToolCall) -> Iterator[Event]:
         name, text = call.function.name, arguments_of(call)
         item = api.CallItem(new_id("fc_"), "in_progress", call.id, name)
         place = {"item_id": item.id, "output_index": len(self.response.output)}
         yield self._added(item)
-        yield self._event(api.ArgumentsDelta, delta=text, **place)
-        yield self._event(api.ArgumentsDone, name=name, arguments=text, **place)
+        yield self._event(events.ArgumentsDelta, delta=text, **place)
+        yield self._event(events.ArgumentsDone, name=name, arguments=text, **place)
         yield self._done(
             msgspec.structs.replace(item, status="completed", arguments=text)
         )
 
     def _added(self, item: Item) -> Event:
         index = len(self.response.output)
-        return self._event(api.ItemAdded, output_index=index, item=item)
+        return self._event(events.ItemAdded, output_index=index, item=item)
 
     def _done(self, item: Item) -> Event:
         index, output = len(self.response.output), [*self.response.output, item]
         self.response = msgspec.structs.replace(self.response, output=output)
-        return self._event(api.ItemDone, output_index=index, item=item)
+        return self._event(events.ItemDone, output_index=index, item=item)
 
     def _finished(self, record: ChatResponse) -> Event:
         is_cut = record.done_reason == "length"
@@ -158,7 +177,7 @@ class Building:
             incomplete_details=cut,
             usage=_usage(record),
         )
-        kind = api.Incomplete if is_cut else api.Completed
+        kind = events.Incomplete if is_cut else events.Completed
         return self._event(kind, response=self.response)
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from typing import Any
 
 from msgspec import UNSET
 
 from ollapy.api import openai, sse
-from ollapy.api.ollama import ChatRequest, ChatResponse
+from ollapy.api.ollama import ChatRequest, ChatResponse, Tool, ToolCall
 from ollapy.api.openai import (
     AnswerMessage,
     ChatCompletion,
@@ -23,7 +23,7 @@ from ollapy.api.openai import (
 )
 from ollapy.errors import InvalidRequest, OllapyError, Unsupported
 
-from . import asked, failures, ranges
+from . import asked, choices, custom_tools, failures, ranges
 from .chat_messages import conversation
 from .told import arguments_of, new_id, token_logprobs, usage
 
@@ -36,11 +36,12 @@ def requests(body: ChatCompletionRequest) -> list[ChatRequest]:
     tokens = body.max_completion_tokens
     options = asked.options(body, body.max_tokens if tokens is None else tokens)
     reasoning = body.reasoning or openai.Reasoning()
+    choice, tools = choices.chosen(body.tool_choice, _tools(body))
     shared = {
         **asked.own(body),
         "messages": conversation(body.messages or []),
-        "tools": _tools(body),
-        "tool_choice": body.tool_choice,
+        "tools": tools,
+        "tool_choice": choice,
         "parallel_tool_calls": body.parallel_tool_calls,
         "format": _format(body.response_format),
         "think": asked.think(body.reasoning_effort or reasoning.effort)
@@ -65,7 +66,7 @@ def completion(
         id=new_id("chatcmpl-"),
         created=int(time.time()),
         model=body.model,
-        choices=[_choice(index, answer) for index, answer in enumerate(answers)],
+        choices=[_choice(body, index, answer) for index, answer in enumerate(answers)],
         usage=usage(answers),
     )
 
@@ -86,7 +87,7 @@ class Chunks:
     def feed(self, item: tuple[int, ChatResponse]) -> bytes:
         """The events of a choice's next record."""
         index, record = item
-        deltas = list(_deltas(record))
+        deltas = list(_deltas(self._body, record))
         if index not in self._begun:
             self._begun.add(index)
             deltas.insert(0, Delta(role="assistant", content=""))
@@ -133,16 +134,27 @@ def _logprobs(record: ChatResponse) -> openai.Logprobs | None:
     return openai.Logprobs(token_logprobs(record.logprobs))
 
 
-def _calls(record: ChatResponse, *, numbered: bool) -> list[openai.ToolCall]:
+def _calls(
+    body: ChatCompletionRequest, record: ChatResponse, *, numbered: bool
+) -> list[openai.ToolCall]:
     """A record's calls, in deltas with their numbers."""
+    custom = custom_tools.names(body.tools or [])
     return [
         openai.ToolCall(
-            openai.FunctionText(call.function.name, arguments_of(call)),
             id=call.id,
             index=(call.function.index or 0) if numbered else UNSET,
+            **_called(call, custom),
         )
         for call in record.message.tool_calls or []
     ]
+
+
+def _called(call: ToolCall, custom: Set[str]) -> dict[str, Any]:
+    name = call.function.name
+    if name not in custom:
+        return {"function": openai.FunctionText(name, arguments_of(call))}
+    text = openai.CustomText(name, custom_tools.input_of(call))
+    return {"type": "custom", "custom": text}
 
 
 def _check(body: ChatCompletionRequest) -> None:
@@ -164,16 +176,24 @@ def _check(body: ChatCompletionRequest) -> None:
         logger.warning("option ignored name=web_search_options")
 
 
-def _tools(body: ChatCompletionRequest) -> list[dict[str, Any]] | None:
-    for index, tool in enumerate(body.tools or []):
-        where = f"tools[{index}]"
-        if tool.get("type", "function") != "function":
-            raise Unsupported(f'{where}: only tools of type "function" are supported')
-        function = tool.get("function")
-        if not isinstance(function, dict):
-            raise InvalidRequest(f"{where} has no function")
-        asked.tool(function.get("name"), None, function.get("parameters"), where)
-    return body.tools
+def _tools(body: ChatCompletionRequest) -> list[Tool]:
+    return [_tool(tool, f"tools[{i}]") for i, tool in enumerate(body.tools or [])]
+
+
+def _tool(given: Tool, where: str) -> Tool:
+    """A function as it was written, or what a custom tool is."""
+    kind = given.get("type", "function")
+    if kind not in ("function", "custom"):
+        raise Unsupported(
+            f'{where}: only tools of type "function" and "custom" are supported'
+        )
+    its = given.get(kind)
+    if not isinstance(its, dict):
+        raise InvalidRequest(f"{where} has no {kind}")
+    if kind == "custom":
+        return custom_tools.tool(its, where)
+    asked.tool(its.get("name"), None, its.get("parameters"), where)
+    return given
 
 
 def _format(given: ResponseFormat | None) -> Any:
@@ -191,8 +211,8 @@ def _format(given: ResponseFormat | None) -> Any:
     )
 
 
-def _choice(index: int, answer: ChatResponse) -> Choice:
-    message, found = answer.message, _calls(answer, numbered=False)
+def _choice(body: ChatCompletionRequest, index: int, answer: ChatResponse) -> Choice:
+    message, found = answer.message, _calls(body, answer, numbered=False)
     told = AnswerMessage(
         "assistant",
         (message.content or "") or (None if found else ""),
@@ -203,14 +223,14 @@ def _choice(index: int, answer: ChatResponse) -> Choice:
     return Choice(index, told, _reason(answer, calls=bool(found)), _logprobs(answer))
 
 
-def _deltas(record: ChatResponse) -> Iterable[Delta]:
+def _deltas(body: ChatCompletionRequest, record: ChatResponse) -> Iterable[Delta]:
     """What a record adds, each kind in a chunk of its own."""
     message = record.message
     if message.thinking:
         yield Delta(reasoning=message.thinking, reasoning_content=message.thinking)
     if message.content:
         yield Delta(content=message.content)
-    for call in _calls(record, numbered=True):
+    for call in _calls(body, record, numbered=True):
         yield Delta(tool_calls=[call])
 
 

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
+from ollapy.api import openai
 from ollapy.api.ollama import FunctionCall, Message, ToolCall
-from ollapy.api.openai import ContentPart, RequestMessage
-from ollapy.errors import Unsupported
+from ollapy.api.openai import ContentPart, CustomText, FunctionText, RequestMessage
+from ollapy.errors import InvalidRequest, Unsupported
 
-from . import asked, parts
+from . import asked, custom_tools, parts
 
 _ROLES = {"developer": "system", "function": "tool"}
 
 
 def conversation(given: Sequence[RequestMessage]) -> list[Message]:
     """The conversation, each result under the name of the tool that was called."""
-    names = {call.id: call.function.name for m in given for call in m.tool_calls or []}
+    calls = [call for message in given for call in message.tool_calls or []]
+    names = {call.id: call.called.name for call in calls if call.called}
     return [_message(m, m.name or names.get(m.tool_call_id)) for m in given]
 
 
@@ -27,12 +30,7 @@ def _message(given: RequestMessage, tool_name: str | None) -> Message:
         else map(_part, given.content or ())
     )
     calls = [
-        ToolCall(
-            FunctionCall(
-                call.function.name, asked.arguments(call.function.arguments), index
-            ),
-            call.id or "",
-        )
+        ToolCall(FunctionCall(*_called(call), index), call.id or "")
         for index, call in enumerate(given.tool_calls or [])
     ]
     role = _ROLES.get(role, role)
@@ -46,6 +44,15 @@ def _message(given: RequestMessage, tool_name: str | None) -> Message:
         tool_name=tool_name if role == "tool" else None,
         tool_call_id=given.tool_call_id,
     )
+
+
+def _called(call: openai.ToolCall) -> tuple[str, dict[str, Any]]:
+    match call.called:
+        case FunctionText(name, arguments):
+            return name, asked.arguments(arguments)
+        case CustomText(name, text):
+            return name, custom_tools.arguments(text)
+    raise InvalidRequest("a tool call has neither a function nor a custom tool")
 
 
 def _part(part: ContentPart) -> str | parts.Image:

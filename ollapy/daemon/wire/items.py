@@ -17,7 +17,7 @@ from ollapy.api.openai_responses import (
 )
 from ollapy.errors import InvalidRequest, Unsupported
 
-from . import asked, parts
+from . import asked, custom_tools, parts
 
 logger = logging.getLogger(__name__)
 
@@ -34,20 +34,12 @@ def conversation(body: ResponseRequest, past: Sequence[Message]) -> list[Message
 
 
 def tools(body: ResponseRequest) -> list[Tool]:
-    """The functions; what would run at OpenAI is left out, and the log says so."""
+    """The functions and custom tools; what would run at OpenAI, or clients run by heart, is left out, and the log says so."""
     return [
         tool
         for index, given in enumerate(body.tools or [])
         for tool in _tools(given, f"tools[{index}]", "")
     ]
-
-
-def choice(given: Any) -> Any:
-    """The choice of a tool in the words of chat completions."""
-    match given:
-        case {"type": "function", "name": str(name)}:
-            return {"type": "function", "function": {"name": name}}
-    return given
 
 
 def text_format(config: TextConfig | None) -> Any:
@@ -77,10 +69,10 @@ def _joined(messages: list[Message], items: list[InputItem]) -> list[Message]:
                     item.encrypted_content
                     or _content(item.summary or item.content).text
                 )
-            case "function_call":
+            case "function_call" | "custom_tool_call":
                 _add(messages, _call(item), thought)
                 thought = ""
-            case "function_call_output":
+            case "function_call_output" | "custom_tool_call_output":
                 messages.append(_result(messages, item))
             case None:
                 raise InvalidRequest("input item missing required 'type' field")
@@ -114,9 +106,13 @@ def _message(item: InputItem) -> Message:
 
 def _call(item: InputItem) -> Message:
     if not item.name:
-        raise InvalidRequest("an input item of type function_call has no name")
-    function = FunctionCall(item.name, asked.arguments(item.arguments))
-    call = ToolCall(function, item.call_id or "")
+        raise InvalidRequest(f"an input item of type {item.type} has no name")
+    arguments = (
+        custom_tools.arguments(item.input)
+        if item.type == "custom_tool_call"
+        else asked.arguments(item.arguments)
+    )
+    call = ToolCall(FunctionCall(item.name, arguments), item.call_id or "")
     return Message("assistant", "", tool_calls=[call])
 
 
@@ -148,21 +144,23 @@ def _part(part: InputPart) -> str | parts.Image:
 
 
 def _tools(given: dict[str, Any], where: str, prefix: str) -> Iterator[Tool]:
+    name = given.get("name")
+    if prefix and isinstance(name, str):
+        name = f"{prefix}.{name}"
     match given:
         case {"type": "function"}:
-            name = given.get("name")
-            if prefix and isinstance(name, str):
-                name = f"{prefix}.{name}"
             description, parameters = given.get("description"), given.get("parameters")
             yield asked.tool(
                 name, description, parameters, where, strict=given.get("strict")
             )
-        case {"type": "namespace", "name": str(name), "tools": list(group)}:
+        case {"type": "custom"}:
+            yield custom_tools.tool({**given, "name": name}, where)
+        case {"type": "namespace", "name": str(space), "tools": list(group)}:
             for index, tool in enumerate(group):
                 if not isinstance(tool, dict):
                     raise InvalidRequest(f"{where}.tools[{index}] is no object")
-                yield from _tools(tool, f"{where}.tools[{index}]", name)
+                yield from _tools(tool, f"{where}.tools[{index}]", space)
         case {"type": str(kind)}:
-            logger.warning("tool ignored, it would run at OpenAI type=%s", kind[:80])
+            logger.warning("tool ignored, only OpenAI has it type=%s", kind[:80])
         case _:
             raise InvalidRequest(f"{where} has no type")

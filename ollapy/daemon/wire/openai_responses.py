@@ -11,7 +11,7 @@ from ollapy.api.openai import Reasoning
 from ollapy.api.openai_responses import Format, Response, ResponseRequest
 from ollapy.errors import InvalidRequest, Unsupported
 
-from . import asked, items, ranges
+from . import asked, choices, items, ranges
 from .told import new_id
 
 
@@ -28,12 +28,13 @@ def request(body: ResponseRequest, messages: Sequence[Message]) -> ChatRequest:
     system = [Message("system", body.instructions)] if body.instructions else []
     if not messages:
         raise InvalidRequest("input is required")
+    choice, tools = choices.chosen(body.tool_choice, items.tools(body))
     truncate = body.truncate if body.truncation is None else body.truncation == "auto"
     return ChatRequest(
         messages=[*system, *messages],
         options=asked.over(body.options, named),
-        tools=items.tools(body),
-        tool_choice=items.choice(body.tool_choice),
+        tools=tools,
+        tool_choice=choice,
         parallel_tool_calls=body.parallel_tool_calls,
         format=items.text_format(body.text),
         think=asked.think(body.reasoning.effort if body.reasoning else None),
