@@ -12,7 +12,7 @@ from typing import Any
 
 import typer
 
-from ollapy.cli.main import app
+from ollapy.cli.app import application
 from ollapy.settings.setting import Setting
 from ollapy.settings.table import TABLE
 
@@ -65,7 +65,7 @@ class Page:
 
 def pages() -> list[Page]:
     """Of all commands that are shown, the whole one first."""
-    return [*_pages(typer.main.get_command(app), None, "ollapy")]
+    return [*_pages(typer.main.get_command(application()), None, "ollapy")]
 
 
 def _pages(command: Any, parent: Any, name: str) -> Iterator[Page]:

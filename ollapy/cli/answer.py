@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass
 from importlib import import_module
 from threading import Thread
 from types import TracebackType
@@ -21,22 +20,13 @@ from ollapy.units import format_duration
 
 from .output import talk
 from .spinner import Spinner
+from .style import Style
 from .wrap import Wrap
 
 if TYPE_CHECKING:
     from .markdown import Stream
 
 _GREY, _RESET = "\x1b[90m", "\x1b[0m"
-
-
-@dataclass(slots=True)
-class Style:
-    """How answers are shown; `verbose` adds the figures. Markdown is not rendered without `wordwrap`."""
-
-    thinking: bool = True
-    wordwrap: bool = True
-    verbose: bool = False
-    markdown: bool = True
 
 
 class AnswerPrinter:

@@ -44,6 +44,21 @@ def format_of(text: str) -> Any:
     return schema
 
 
+def duration_of(text: str) -> float:
+    """Seconds; InvalidRequest for what is no duration."""
+    from ollapy.units import parse_duration
+
+    return parse_duration(text)
+
+
+def pair_of(option: str) -> tuple[str, str]:
+    """The name and the value of `NAME=VALUE`."""
+    name, equals, value = option.partition("=")
+    if not equals:
+        raise InvalidRequest(f"'{option}' is not NAME=VALUE")
+    return name, value
+
+
 def options_of(pairs: Iterable[tuple[str, str]]) -> dict[str, object]:
     """Options of the words for them, as the PARAMETER lines of a Modelfile have them."""
     from ollapy.create.parameters import typed

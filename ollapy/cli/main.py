@@ -2,96 +2,19 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Iterable
-from typing import Annotated, NoReturn
-
-import typer
+from typing import NoReturn
 
 from ollapy.errors import OllapyError
 from ollapy.settings import is_completing
 
 from . import streams
-from .commands import (
-    bench,
-    config,
-    copy,
-    create,
-    doctor,
-    du,
-    import_model,
-    key,
-    list,
-    prune,
-    ps,
-    pull,
-    push,
-    remove,
-    run,
-    search,
-    serve,
-    service,
-    show,
-    stop,
-    top,
-    verify,
-    why,
-)
 from .output import complain
 
 _INTERRUPTED = 130
-
-app = typer.Typer(
-    name="ollapy",
-    help="Run language models on your own machine.",
-    epilog="Example: ollapy run tiny 'Tell me a joke'",
-    rich_markup_mode=None,  # plain help; rich alone would double the time it takes
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-app.command("serve", cls=serve.Serve)(serve.serve)
-app.command("start", hidden=True, cls=serve.Serve)(serve.serve)
-app.command("run")(run.run)
-app.command("pull")(pull.pull)
-app.command("push")(push.push)
-app.command("search")(search.search)
-app.command("list")(list.list_models)
-app.command("ls", hidden=True)(list.list_models)
-app.command("ps")(ps.ps)
-app.command("top")(top.top)
-app.command("show")(show.show)
-app.command("create")(create.create)
-app.command("import")(import_model.import_models)
-app.command("stop")(stop.stop)
-app.command("cp")(copy.copy)
-app.command("rm")(remove.remove)
-app.command("du")(du.du)
-app.command("prune")(prune.prune)
-app.command("verify")(verify.verify)
-app.command("bench")(bench.bench)
-app.command("why")(why.why)
-app.command("doctor")(doctor.doctor)
-
-
-app.add_typer(config.app, name="config")
-app.add_typer(service.app, name="service")
-app.add_typer(key.app, name="key")
-
-
-@app.callback(invoke_without_command=True)
-def root(
-    context: typer.Context,
-    version: Annotated[
-        bool, typer.Option("--version", "-v", help="Show the version and exit.")
-    ] = False,
-) -> None:
-    """Run language models on your own machine."""
-    if version:
-        from .version import print_version
-
-        print_version()
-    elif context.invoked_subcommand is None:
-        typer.echo(context.get_help())
+_GARBAGE = 50_000  # objects more before some is looked for: imports make many, and none
 
 
 def main() -> None:
@@ -99,11 +22,12 @@ def main() -> None:
 
     Exit status: 0 done, 1 an error, 2 a mistake in the command line, 130 Ctrl-C.
     """
+    gc.set_threshold(_GARBAGE)
     streams.prepare()
     if is_completing():
         _complete()
     try:
-        _run()
+        _run(_arguments(sys.argv[1:]))
     except OllapyError as exc:
         complain(exc)
     except BrokenPipeError:  # the reader of the pipe has seen enough
@@ -122,9 +46,12 @@ def main() -> None:
 
 def _complete() -> NoReturn:
     """Answer a shell, and never with an error, which would stand in the middle of a command line."""
+    import typer
+
+    from .app import application
     from .completion import bash
 
-    command = typer.main.get_command(app)
+    command = typer.main.get_command(application())
     bash.install()
     try:
         command(prog_name="ollapy")
@@ -133,20 +60,40 @@ def _complete() -> NoReturn:
     sys.exit(0)
 
 
-def _run() -> NoReturn:
+def _run(words: list[str]) -> NoReturn:
     try:
-        app(_arguments(sys.argv[1:]))
+        _obey(words)
         sys.exit(0)
+    except KeyboardInterrupt:
+        _interrupted()
     except SystemExit as exc:
-        if exc.code == _INTERRUPTED and sys.stderr.isatty():
-            sys.stdout.flush()  # a word may be left of what was interrupted
-            sys.stderr.write("\n")  # the terminal has shown ^C
+        if exc.code == _INTERRUPTED:
+            _interrupted()
         raise
     finally:
         sys.stdout.flush()
 
 
-def _arguments(words: Iterable[str]) -> Iterable[str]:
+def _interrupted() -> NoReturn:
+    if sys.stderr.isatty():
+        sys.stdout.flush()  # a word may be left of what was interrupted
+        sys.stderr.write("\n")  # the terminal has shown ^C
+    sys.exit(_INTERRUPTED)
+
+
+def _obey(words: list[str]) -> None:
+    """Do what the words say. A `run` without options needs no parser, whose import takes longer than many an answer."""
+    if words[:1] == ["run"] and words[1:] and not any(w.startswith("-") for w in words):
+        from .running import Run
+
+        Run(words[1], words[2:] or None).carry_out()
+    else:
+        from .app import application
+
+        application(words)(words)
+
+
+def _arguments(words: Iterable[str]) -> list[str]:
     """The words as the parser takes them: `help X` is `X --help`, and `--think` alone means true, as in Ollama."""
     words = [*words]
     if words[:1] == ["help"]:

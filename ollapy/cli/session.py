@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
-
-import typer
 
 from ollapy.api.ollama import VersionResponse
 from ollapy.client import Client
@@ -65,4 +64,4 @@ def for_each(models: Iterable[M], act: Callable[[M], None]) -> None:
             failed = True
             complain(exc)
     if failed:
-        raise typer.Exit(1)
+        sys.exit(1)

@@ -5,31 +5,48 @@ from __future__ import annotations
 import re
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
-import httpcore  # httpx brings cookies, forms and more, half the time that `ollapy list` takes
+import h11
 import msgspec
 
 from ollapy.decoding import from_json
 from ollapy.errors import DaemonUnreachable, InvalidRequest, ModelNotFound, OllapyError
 from ollapy.settings import Address
 
+from .wire import Headers, Wire
+
 T = TypeVar("T")
 _ELSEWHERE = "stop it, or set OLLAPY_HOST to another address such as 127.0.0.1:11435"
 PATIENCE = 3.0  # seconds that a daemon may take to say that it is one
 
 
+@dataclass(frozen=True, slots=True)
+class Response:
+    """An answer; the pieces of its body come while they are taken."""
+
+    status: int
+    reason: bytes
+    pieces: Iterator[bytes]
+
+    def read(self) -> bytes:
+        """The whole body."""
+        return b"".join(self.pieces)
+
+
 class Connection:
-    """To the daemon at an address; the first request makes it."""
+    """To the daemon at an address. What is asked while another answer is read has a wire of its own."""
 
     def __init__(self, address: Address, key: str = "") -> None:
         self.address = address
         self._key = key
-        self._http = httpcore.ConnectionPool()
+        self._free: list[Wire] = []
 
     def close(self) -> None:
-        """Let go of it, which ends what the daemon still does for it."""
-        self._http.close()
+        """Let go of it."""
+        while self._free:
+            self._free.pop().close()
 
     def send(
         self,
@@ -46,11 +63,12 @@ class Connection:
     def lines(self, path: str, body: object) -> Generator[bytes, None, None]:
         """The lines of an answer to a POST as they come; closing the iterator ends the work on it."""
         with self._open("POST", path, body) as response:
-            yield from _lines(response.iter_stream())
+            yield from _lines(response.pieces)
 
     def finds(self, path: str) -> bool:
         """Whether there is something at the path."""
         with self._asked("HEAD", path) as response:
+            response.read()
             if response.status == 404:
                 return False
             self._check(response)
@@ -65,7 +83,7 @@ class Connection:
     @contextmanager
     def _open(
         self, method: str, path: str, body: object, *, seconds: float | None = None
-    ) -> Iterator[httpcore.Response]:
+    ) -> Iterator[Response]:
         """A response with no error status."""
         content = None if body is None else _encode(body)
         with self._asked(method, path, content, seconds=seconds) as response:
@@ -81,35 +99,55 @@ class Connection:
         *,
         size: int | None = None,
         seconds: float | None = None,
-    ) -> Iterator[httpcore.Response]:
+    ) -> Iterator[Response]:
         """A response of whatever status. `size` is the length of a content that comes in chunks."""
-        length = [] if size is None else [("Content-Length", str(size))]
-        timeout = {"connect": PATIENCE, "read": seconds}
-        with (
-            self._reached(),
-            self._http.stream(
+        length = [] if size is None else [(b"Content-Length", b"%d" % size)]
+        if isinstance(content, bytes):
+            length, content = (
+                [(b"Content-Length", b"%d" % len(content))],
+                iter([content]),
+            )
+        with self._wire() as wire:
+            head = wire.ask(
                 method,
-                self._url(path),
-                headers=[*self._headers, *length],
-                content=content,
-                extensions={"timeout": timeout},
-            ) as response,
-        ):
-            yield response
+                path,
+                [*self._headers, *length],
+                content or (),
+                seconds=seconds,
+            )
+            yield Response(head.status_code, head.reason, wire.answer())
 
-    def _url(self, path: str) -> httpcore.URL:
-        address = self.address
-        return httpcore.URL(
-            scheme=address.scheme, host=address.target, port=address.port, target=path
-        )
+    @contextmanager
+    def _wire(self) -> Iterator[Wire]:
+        """One that is free; what goes wrong on it is told as the daemon's state."""
+        with self._connecting():
+            wire = self._idle() or Wire(self.address, seconds=PATIENCE)
+        try:
+            with self._reached():
+                yield wire
+        finally:
+            if wire.is_free():
+                self._free.append(wire)
+            else:
+                wire.close()
+
+    def _idle(self) -> Wire | None:
+        while self._free:
+            wire = self._free.pop()
+            if wire.is_free():
+                return wire
+            wire.close()
+        return None
 
     @property
-    def _headers(self) -> list[tuple[str, str]]:
-        host = self.address.url.partition("//")[2]
-        key = [("Authorization", f"Bearer {self._key}")] if self._key else []
-        return [("Host", host), ("Content-Type", "application/json"), *key]
+    def _headers(self) -> Headers:
+        host = self.address.url.partition("//")[2].encode()
+        found = [(b"Host", host), (b"Content-Type", b"application/json")]
+        if self._key:
+            found.append((b"Authorization", f"Bearer {self._key}".encode()))
+        return found
 
-    def _check(self, response: httpcore.Response) -> None:
+    def _check(self, response: Response) -> None:
         """Raise what an error status means."""
         if response.status < 400:
             return
@@ -122,23 +160,28 @@ class Connection:
                     f"ollapy at {self.address} answers only to this machine's own names and private addresses: "
                     "set OLLAPY_HOST to one of those"
                 ) from None
-            reason = response.extensions.get("reason_phrase", b"").decode("latin-1")
+            reason = response.reason.decode("latin-1")
             raise OllapyError(
                 f"another program at {self.address} answers '{response.status} {reason}': {_ELSEWHERE}"
             ) from None
         raise (ModelNotFound if response.status == 404 else OllapyError)(sentence)
 
     @contextmanager
+    def _connecting(self) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, UnicodeError) as exc:
+            raise DaemonUnreachable(self._unreachable(exc)) from exc
+
+    @contextmanager
     def _reached(self) -> Iterator[None]:
         try:
             yield
-        except (httpcore.ConnectError, httpcore.ConnectTimeout, UnicodeError) as exc:
-            raise DaemonUnreachable(self._unreachable(exc)) from exc
-        except httpcore.TimeoutException as exc:
+        except TimeoutError as exc:
             raise OllapyError(
                 f"{self.address} is taken by a program that does not answer: {_ELSEWHERE}"
             ) from exc
-        except (httpcore.NetworkError, httpcore.ProtocolError) as exc:
+        except (ConnectionError, h11.ProtocolError) as exc:
             raise DaemonUnreachable(
                 f"lost the connection to ollapy at {self.address}, it may have ended"
             ) from exc

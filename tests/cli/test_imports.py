@@ -50,7 +50,7 @@ def imported(*words: str, host: str) -> set[str]:
 def test_help_imports_next_to_nothing(daemon: Daemon) -> None:
     modules = imported("--help", host=daemon.address)
 
-    assert not modules & (HEAVY | {"httpcore", "msgspec", "platformdirs"})
+    assert not modules & (HEAVY | {"h11", "msgspec", "platformdirs"})
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,11 @@ from contextlib import closing
 from dataclasses import replace
 
 from ollapy.api.ollama import InferenceResponse, Message
-from ollapy.cli.answer import AnswerPrinter, Style, print_answer, rate
+from ollapy.cli.answer import AnswerPrinter, print_answer, rate
 from ollapy.cli.attachments import attached, begins_with_file, takes_files
 from ollapy.cli.output import complain, print_text, talk
 from ollapy.cli.spinner import Spinner
+from ollapy.cli.style import Style
 from ollapy.client import Client
 from ollapy.errors import DaemonUnreachable, OllapyError
 
