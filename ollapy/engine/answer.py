@@ -11,6 +11,7 @@ from ollapy.llama.model import Model
 from ollapy.llama.sampling import Candidates, Row, Sampler, logprobs
 
 from .detokenizer import Detokenizer
+from .forcing import forced_tokens
 from .sequence import FinishReason, Sequence
 from .stopping import StopStrings
 
@@ -73,10 +74,14 @@ class Answer:
         self._prompt_logprobs = []
         if sequence.max_tokens == 0:
             return self._finish(output, FinishReason.LENGTH)
-        sequence.tokens.append(token)
         if (count := sequence.params.logprobs) is not None:
             output.logprob = self._logprob(self._scores, token, count)
-        return self._extend(output, token)
+        self._extend(output, token)
+        for forced in [] if output.is_last else self._forced():
+            self._extend(output, forced)
+            if output.is_last:
+                break
+        return output
 
     def cut_short(self, limit: int) -> Output:
         """The end where there is memory for so many tokens only; a prompt that has more may be made shorter."""
@@ -90,23 +95,34 @@ class Answer:
         """Free what the sampler holds."""
         self._sampler.close()
 
-    def _extend(self, output: Output, token: int) -> Output:
+    def _forced(self) -> list[int]:
+        """Tokens about which there is no choice; none where each is to be scored, or a thought is being ended."""
         sequence = self.sequence
+        is_scored = sequence.params.logprobs is not None
+        is_ending = sequence.budget is not None and sequence.budget.is_ending
+        if sequence.constraint is None or is_ending or is_scored:
+            return []
+        room = sequence.limit - len(sequence.tokens) - 1
+        return forced_tokens(sequence.constraint, self._model, room)
+
+    def _extend(self, output: Output, token: int) -> None:
+        sequence = self.sequence
+        sequence.tokens.append(token)
         if self._model.is_end(token):
-            return self._finish(output, FinishReason.STOP)
+            self._finish(output, FinishReason.STOP)
+            return
         constraint = sequence.constraint
         if constraint:
             constraint.take(token)
         text = self._detokenizer.feed(self._visible(token))
         if sequence.budget is not None:
             sequence.budget.spend(text)
-        output.text = self._watched(text)
+        output.text += self._watched(text)
         sequence.stopped_by = self._stops.matched
         if self._stops.matched or (constraint and constraint.is_complete):
-            return self._finish(output, FinishReason.STOP)
-        if sequence.num_generated >= sequence.max_tokens:
-            return self._finish(output, FinishReason.LENGTH)
-        return output
+            self._finish(output, FinishReason.STOP)
+        elif sequence.num_generated >= sequence.max_tokens:
+            self._finish(output, FinishReason.LENGTH)
 
     def _visible(self, token: int) -> bytes:
         """A token's part of the answer: of control tokens only those that are meant for its reader."""

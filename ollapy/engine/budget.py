@@ -29,6 +29,11 @@ class Budget:
         self._forced: list[int] = []
         self.spent = False
 
+    @property
+    def is_ending(self) -> bool:
+        """Whether the end of a thought is still to be said."""
+        return bool(self._forced)
+
     def take(self) -> int | None:
         """The token that comes next whatever the model says; None where that is for the model to say."""
         if not self._left and not self.spent and self._reader.is_thinking:

@@ -41,6 +41,11 @@ class Constraint:
         """Whether nothing may follow."""
         return self.matcher.is_stopped() and not self.matcher.is_error()
 
+    @property
+    def forced(self) -> bytes:
+        """How every text begins that may come next; more is not known of it."""
+        return self.matcher.compute_ff_bytes()
+
     def restrict(self, row: Row) -> None:
         """Make every token impossible that may not come next."""
         self._check()

@@ -86,6 +86,7 @@ def ask(
             "top_p": 1,
             "seed": seed,
             "num_predict": 300,
+            "think_budget": 20,  # no token of some of them ends a thought
         },
         **body,
     }

@@ -366,3 +366,86 @@ def test_an_object_of_a_thousand_properties(
     (text,) = run(noise_engine, sequence)
     assert sequence.finish_reason is FinishReason.STOP
     Draft202012Validator(large).validate(json.loads(text))
+
+
+ADDRESS = {
+    "type": "object",
+    "properties": {
+        "shipping_address": {"enum": ["at home", "abroad"]},
+        "customer_identifier": {"type": "integer", "maximum": 99},
+    },
+    "required": ["shipping_address", "customer_identifier"],
+    "additionalProperties": False,
+}
+
+
+def test_forced_tokens_are_not_sampled(
+    engine: Engine, model: Model, compiler: Compiler
+) -> None:
+    one = _held(question(model, "Hello", think=False), compiler, schema(ADDRESS))
+    (text,) = run(engine, one)
+
+    Draft202012Validator(ADDRESS).validate(json.loads(text))
+    assert engine.counters.forced > 10
+    assert engine.counters.rows == one.num_generated - engine.counters.forced
+
+
+def test_scored_tokens_are_all_sampled(
+    engine: Engine, model: Model, compiler: Compiler
+) -> None:
+    one = question(model, "Hello", think=False, logprobs=0)
+    scores = scored(engine, _held(one, compiler, schema(ADDRESS)))
+
+    assert engine.counters.forced == 0
+    assert len(scores) == one.num_generated
+
+
+@pytest.mark.parametrize("most", range(1, 30))
+def test_forced_tokens_within_the_limit(
+    engine: Engine, model: Model, compiler: Compiler, most: int
+) -> None:
+    whole, cut = (
+        _held(
+            question(model, "Hello", think=False, max_tokens=limit),
+            compiler,
+            schema(ADDRESS),
+        )
+        for limit in (None, most)
+    )
+    text, beginning = run(engine, whole, cut)
+
+    assert cut.num_generated == most
+    assert cut.finish_reason is FinishReason.LENGTH
+    assert text.startswith(beginning)
+
+
+def test_a_stop_string_among_forced_tokens(
+    engine: Engine, model: Model, compiler: Compiler
+) -> None:
+    spelled = Grammar(GrammarKind.CHOICE, ["one two three four five", "six"])
+    one = question(model, "Hello", think=False, stop=("three",))
+    (text,) = run(engine, _held(one, compiler, spelled))
+
+    assert (text, one.stopped_by) in {("one two ", "three"), ("six", "")}
+
+
+def test_forced_tokens_in_a_full_pool(model: Model, compiler: Compiler) -> None:
+    long = {"enum": ["ab " * 150, "cd " * 150]}
+    with open_context(
+        model, num_cells=512, max_sequences=8, num_batch=64, num_threads=1
+    ) as context:
+        engine = Engine(model, context)
+        texts = run(
+            engine,
+            *(
+                _held(
+                    question(model, f"Say {n}", think=False, limit=500),
+                    compiler,
+                    schema(long),
+                )
+                for n in range(8)
+            ),
+        )
+        engine.close()
+
+    assert {json.loads(text) for text in texts} <= set(long["enum"])

@@ -132,6 +132,20 @@ def test_a_long_prompt_takes_several_batches_and_samples_once() -> None:
     assert sizes == [(16, 0), (16, 0), (8, 1), (1, 1)]
 
 
+def test_forced_tokens_of_all_and_no_cell_left() -> None:
+    """Nobody was promised cells for them, so one gives up its own for the other to go on."""
+    turns, both = Turns(num_cells=40), [prompt(10), prompt(10)]
+    turns.add(*both)
+    while not all(one.is_generating for one in both):
+        turns.step()
+    for one in both:
+        one.tokens += range(5000, 5025)
+    first = both[0]
+    while not first.is_generating:
+        assert turns.step().tokens
+    assert turns.scheduler.num_preemptions == 1
+
+
 def test_a_long_prompt_does_not_stop_a_sequence_that_generates() -> None:
     """While one generates, another's prompt comes in pieces as small as asked, and the first is in every batch."""
     turns, generating, newcomer = Turns(), prompt(3), prompt(40)
