@@ -80,7 +80,7 @@ def _thought(
     """What comes before an answer that must be something: the model thinks where it is asked to."""
     if form.headers and calling and not message.grammar:
         # a thought is a message like the others: only what must be a call is told from it
-        if not (form.thinks and calling.is_required):
+        if not (form.thinks and message.must_call):
             return None
         return Thought(form.start_of_thought, form.headers.turn, is_optional=True)
     if parser.is_thinking:

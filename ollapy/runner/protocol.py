@@ -86,6 +86,12 @@ class Chat(msgspec.Struct, tag=True, frozen=True, kw_only=True):
     grammar: Grammar | None = None
     render_only: bool = False
 
+    @property
+    def must_call(self) -> bool:
+        """Whether nothing but a call of a tool may follow a thought."""
+        is_required = bool(self.tools) and self.tool_choice.is_required
+        return is_required and not self.grammar
+
 
 class Complete(msgspec.Struct, tag=True, frozen=True, kw_only=True):
     """Continue a text as it is, or `tokens` instead of one, or fill the gap before `suffix`.

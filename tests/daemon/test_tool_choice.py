@@ -65,7 +65,14 @@ def families(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
         add_model(folder / "models", name, weights)
     write_marked(
         folder / "marked.gguf",
-        ["<|channel|>", "<|message|>", "<|start|>", "<|end|>", "<|call|>"],
+        [
+            "<|channel|>",
+            "<|message|>",
+            "<|start|>",
+            "<|end|>",
+            "<|call|>",
+            "<|return|>",
+        ],
         chat_template=TEMPLATES["harmony"],
     )
     add_model(folder / "models", "marked", folder / "marked.gguf")
