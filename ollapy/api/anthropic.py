@@ -13,10 +13,11 @@ from .own import OwnFields
 
 
 class Source(msgspec.Struct, frozen=True):
-    """Where an image or a document is."""
+    """Where an image or a document is, or what is in it."""
 
     type: str = ""
     data: str | None = None
+    content: str | list[RequestBlock] | None = None
 
 
 class RequestBlock(msgspec.Struct, frozen=True):
@@ -25,11 +26,14 @@ class RequestBlock(msgspec.Struct, frozen=True):
     type: str
     text: str | None = None
     thinking: str | None = None
-    source: Source | None = None
+    source: Source | str | None = None
+    title: str | None = None
+    context: str | None = None
     id: str | None = None
     name: str | None = None
     input: dict[str, Any] | None = None
     tool_use_id: str | None = None
+    tool_name: str | None = None
     content: str | list[RequestBlock] | None = None
     is_error: bool | None = None
 
@@ -42,12 +46,13 @@ class RequestMessage(msgspec.Struct, frozen=True):
 
 
 class Tool(msgspec.Struct, frozen=True):
-    """A tool; one with a type of its own would run at Anthropic."""
+    """A tool; of one with a type of its own Anthropic's models know what it takes."""
 
     name: str | None = None
     description: str | None = None
     input_schema: Any = None
     type: str | None = None
+    strict: bool | None = None
 
 
 class ToolChoice(msgspec.Struct, frozen=True):

@@ -9,15 +9,15 @@ from typing import Any
 
 from ollapy.api.ollama import Message, Tool
 from ollapy.api.report import ContextReport
-from ollapy.errors import InvalidRequest, PromptTooLong
+from ollapy.errors import PromptTooLong
 
+from . import roles
 from .foreign import Vocabulary, tokenized
 from .traits import Traits
 from .turns import standing, turns
 
 # Characters at a prompt's end to look at where its template is a stranger.
 _MAX_OPENING = 64
-_ROLES = {"system", "user", "assistant", "tool"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,19 @@ class Renderer:
         prefill, messages = _split(messages)
         if self._render is None:
             return Rendered("\n".join(m.content or "" for m in messages), "", prefill)
-        text = self._render(
+        text = self._text(messages, tools, think)
+        roles.check(messages, lambda marked: self._text(marked, tools, think))
+        # the tokenizer puts the BOS there itself; two of them harm the answer
+        return self._opened(text.removeprefix(self._bos), think, prefill)
+
+    def _text(
+        self,
+        messages: list[Message],
+        tools: list[Tool] | None,
+        think: bool | str | None,
+    ) -> str:
+        assert self._render is not None
+        return self._render(
             {
                 "messages": turns(messages, self._traits),
                 "add_generation_prompt": True,
@@ -90,9 +102,6 @@ class Renderer:
                 **self._thinking(think),
             }
         )
-        _check_roles(messages, text)
-        # the tokenizer puts the BOS there itself; two of them harm the answer
-        return self._opened(text.removeprefix(self._bos), think, prefill)
 
     def _thinking(self, think: bool | str | None) -> dict[str, Any]:
         """The variables that tell the template whether to think, and how hard."""
@@ -191,17 +200,6 @@ def too_long(count: int, limit: int) -> PromptTooLong:
         f"the prompt is too long: {count} tokens > {limit} maximum context length: "
         "shorten it, or raise num_ctx if the model was trained for more"
     )
-
-
-def _check_roles(messages: list[Message], text: str) -> None:
-    """InvalidRequest where the template has left out what somebody of an unusual role said."""
-    for message in messages:
-        said = (message.content or "").strip()
-        if message.role not in _ROLES and said not in text:
-            raise InvalidRequest(
-                f'the model\'s template has no role "{message.role[:40]}", '
-                "the usual ones are system, user, assistant and tool"
-            )
 
 
 def _split(messages: list[Message]) -> tuple[str, list[Message]]:

@@ -94,6 +94,8 @@ def test_a_role_that_the_template_would_leave_out_is_refused() -> None:
     assert own.render([Message("narrator", "Once"), user("hi")], None, None).body
     with pytest.raises(InvalidRequest, match='no role "asistant"'):
         own.render([user("hi"), Message("asistant", "ho"), user("so")], None, None)
+    with pytest.raises(InvalidRequest, match='no role "asistant"'):
+        own.render([user("hi"), Message("asistant", "hi")], None, None)
 
 
 def test_bos_is_not_doubled_where_the_tokenizer_adds_it() -> None:

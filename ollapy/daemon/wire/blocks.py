@@ -15,7 +15,7 @@ from . import parts
 logger = logging.getLogger(__name__)
 
 # What Anthropic's own tools left in a conversation: nothing that a model here could use.
-_HOSTED = ("redacted_thinking", "server_tool_use", "web_search_tool_result")
+_HOSTED = ("redacted_thinking", "server_tool_use", "mcp_tool_use", "_tool_result")
 
 
 def system(body: CountRequest) -> list[Message]:
@@ -90,23 +90,45 @@ def _parts(blocks: Iterable[RequestBlock]) -> Iterator[str | parts.Image]:
         match block:
             case RequestBlock(type="text"):
                 yield block.text or ""
-            case RequestBlock(type="document", source=Source("text", data)):
-                yield data or ""
+            case RequestBlock(type="tool_reference"):
+                yield block.tool_name or ""
+            case RequestBlock(type="document" | "search_result"):
+                yield from _document(block)
             case RequestBlock(type="image"):
-                yield _image(block.source or Source())
+                yield _image(block.source)
             case RequestBlock(type="thinking" | "tool_use"):
                 pass
-            case _ if block.type in _HOSTED:
-                logger.warning("content ignored type=%s", block.type)
+            case _ if block.type.endswith(_HOSTED):
+                logger.warning("content ignored type=%s", block.type[:40])
             case _:
                 raise Unsupported(
                     f'content of type "{block.type[:40]}" is not supported here'
                 )
 
 
-def _image(source: Source) -> parts.Image:
-    if source.type != "base64" or not source.data:
-        raise Unsupported(
-            f"invalid image source type: {source.type[:40]}. Only base64 images are supported."
-        )
-    return parts.Image(source.data)
+def _document(block: RequestBlock) -> Iterator[str | parts.Image]:
+    """What is in it, after what is said of it."""
+    about = [block.title, block.context]
+    match block.source:
+        case Source("text", data):
+            content: str | list[RequestBlock] | None = data
+        case Source("content"):
+            content = block.source.content
+        case str() | None if block.type == "search_result":
+            about, content = [block.title, block.source], block.content
+        case source:
+            kind = source.type if isinstance(source, Source) else ""
+            raise Unsupported(
+                f'a {block.type} with a source of type "{kind[:40]}" is not supported here, send its text'
+            )
+    yield from filter(None, about)
+    yield from [content] if isinstance(content, str) else _parts(content or ())
+
+
+def _image(source: Source | str | None) -> parts.Image:
+    if isinstance(source, Source) and source.type == "base64" and source.data:
+        return parts.Image(source.data)
+    kind = source.type if isinstance(source, Source) else ""
+    raise Unsupported(
+        f"invalid image source type: {kind[:40]}. Only base64 images are supported."
+    )

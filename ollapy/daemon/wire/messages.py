@@ -31,7 +31,7 @@ from ollapy.api.anthropic import (
 from ollapy.api.ollama import ChatRequest, ChatResponse
 from ollapy.errors import InvalidRequest, OllapyError, Unsupported
 
-from . import asked, blocks, failures, ranges
+from . import asked, blocks, client_tools, failures, ranges
 from .counts import Counts
 
 _CHOICES = {"auto": "auto", "none": "none", "any": "required"}
@@ -154,10 +154,10 @@ def _chat(body: CountRequest) -> ChatRequest:
 
 def _tool(tool: anthropic.Tool, where: str) -> ollama.Tool:
     if tool.type not in (None, "custom"):
-        raise Unsupported(
-            f'{where}: tools of type "{tool.type[:40]}" run at Anthropic and not here, leave it out'
-        )
-    return asked.tool(tool.name, tool.description, tool.input_schema, where)
+        return client_tools.tool(tool.type, tool.name, where)
+    return asked.tool(
+        tool.name, tool.description, tool.input_schema, where, strict=tool.strict
+    )
 
 
 def _choice(choice: anthropic.ToolChoice) -> Any:
