@@ -47,10 +47,12 @@ class Engine:
         *,
         step_seconds: float = 0.15,
         max_cells: int = 0,
+        max_running: int = 0,
     ) -> None:
         self._model = model
         self._context = context
         self._adapters = adapters or Adapters(model)
+        self._max_running = max_running
         self.pace = Pace(step_seconds)
         self.counters = Counters()
         self.decoder = Decoder(context, self.counters)
@@ -78,6 +80,7 @@ class Engine:
             max_batch=context.max_batch,
             max_outputs=context.max_outputs,
             max_idle=self._model.num_ctx_train,
+            max_running=self._max_running,
             is_ready=self.decoder.encodings.is_ready,
         )
 

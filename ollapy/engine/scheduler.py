@@ -26,7 +26,7 @@ class Scheduler:
     `max_idle` cells of it at most: attention passes over idle cells too, 2 ns each for every head and
     layer of a token on a CPU, so 16k of them slow a 0.5B model by a fifth. When all of that is gone the
     youngest gives up its slot and waits; its tokens, and so its answer, stay as they are, and so does
-    what it computed, as long as there is room.
+    what it computed, as long as there is room. `max_running` have one at a time, if it is not 0.
     """
 
     def __init__(
@@ -36,6 +36,7 @@ class Scheduler:
         max_batch: int,
         max_outputs: int,
         max_idle: int,
+        max_running: int = 0,
         is_ready: Callable[[MediaChunk], bool] = lambda _: True,
     ) -> None:
         self._tree = tree
@@ -46,6 +47,7 @@ class Scheduler:
             is_ready=is_ready,
         )
         self._max_idle = max_idle
+        self._max_running = max_running
         self._waiting: list[Sequence] = []
         self._running: list[Sequence] = []  # in order of admission
         self._actions: list[Action] = []  # to be done before the next decode
@@ -96,7 +98,7 @@ class Scheduler:
     @property
     def demand(self) -> Demand:
         """What cells there is a use for."""
-        queue = self._waiting if self._tree.can_attach else []
+        queue = self._waiting if self._has_slot else []
         first = sorted(queue, key=lambda s: s.due)[:_MAX_QUEUED]
         for_themselves = [s for s in first if not leader(s, self._running)]
         return demand(self._tree, self._running, for_themselves)
@@ -110,10 +112,16 @@ class Scheduler:
     def has_room(self, count: int) -> bool:
         """Whether a slot and so many cells can be free beside what those who run still have to compute."""
         return (
-            self._tree.can_attach
+            self._has_slot
             and self._tree.num_pinned + self._num_promised + count
             <= self._tree.num_cells
         )
+
+    @property
+    def _has_slot(self) -> bool:
+        """Whether one more may run."""
+        is_allowed = not self._max_running or self.num_running < self._max_running
+        return is_allowed and self._tree.can_attach
 
     @property
     def _num_promised(self) -> int:

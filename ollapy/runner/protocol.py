@@ -27,7 +27,8 @@ class Load(msgspec.Struct, tag=True, frozen=True):
     `paths` are the model's parts in order, mostly one.
     `num_cells` is the KV pool that all sequences share, in tokens, kept as `kv_type`; `num_ctx` the context of
     a request that does not name its own. The pool may grow to `max_cells`, when the daemon says so. `num_threads`
-    compute at most, and as `tuning` says. What is computed of prompts is kept in the `kv_cache`.
+    compute at most, and as `tuning` says. What is computed of prompts is kept in the `kv_cache`. With `max_running`
+    so many answers are computed at a time; `max_sequences` are kept in memory.
     """
 
     paths: list[str]
@@ -40,6 +41,7 @@ class Load(msgspec.Struct, tag=True, frozen=True):
     kv_type: str = "f16"
     tuning: Tuning = Tuning()
     max_cells: int = 0
+    max_running: int = 0
     kv_cache: KvCache | None = None
 
 

@@ -168,10 +168,13 @@ class EngineThread:
         else:
             self._open_engine(model)
         num_ctx = min(self._load.num_ctx, model.num_ctx_train)
+        most = min(self._load.max_sequences, model.max_sequences)
+        if self._load.max_running and not model.is_embedding:
+            most = min(most, self._load.max_running)
         self._post(
             Ready(
                 max_embed_tokens(self._load, model) if model.is_embedding else num_ctx,
-                min(self._load.max_sequences, model.max_sequences),
+                most,
                 buffers(),
             )
         )
@@ -189,6 +192,7 @@ class EngineThread:
             self._adapters,
             step_seconds=step_seconds,
             max_cells=load.max_cells,
+            max_running=load.max_running,
         )
         if vault := open_vault(load, model, context):
             self._keeping = Keeping(

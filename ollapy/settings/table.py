@@ -79,6 +79,12 @@ class Table:
         "models that may be loaded at a time; 0 is any number that fits",
         reloads=True,
     )
+    num_parallel: int = setting(
+        "num_parallel",
+        NUMBER,
+        "answers of a model that are computed together at most; 0 is as many as there is memory for",
+        reloads=True,
+    )
     num_threads: int = setting(
         "num_threads",
         NUMBER,

@@ -66,10 +66,15 @@ class Turns:
         max_batch: int = 16,
         reuse: Reuse = Reuse.ANYWHERE,
         max_idle: int = 1000,
+        max_running: int = 0,
     ) -> None:
         self.tree = PrefixTree(num_cells=num_cells, num_slots=num_slots, reuse=reuse)
         self.scheduler = Scheduler(
-            self.tree, max_batch=max_batch, max_outputs=num_slots, max_idle=max_idle
+            self.tree,
+            max_batch=max_batch,
+            max_outputs=num_slots,
+            max_idle=max_idle,
+            max_running=max_running,
         )
         self.cells = Cells(num_cells)
         self.max_alone = max_batch
@@ -185,6 +190,21 @@ def test_sequences_beyond_the_slots_wait_their_turn() -> None:
     turns.remove(three[0])
     turns.step()
     assert three[2].slot is not None
+
+
+def test_no_more_run_than_may_and_what_others_computed_is_kept_all_the_same() -> None:
+    turns = Turns(max_running=1)
+    first, second, third = (prompt(3) for _ in range(3))
+    turns.add(first, second)
+    turns.step()
+    assert [s.slot is None for s in (first, second)] == [False, True]
+    assert turns.scheduler.demand.longest == len(first.tokens)
+
+    turns.remove(first)
+    turns.add(third)
+    turns.step()
+    assert [s.slot is None for s in (second, third)] == [False, True]
+    assert turns.tree.num_used > turns.tree.num_pinned
 
 
 def test_what_is_resident_is_not_computed_again() -> None:

@@ -87,6 +87,7 @@ def how_to_load(
         max_sequences=placement.MAX_SEQUENCES,
         num_batch=placed.num_batch,
         max_cells=placed.max_cells,
+        max_running=settings.num_parallel,
         num_threads=min(max(threads, 1), 512),  # an absurd number aborts llama.cpp
         kv_type=placed.kv_type,
         kv_cache=_kv_cache(model, settings),
