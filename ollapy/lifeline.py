@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import signal
 import stat
 import sys
 from contextlib import suppress
@@ -13,6 +15,7 @@ _NICENESS = 10
 # What the kernel adds to a process's share of the memory, of 1000, when it looks for one to end.
 _OOM_SCORE = Path("/proc/self/oom_score_adj")
 _FIRST = 300
+_SET_PDEATHSIG = 1
 
 
 def end_with_parent() -> None:
@@ -25,6 +28,12 @@ def _wait() -> None:
     # not by `sys.stdin`, whose lock Python wants at its own end
     os.read(sys.stdin.fileno(), 1)
     os._exit(1)
+
+
+def die_with_parent(number: signal.Signals = signal.SIGKILL) -> None:
+    """Have the kernel send this process a signal at its parent's end, should nothing else tell of it (Linux)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_SET_PDEATHSIG, number)
 
 
 def yield_to_others() -> None:

@@ -296,7 +296,7 @@ class Details(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class ModelSummary(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One row of `/api/tags`; the last two say where a model is that is on another server."""
+    """One row of `/api/tags`; the remote ones say where a model is that is on another server, `engine` is ollapy's own."""
 
     name: str
     model: str
@@ -307,10 +307,11 @@ class ModelSummary(msgspec.Struct, frozen=True, omit_defaults=True):
     capabilities: list[str]
     remote_model: str = ""
     remote_host: str = ""
+    engine: str = ""
 
 
 class RunningModel(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One row of `/api/ps`. Ollapy's own are what keys and values are kept as, how many layers are on each
+    """One row of `/api/ps`. Ollapy's own are the `engine` where it is not llama.cpp, what keys and values are kept as, how many layers are on each
     device, the output matrix among them, of how many the experts stay with the processor,
     `notes` on why it is so, and the `buffers`.
     """
@@ -324,6 +325,7 @@ class RunningModel(msgspec.Struct, frozen=True, omit_defaults=True):
     size_vram: int
     context_length: int
     remote_host: str = ""
+    engine: str = ""
     kv_type: str = ""
     layers: dict[str, int] = {}
     num_cpu_moe: int = 0
@@ -375,6 +377,7 @@ class ModelFile(msgspec.Struct, frozen=True):
 class ShowReport(msgspec.Struct, frozen=True, omit_defaults=True):
     """What ollapy adds to `/api/show`: whose the template is, `model` or `weights`, and the files in their order.
 
+    Of a model that another `engine` runs the store has none, and `source` is what that reads.
     `active_bytes` are those of the weights that one token reads, `kv_bytes_per_token` what it takes of a context
     of 16 bits.
     """
@@ -383,6 +386,8 @@ class ShowReport(msgspec.Struct, frozen=True, omit_defaults=True):
     files: list[ModelFile] = []
     active_bytes: int = 0
     kv_bytes_per_token: int = 0
+    engine: str = ""
+    source: str = ""
 
 
 class ShowResponse(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):

@@ -8,7 +8,7 @@ from .status import RequestEntry
 
 
 class ModelState(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A loaded model; sizes in bytes. `counters` are its engine's, a model for vectors has none."""
+    """A loaded model; sizes in bytes. `counters` are those of its `engine`, llama.cpp where none is named; a model for vectors has none."""
 
     name: str
     size: int
@@ -16,6 +16,7 @@ class ModelState(msgspec.Struct, frozen=True, omit_defaults=True):
     context_length: int
     expires_at: str
     counters: dict[str, float | list[int]] = {}
+    engine: str = ""
 
 
 class OperationState(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from ollapy.api.ollama import CreateRequest, Message
+from ollapy.api.vllm import ENGINE
 from ollapy.create.parameters import typed
 from ollapy.create.recipe import recipe
 from ollapy.errors import InvalidName, InvalidRequest, NotFound
@@ -69,6 +70,8 @@ def blueprint(
     name: str, modelfile: Modelfile, folder: Path, quantize: str | None
 ) -> Blueprint:
     """The model that a Modelfile describes. Its paths are relative to the folder."""
+    if _is_for_vllm(modelfile):
+        return _for_vllm(name, modelfile, folder, quantize)
     paths, names = _divided(modelfile.sources, folder)
     if len(names) > 1:
         raise InvalidRequest(
@@ -83,6 +86,26 @@ def blueprint(
         _merged(adapter_files(path) for path in adapters),
         _merged(model_files(path) for path in drafts),
     )
+
+
+def _is_for_vllm(modelfile: Modelfile) -> bool:
+    """Whether the model is to run in vLLM, which reads the weights where they are."""
+    return any(parameter.name == ENGINE for parameter in modelfile.parameters)
+
+
+def _for_vllm(
+    name: str, modelfile: Modelfile, folder: Path, quantize: str | None
+) -> Blueprint:
+    """A folder is told by its path, which has to be the same on the daemon's machine."""
+    if len(modelfile.sources) > 1 or modelfile.adapters or modelfile.drafts:
+        raise InvalidRequest(
+            "a model for vLLM is made of one FROM, without ADAPTER and DRAFT"
+        )
+    (text,) = modelfile.sources
+    path = local_path(text, folder)
+    is_path = _looks_like_a_path(text) or exists(path / "config.json")
+    source = str(path.absolute()) if is_path else _named(text)
+    return Blueprint(_request(name, [source], modelfile, quantize), {})
 
 
 def _request(

@@ -25,6 +25,7 @@ from .layers import config_layer, text_layers
 from .parameters import checked
 from .precision import Quantization, check_quantizable
 from .recipe import Recipe
+from .referred import Referred, referred
 from .temporary import temporary
 from .uploads import Upload, uploads
 
@@ -52,7 +53,7 @@ class Creator:
 
     def _create(self, recipe: Recipe) -> None:
         with self.store.lease(*recipe.digests) as lease:
-            base = self._quantized(self._base(recipe, lease), recipe, lease)
+            base = referred(recipe, self.store) or self._whole(recipe, lease)
             drafts, texts = self._drafts(recipe), _texts(recipe, base)
             config = config_layer(msgspec.structs.replace(base.config, **recipe.config))
             layers = [*_kept(base, texts), *drafts, *texts]
@@ -62,6 +63,9 @@ class Creator:
             self.operation.status("writing manifest")
             if self.store.put(recipe.name, manifest):
                 self.operation.status("removing unused layers")
+
+    def _whole(self, recipe: Recipe, lease: Lease) -> Base:
+        return self._quantized(self._base(recipe, lease), recipe, lease)
 
     def _base(self, recipe: Recipe, lease: Lease) -> Base:
         files = self._files(recipe, lease)
@@ -148,7 +152,7 @@ class Creator:
                 blobs.add([contents[each]], each.digest)
 
 
-def _texts(recipe: Recipe, base: Base) -> dict[Layer, bytes]:
+def _texts(recipe: Recipe, base: Base | Referred) -> dict[Layer, bytes]:
     """What the recipe says beside its files; parameters are added to the base's."""
     own = recipe.parameters
     return text_layers(
@@ -160,7 +164,7 @@ def _texts(recipe: Recipe, base: Base) -> dict[Layer, bytes]:
     )
 
 
-def _kept(base: Base, texts: Iterable[Layer]) -> list[Layer]:
+def _kept(base: Base | Referred, texts: Iterable[Layer]) -> list[Layer]:
     """The base's layers that nothing takes the place of; licences come together."""
     replaced = {layer.kind for layer in texts} - {"license"}
     if "template" in replaced:

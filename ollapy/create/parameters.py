@@ -6,10 +6,11 @@ import logging
 import re
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
-from typing import get_args, get_type_hints
+from typing import Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 
+from ollapy.api import vllm
 from ollapy.api.options import Options
 from ollapy.errors import InvalidRequest
 from ollapy.modelfile import Parameter
@@ -21,14 +22,19 @@ _DEPRECATED = """
     penalize_newline low_vram f16_kv logits_all vocab_only use_mlock mirostat mirostat_tau mirostat_eta
 """
 DEPRECATED = frozenset(_DEPRECATED.split())
-_HINTS = {name: get_args(hint)[0] for name, hint in get_type_hints(Options).items()}
+_HINTS = {
+    name: get_args(hint)[0]
+    for kind in (Options, vllm.VllmOptions)
+    for name, hint in get_type_hints(kind).items()
+}
+_WORDS = {n: str for n, hint in _HINTS.items() if get_origin(hint) is Literal}
 # Lists of words or numbers, by what is in them; a Modelfile has no others.
 _LISTS = {
     name: item
     for name, hint in _HINTS.items()
     if (item := next(iter(get_args(hint)), None)) in (str, float)
 }
-_TYPES = _HINTS | _LISTS
+_TYPES = _HINTS | _LISTS | _WORDS | {vllm.ENGINE: str}
 _TRUE, _FALSE = ("1", "t", "T", "true", "TRUE", "True"), ("0", "f", "F", "false", "FALSE", "False")  # fmt: skip
 _INTEGER = re.compile(r"[+-]?[0-9]{1,19}")
 
@@ -54,7 +60,10 @@ def checked(parameters: Mapping[str, object]) -> dict[str, object]:
         raise InvalidRequest(
             "'adapters' is an option of requests, a model has its own by ADAPTER"
         )
-    values: dict[str, object] = msgspec.to_builtins(Options.parse(parameters))
+    options, rest = vllm.parse(parameters)
+    values: dict[str, object] = msgspec.to_builtins(Options.parse(rest))
+    if options is not None:
+        values |= {vllm.ENGINE: vllm.VLLM, **options.given}
     return {name: _shortest(values[name]) for name in sorted(values)}
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
+from ollapy.api import vllm
 from ollapy.api.ollama import CreateRequest, Message
 from ollapy.errors import InvalidRequest
 from ollapy.gguf.tables import FILE_TYPES
@@ -27,7 +28,10 @@ Files = Mapping[PurePosixPath, Digest]
 
 @dataclass(frozen=True)
 class Recipe:
-    """A model to be made of the model `base`, or of files, or of both. What is None is taken from the base."""
+    """A model to be made of the model `base`, or of files, or of both. What is None is taken from the base.
+
+    Of one that `is_for_vllm` the weights stay where `source` says.
+    """
 
     name: ModelName
     base: ModelName | None
@@ -41,6 +45,17 @@ class Recipe:
     parameters: Mapping[str, object]
     messages: Sequence[Message]
     config: Mapping[str, object]
+    source: str = ""
+
+    @property
+    def is_for_vllm(self) -> bool:
+        """Whether it says that it is to run in vLLM; one made of such a model does as well."""
+        return vllm.ENGINE in self.parameters
+
+    @property
+    def pulled(self) -> ModelName | None:
+        """The model that has to be in the store, and is pulled where it is not."""
+        return None if self.is_for_vllm else self.base
 
     @property
     def digests(self) -> set[Digest]:
@@ -51,8 +66,11 @@ class Recipe:
 def recipe(request: CreateRequest) -> Recipe:
     """The recipe that a request is; InvalidRequest in Ollama's words where it cannot be one."""
     name = ModelName.parse(request.given)
-    base = ModelName.parse(request.from_) if request.from_ else None
-    if base is None and not request.files:
+    parameters = checked(request.parameters or {})
+    source = (request.from_ or "") if vllm.ENGINE in parameters else ""
+    is_folder = source.startswith("/")
+    base = ModelName.parse(request.from_) if request.from_ and not is_folder else None
+    if base is None and not is_folder and not request.files:
         raise InvalidRequest(_without_base(request))
     if request.template:
         check_template(request.template)
@@ -66,9 +84,10 @@ def recipe(request: CreateRequest) -> Recipe:
         request.template or None,
         request.system or None,
         _licenses(request.license),
-        checked(request.parameters or {}),
+        parameters,
         _messages(request.messages or []),
         _config(request),
+        source,
     )
 
 

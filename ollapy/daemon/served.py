@@ -22,7 +22,7 @@ from ollapy.errors import ModelNotFound
 from ollapy.names import ModelName
 from ollapy.remote import Remote, RemoteModel
 from ollapy.runner.protocol import Question
-from ollapy.store import Model, Store
+from ollapy.store import Store, Stored
 
 R = TypeVar("R", bound=msgspec.Struct)
 Ask = Callable[[Question], AsyncGenerator[Event, None]]
@@ -40,7 +40,7 @@ class Served:
         """The request with what the settings say of its model, where it says nothing itself."""
         return filled(request, self._pool.settings)
 
-    async def find(self, text: str, missing: str) -> Model | RemoteModel:
+    async def find(self, text: str, missing: str) -> Stored | RemoteModel:
         """The model of that name, what it can do looked up; `missing` is the sentence where there is none."""
         if not text:
             raise ModelNotFound(missing)
@@ -54,7 +54,7 @@ class Served:
     @asynccontextmanager
     async def loaded(
         self,
-        model: Model | RemoteModel,
+        model: Stored | RemoteModel,
         chosen: Options,
         keep_alive: float | None,
         entry: Entry,
@@ -71,7 +71,7 @@ class Served:
             entry.is_loaded(placed(runner.load, runner.held, there))
             yield lambda question: runner.ask(adapters.adapted(question, wanted))
 
-    def unload(self, model: Model | RemoteModel) -> None:
+    def unload(self, model: Stored | RemoteModel) -> None:
         """Let it go as soon as nobody uses it."""
         if isinstance(model, RemoteModel):
             raise model.unsupported("which keeps it loaded: stop it there")

@@ -90,6 +90,7 @@ class Puller:
         entry = self.store.entry(name)
         if entry is None:
             raise ModelNotFound(f"model '{name}' not found")
+        self.store.get(name)  # one whose weights are elsewhere cannot be given away
         if self.store.is_builtin(name):
             raise InvalidRequest(
                 f"model '{builtin.NAME}' is built in, `ollapy cp tiny you/tiny` makes a copy to push"

@@ -70,11 +70,11 @@ class _Vectors(msgspec.Struct, frozen=True):
 class Remote:
     """The server that the settings name, which may be none: then there are no models.
 
-    A model that was seen once is not looked up again: the server says so when it has it no more.
+    Sentences have what it is `called`, or else its host. A model that was seen once is not looked up again: the server says so when it has it no more.
     """
 
-    def __init__(self, url: str, key: str, silence: float) -> None:
-        self._server = _server(url, key, silence) if url else None
+    def __init__(self, url: str, key: str, silence: float, called: str = "") -> None:
+        self._server = _server(url, key, silence, called) if url else None
         self._known: dict[tuple[str, ...], RemoteModel] = {}
 
     async def close(self) -> None:
@@ -130,11 +130,11 @@ class Remote:
             yield last
 
 
-def _server(url: str, key: str, silence: float) -> Server:
+def _server(url: str, key: str, silence: float, called: str) -> Server:
     from .server import Server
 
     credentials = {"Authorization": f"Bearer {key}"} if key else {}
-    return Server(url, {"Via": VIA, **credentials}, silence)
+    return Server(url, {"Via": VIA, **credentials}, silence, called)
 
 
 def _model(listed: _Listed, host: str) -> RemoteModel | None:

@@ -27,9 +27,11 @@ class Server:
     A request ends there when its generator is closed here.
     """
 
-    def __init__(self, url: str, headers: Mapping[str, str], silence: float) -> None:
+    def __init__(
+        self, url: str, headers: Mapping[str, str], silence: float, called: str = ""
+    ) -> None:
         parts = urlsplit(url)
-        self.host = parts.netloc
+        self.host = called or parts.netloc
         self._silence = silence if 0 < silence < math.inf else None
         self._client = httpx.AsyncClient(
             base_url=url.rstrip("/").removesuffix("/v1") + "/v1/",

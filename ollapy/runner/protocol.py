@@ -45,6 +45,21 @@ class Load(msgspec.Struct, tag=True, frozen=True):
     kv_cache: KvCache | None = None
 
 
+class Serve(msgspec.Struct, tag=True, frozen=True):
+    """The first message where the engine is a vLLM: the `command` that starts it but for its address. Answered as Load is.
+
+    It calls the model `name` and wants `key`, which it finds in its environment; `silence` are the seconds after which an answer has
+    failed. What comes back as Ready has the `max_sequences` and `buffers` of this.
+    """
+
+    name: str
+    command: list[str]
+    key: str
+    silence: float
+    max_sequences: int
+    buffers: list[Buffer] = []
+
+
 class ToolChoice(msgspec.Struct, frozen=True, omit_defaults=True):
     """Whether an answer must call a tool, which one if not any, and whether it may call several times."""
 
@@ -202,9 +217,10 @@ class Tune(msgspec.Struct, tag=True, frozen=True):
 
 
 class Loading(msgspec.Struct, tag=True, frozen=True):
-    """How much of the weights has been read, 0 to 1."""
+    """How much of the weights has been read, 0 to 1, or what an engine says that does not count."""
 
     progress: float
+    said: str = ""
 
 
 class Ready(msgspec.Struct, tag=True, frozen=True):
@@ -347,7 +363,7 @@ class Failed(msgspec.Struct, tag=True, frozen=True):
 # What is asked on behalf of a client, and what ends its answer.
 Question = Chat | Complete | Embed | Rerank | Tokenize | Detokenize
 Answer = Done | Rendered | Text | Embeddings | Scores
-ToRunner = Load | Question | Cancel | GetStats | Tune | Resize | Close
+ToRunner = Load | Serve | Question | Cancel | GetStats | Tune | Resize | Close
 FromRunner = (
     Loading | Ready | Chunk | Answer | Stats | Tuned | Failed | Grow | Resized | Closed
 )

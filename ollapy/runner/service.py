@@ -33,6 +33,7 @@ from .protocol import (
     Rendered,
     Resize,
     Scores,
+    Serve,
     Text,
     ToRunner,
     Tune,
@@ -70,6 +71,8 @@ class Service:
                 self._thread.close(message.seconds)
             case Tune():
                 self._thread.tune(message)
+            case Serve():
+                raise AssertionError("it is for the other engine")
             case _:
                 self._prepare(message)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -137,6 +138,9 @@ DURATION = Kind(
 INTERVAL = Kind('a duration such as "15s", 0 for never', (str, int), _interval, 0.0)
 SIZE = Kind('a size such as "12GB"', (str, int), _size, 0)
 TEXT = Kind("a text", (str,), str, "")
+COMMAND = Kind(
+    "words as a shell reads them", (str,), lambda text: tuple(shlex.split(text)), ()
+)
 PATH = Kind("a path", (str,), _path, Path())
 URL = Kind("an http or https address without a password", (str,), _url, "")
 ADDRESS = Kind(

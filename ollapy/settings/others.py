@@ -14,6 +14,13 @@ _RUNNER_VARIABLES = re.compile(
     r"|HSA_[A-Z_]+|GPU_DEVICE_ORDINAL|VK_[A-Z_]+|LLAMA_CPP_LIB_PATH"
 )
 
+# What a vLLM needs beside that: its own settings, its libraries', those of a cluster, and the way to Hugging Face.
+_VLLM_VARIABLES = re.compile(
+    r"(?:VLLM|HF|HUGGING_FACE|HUGGINGFACE|TRANSFORMERS|RAY|NCCL|RCCL|GLOO|UCX|TORCH|TORCHINDUCTOR|PYTORCH|TRITON"
+    r"|FLASHINFER|MIOPEN|AMDGPU|XDG|SSL_CERT)_[A-Z0-9_]+"
+    r"|USER|LOGNAME|SHELL|CC|CXX|REQUESTS_CA_BUNDLE|(?:HTTPS?|NO|ALL)_PROXY|(?:https?|no|all)_proxy"
+)
+
 
 def others(env: Mapping[str, str]) -> dict[str, Any]:
     """The fields of Settings that follow from them."""
@@ -27,6 +34,7 @@ def others(env: Mapping[str, str]) -> dict[str, Any]:
         "ollama_models": _ollama_models(env),
         "lm_studio_models": _lm_studio_models(env),
         "runner_env": _runner_env(env),
+        "vllm_env": _vllm_env(env),
     }
 
 
@@ -89,3 +97,9 @@ def _runner_env(env: Mapping[str, str]) -> dict[str, str]:
     """
     inherited = {k: v for k, v in env.items() if _RUNNER_VARIABLES.fullmatch(k)}
     return {"GGML_NO_BACKTRACE": "1", **inherited}
+
+
+def _vllm_env(env: Mapping[str, str]) -> dict[str, str]:
+    """The allow-listed environment of a vLLM and of the runner that starts it."""
+    found = {k: v for k, v in env.items() if _VLLM_VARIABLES.fullmatch(k)}
+    return {**_runner_env(env), **found}

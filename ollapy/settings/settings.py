@@ -35,6 +35,7 @@ class Settings(Table):
     ollama_models: tuple[Path, ...]
     lm_studio_models: tuple[Path, ...]
     runner_env: Mapping[str, str]
+    vllm_env: Mapping[str, str] = field(repr=False)
     hub_token: str = field(repr=False)
     file: File = field(repr=False)
     warnings: tuple[str, ...] = ()

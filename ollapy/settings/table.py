@@ -10,6 +10,7 @@ from ollapy.settings import folders
 from ollapy.settings.address import Address
 from ollapy.settings.kinds import (
     ADDRESS,
+    COMMAND,
     COUNT,
     DURATION,
     ENDPOINTS,
@@ -151,6 +152,19 @@ class Table:
     )
     vllm_api_key: str = setting(
         "vllm_api_key", TEXT, "the key that it wants", is_secret=True
+    )
+    vllm_command: tuple[str, ...] = setting(
+        "vllm_command",
+        COMMAND,
+        "how vLLM's program is called, for models that run in it",
+        default="vllm",
+        reloads=True,
+    )
+    vllm_args: tuple[str, ...] = setting(
+        "vllm_args",
+        COMMAND,
+        "further arguments of `vllm serve`",
+        reloads=True,
     )
     origins: tuple[str, ...] = setting("origins", NAMES, "web pages that may ask")
     allowed_hosts: tuple[str, ...] = setting(

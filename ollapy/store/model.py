@@ -23,7 +23,10 @@ from .manifests import Manifest
 
 
 class ModelConfig(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The config blob: what the one who made the model wrote down about it."""
+    """The config blob: what the one who made the model wrote down about it.
+
+    `source` is ollapy's own: where the weights are of a model that the store has none of.
+    """
 
     model_format: str = ""
     model_family: str = ""
@@ -39,6 +42,7 @@ class ModelConfig(msgspec.Struct, frozen=True, omit_defaults=True):
     base_name: str = ""
     architecture: str = ""
     os: str = ""
+    source: str = ""
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from typing import TypeVar
 
 import msgspec
 
+from ollapy.api import vllm
 from ollapy.api.adapters import Adapter, AdapterSet
 from ollapy.api.ollama import Message
 from ollapy.decoding import from_json
@@ -23,6 +24,7 @@ from . import builtin
 from .blobs import Blobs
 from .manifests import Entry, Layer
 from .model import Model, ModelConfig
+from .vllm_model import VllmModel
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +38,7 @@ class _Known:
     """A model that has been resolved, and where its blobs were."""
 
     entry: Entry
-    model: Model
+    model: Model | VllmModel
     paths: dict[Layer, Path]
 
 
@@ -59,7 +61,7 @@ class Resolver:
         """End the process that looks at templates."""
         self._templates.close()
 
-    def resolve(self, entry: Entry) -> Model:
+    def resolve(self, entry: Entry) -> Model | VllmModel:
         """The model of an entry; CorruptManifest where a part of it is not here or not whole."""
         paths = self._paths(entry)
         known = self._known.get(entry.name)
@@ -97,13 +99,11 @@ class Resolver:
             f"the {layer.kind} of '{name}' is {state}, pull the model again"
         )
 
-    def _model(self, entry: Entry, paths: dict[Layer, Path]) -> Model:
+    def _model(self, entry: Entry, paths: dict[Layer, Path]) -> Model | VllmModel:
         manifest = entry.manifest
         weights = manifest.layers_of("model")
         if not weights:
-            raise CorruptManifest(
-                f"the manifest of '{entry.name}' names no weights, pull the model again"
-            )
+            return self._referring(entry)
         adapters = tuple(
             Adapter(str(layer.digest), str(paths[layer]), layer.size)
             for layer in manifest.layers_of("adapter")
@@ -136,6 +136,30 @@ class Resolver:
                 (projectors[0].digest,), (paths[projectors[0]],)
             ),
             read_abilities=self._cached_abilities,
+        )
+
+    def _referring(self, entry: Entry) -> VllmModel:
+        """A model whose weights are elsewhere."""
+        manifest = entry.manifest
+        config = self._json(entry, [manifest.config], ModelConfig)
+        params = self._json(entry, manifest.layers_of("params"), dict[str, object])
+        messages = self._json(entry, manifest.layers_of("messages"), list[Message])
+        options, parameters = vllm.parse(params or {})
+        if config is None or not config.source or options is None:
+            raise CorruptManifest(
+                f"the manifest of '{entry.name}' names no weights, pull the model again"
+            )
+        return VllmModel(
+            name=entry.name,
+            digest=entry.digest,
+            size=manifest.size,
+            modified_at=entry.modified_at,
+            config=config,
+            vllm=options,
+            parameters=parameters,
+            system=self._last_text(entry, "system"),
+            messages=messages or [],
+            licenses=self._texts(entry, "license"),
         )
 
     def _header(

@@ -16,6 +16,7 @@ from ollapy.errors import (
     ModelNotFound,
     OllapyError,
     StoreError,
+    Unsupported,
 )
 from ollapy.gguf import Header
 from ollapy.names import Digest, ModelName
@@ -32,8 +33,11 @@ from .prune import Limits, Waste, delete, unneeded
 from .resolver import Resolver
 from .usage import Usage, usage
 from .verify import Damage, verify
+from .vllm_model import VllmModel
 
 logger = logging.getLogger(__name__)
+
+Stored = Model | VllmModel
 
 _CHUNK = 1 << 20
 
@@ -65,24 +69,25 @@ class Store:
         """End what looks at templates, if something does; it starts again when it is needed."""
         self._resolver.close()
 
-    def models(self) -> list[Model]:
+    def models(self) -> list[Stored]:
         """Every model, newest first; one that is damaged is logged and hides no other."""
         models, damaged = self.survey()
         for name, exc in damaged.items():
             logger.warning("model skipped model=%s: %s", name, exc)
         return models
 
-    def survey(self) -> tuple[list[Model], dict[ModelName, OllapyError]]:
+    def survey(self) -> tuple[list[Stored], dict[ModelName, OllapyError]]:
         """Every model, newest first, and what is wrong with the others."""
         entries, damaged = self._manifests.read_all()
         if all(name.key != builtin.NAME.key for name in _names(entries, damaged)):
             entries.append(builtin.entry())
         self._resolver.forget_others(entries)
-        models = []
+        models: list[Stored] = []
         for entry in entries:
             try:
                 model = self._resolver.resolve(entry)
-                _ = model.header
+                if isinstance(model, Model):
+                    _ = model.header
             except OllapyError as exc:
                 damaged[entry.name] = exc
             else:
@@ -90,7 +95,7 @@ class Store:
         models.sort(key=lambda model: model.modified_at, reverse=True)
         return models, damaged
 
-    def find(self, name: ModelName) -> Model | None:
+    def find(self, name: ModelName) -> Stored | None:
         """The model of that name; None where there is none."""
         entry = self.entry(name)
         return None if entry is None else self._resolver.resolve(entry)
@@ -100,10 +105,14 @@ class Store:
         self._resolver.check_adapter(adapter, header)
 
     def get(self, name: ModelName) -> Model:
-        """The model of that name; ModelNotFound where there is none."""
+        """The model of that name; ModelNotFound where there is none, Unsupported where it has no files here."""
         model = self.find(name)
         if model is None:
             raise ModelNotFound(f"model '{name}' not found")
+        if isinstance(model, VllmModel):
+            raise Unsupported(
+                f"'{name}' runs in vLLM, and nothing of its weights is in the store"
+            )
         return model
 
     @contextmanager

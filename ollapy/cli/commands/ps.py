@@ -54,8 +54,8 @@ def _row(model: RunningModel, now: datetime) -> tuple[str, ...]:
 
 def _processor(model: RunningModel) -> str:
     """Where the weights and the cache are."""
-    if model.remote_host:
-        return clean(model.remote_host)
+    if elsewhere := model.remote_host or model.engine:
+        return clean(elsewhere)
     size, size_vram = _held(model)
     if not size:
         return "Unknown"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ollapy.cli import completion
+from ollapy.text import clean
 
 from .as_json import AsJson
 
@@ -110,6 +111,10 @@ def _facts(shown: ShowResponse) -> Iterator[tuple[str, str]]:
     if shown.remote_host:
         yield from _remote_facts(shown)
         return
+    if shown.ollapy and shown.ollapy.engine:
+        yield "runs in", clean(shown.ollapy.engine)
+        yield "of", clean(shown.ollapy.source)
+        return
     yield "architecture", details.family
     yield "parameters", details.parameter_size
     for label in ("context length", "embedding length"):
@@ -123,8 +128,6 @@ def _facts(shown: ShowResponse) -> Iterator[tuple[str, str]]:
 
 def _remote_facts(shown: ShowResponse) -> Iterator[tuple[str, str]]:
     """What is known of a model on another server."""
-    from ollapy.text import clean
-
     yield "runs on", clean(shown.remote_host)
     yield "as", clean(shown.remote_model)
     if length := shown.details.context_length:

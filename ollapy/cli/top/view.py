@@ -66,8 +66,8 @@ def _models(models: Sequence[ModelState], rates: Rates, now: datetime) -> list[_
     """Of sequences those that run and those that wait, of cells those that are used."""
     return [
         _Column("MODEL", [clean(m.name) for m in models]),
-        _Column("SIZE", [format_bytes(m.size) for m in models], 4),
-        _Column("GPU", [f"{100 * m.size_vram // max(m.size, 1)}%" for m in models], 7),
+        _Column("SIZE", [format_bytes(m.size) if m.size else "-" for m in models], 4),
+        _Column("GPU", [_gpu(m) for m in models], 7),
         _Column("SEQ", [_pair(m, "running", "waiting", "+") for m in models], 3),
         _Column("CELLS", [_pair(m, "used_cells", "cells", "/") for m in models], 5),
         _Column("READ/s", [_rate(rates.read.get(m.name)) for m in models], 2),
@@ -104,6 +104,11 @@ def _table(columns: list[_Column], width: int) -> Iterator[str]:
     for row in zip(*([c.heading, *c.cells] for c in shown), strict=True):
         cells = (set_cell_size(cell, c.width + _GAP) for cell, c in zip(row, shown, strict=True))  # fmt: skip
         yield "".join(cells).rstrip()
+
+
+def _gpu(model: ModelState) -> str:
+    """How much of it is there; another engine does not say."""
+    return clean(model.engine) or f"{100 * model.size_vram // max(model.size, 1)}%"
 
 
 def _pair(model: ModelState, one: str, other: str, sign: str) -> str:

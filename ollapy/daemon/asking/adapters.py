@@ -13,7 +13,7 @@ from ollapy.errors import InvalidModel, InvalidRequest, ModelNotFound
 from ollapy.names import ModelName
 from ollapy.remote import RemoteModel
 from ollapy.runner.protocol import Chat, Complete, Embed, Question, Rerank
-from ollapy.store import Model, Store
+from ollapy.store import Model, Store, Stored
 
 # At once. llama.cpp reserves a graph's nodes for some architectures without counting what adapters add.
 _MOST = 4
@@ -28,10 +28,10 @@ def adapted(question: Question, adapters: AdapterSet) -> Question:
 
 
 async def wanted(
-    chosen: Options, model: Model | RemoteModel, store: Store
+    chosen: Options, model: Stored | RemoteModel, store: Store
 ) -> AdapterSet:
     """Checked to fit the model; where nothing is chosen they are its own, which it has been loaded with."""
-    if isinstance(model, RemoteModel):
+    if not isinstance(model, Model):
         if chosen.adapters:
             raise model.unsupported("where there are no adapters: leave them out")
         return ()
@@ -64,7 +64,7 @@ def _scaled(choice: AdapterChoice, model: Model, store: Store) -> Iterator[Adapt
         raise ModelNotFound(
             f"model '{choice.model}' not found, whose adapters are wanted"
         )
-    if not owner.adapters:
+    if not isinstance(owner, Model) or not owner.adapters:
         raise InvalidRequest(f"'{choice.model}' has no adapters")
     scale = min(max(choice.scale, -_STRONGEST), _STRONGEST)
     for adapter in owner.adapters:

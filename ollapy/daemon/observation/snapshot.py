@@ -9,6 +9,7 @@ import psutil
 
 from ollapy import __version__
 from ollapy.api.snapshot import ModelState, Snapshot
+from ollapy.daemon.describe import engine_of
 from ollapy.daemon.observation.counters import Counters, counters
 from ollapy.daemon.runners import memory
 from ollapy.daemon.runners.runner import Runner
@@ -42,4 +43,5 @@ def _model(runner: Runner, engines: dict[str, Counters]) -> ModelState:
         ready.num_ctx if ready else 0,
         format_time(time.time() + runner.uses.expires_at - time.monotonic()),
         engines.get(name, {}),
+        engine_of(runner.model),
     )

@@ -33,8 +33,8 @@ async def create(request: Request) -> Response:
     store, settings = state(request).store, state(request).settings
 
     def make(operation: Operation) -> object:
-        if wanted.base and not store.entry(wanted.base):
-            Puller(store, settings).pull(wanted.base, operation, local=True)
+        if wanted.pulled and not store.entry(wanted.pulled):
+            Puller(store, settings).pull(wanted.pulled, operation, local=True)
         return Creator(store, settings.runner_env, operation).create(wanted)
 
     work = replacing(request, wanted.name, make)

@@ -7,7 +7,6 @@ import logging
 import time
 from collections.abc import Iterable
 from http import HTTPStatus
-from typing import Any
 
 import msgspec
 from starlette.requests import Request
@@ -26,30 +25,25 @@ from ollapy.api.ollama import (
 from ollapy.daemon.answers import responses
 from ollapy.daemon.describe import (
     details,
-    model_info,
-    modelfile,
-    parameter_lines,
-    report,
-    tensor_rows,
+    engine_of,
 )
 from ollapy.daemon.elsewhere import running, shown, summary
 from ollapy.daemon.endpoint import Endpoint, Scope
 from ollapy.daemon.gates.body import MAX_ORDER, read
 from ollapy.daemon.runners.runner import Runner
 from ollapy.daemon.runners.uses import Use
+from ollapy.daemon.showing import everything
 from ollapy.daemon.state import state
 from ollapy.errors import (
-    InvalidModel,
     InvalidName,
     InvalidRequest,
     ModelNotFound,
     OllapyError,
 )
-from ollapy.gguf import read_header, read_model
 from ollapy.names import ModelName
 from ollapy.remote import VIA, RemoteModel
 from ollapy.runner.protocol import Ready
-from ollapy.store import Model, Store
+from ollapy.store import Store, Stored
 from ollapy.units import format_time
 
 logger = logging.getLogger(__name__)
@@ -96,14 +90,14 @@ async def show(request: Request) -> Response:
 
 async def _show(request: Request, body: ModelRequest) -> ShowResponse:
     try:
-        return await asyncio.to_thread(_shown, state(request).store, body)
+        return await asyncio.to_thread(everything, state(request).store, body)
     except ModelNotFound as exc:
         remote = state(request).remote
         return shown(await remote.get(ModelName.parse(body.given), str(exc)))
 
 
 async def elsewhere(
-    request: Request, here: Iterable[Model] | None = None
+    request: Request, here: Iterable[Stored] | None = None
 ) -> tuple[list[RemoteModel], str]:
     """The models of another server that no namesake `here` hides, and why there are none where it does not say.
 
@@ -157,7 +151,7 @@ def _parse(text: str, invalid: str) -> ModelName:
         raise InvalidName(invalid) from None
 
 
-def _tags(store: Store) -> tuple[list[Model], TagsResponse]:
+def _tags(store: Store) -> tuple[list[Stored], TagsResponse]:
     models, damaged = store.survey()
     return models, TagsResponse(
         [_summary(model) for model in models],
@@ -165,7 +159,7 @@ def _tags(store: Store) -> tuple[list[Model], TagsResponse]:
     )
 
 
-def _summary(model: Model) -> ModelSummary:
+def _summary(model: Stored) -> ModelSummary:
     return ModelSummary(
         name=str(model.name),
         model=str(model.name),
@@ -174,6 +168,7 @@ def _summary(model: Model) -> ModelSummary:
         digest=model.digest.hex,
         details=details(model, lengths=True),
         capabilities=model.capabilities,
+        engine=engine_of(model),
     )
 
 
@@ -188,47 +183,13 @@ def _running(runner: Runner, ready: Ready, use: Use) -> RunningModel:
         expires_at=format_time(time.time() + use.expires_at - time.monotonic()),
         size_vram=ready.size_vram,
         context_length=ready.num_ctx,
+        engine=engine_of(model),
         kv_type=runner.placed.kv_type if runner.placed else "",
         layers=runner.layers,
         notes=list(runner.placed.notes) if runner.placed else [],
         num_cpu_moe=runner.placed.layout.num_cpu_moe if runner.placed else 0,
         buffers=ready.buffers,
     )
-
-
-def _shown(store: Store, body: ModelRequest) -> ShowResponse:
-    name, verbose = ModelName.parse(body.given), bool(body.verbose)
-    model, entry = store.get(name), store.entry(name)
-    # the vocabulary is left in the file unless it is asked for
-    header = read_model(model.parts, arrays=True) if verbose else model.header
-    return ShowResponse(
-        license="\n".join(model.licenses),
-        modelfile=modelfile(model, system=body.system or "", options=body.options),
-        parameters=parameter_lines(model.parameters),
-        template=model.template or model.chat_template or "",
-        system=model.system or "",
-        details=details(model),
-        messages=model.messages or None,
-        model_info=model_info(header, verbose=verbose),
-        projector_info=_projector_info(model, verbose=verbose),
-        tensors=tensor_rows(model.header),
-        capabilities=model.capabilities,
-        modified_at=format_time(model.modified_at),
-        requires=model.config.requires,
-        ollapy=report(model, entry.manifest.layers if entry else ()),
-    )
-
-
-def _projector_info(model: Model, *, verbose: bool) -> dict[str, Any]:
-    if not model.projectors:
-        return {}
-    try:
-        header = read_header(model.projectors[0], arrays=verbose)
-    except InvalidModel as exc:
-        raise InvalidModel(
-            f"the projector of '{model.name}' cannot be used: {exc}"
-        ) from exc
-    return model_info(header, verbose=verbose)
 
 
 ENDPOINTS = [

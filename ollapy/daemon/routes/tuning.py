@@ -17,7 +17,7 @@ from ollapy.daemon.runners import tuning
 from ollapy.daemon.state import State, state
 from ollapy.errors import InvalidRequest
 from ollapy.names import ModelName
-from ollapy.runner.protocol import Tuned
+from ollapy.runner.protocol import Load, Tuned
 
 
 async def tune(request: Request) -> Response:
@@ -41,6 +41,7 @@ async def _tuned(app: State, body: TuneRequest) -> TuneResponse:
             async with aclosing(runner.ask(tuning.order(header))) as events:
                 found = await anext(events)
             assert isinstance(found, Tuned)
+            assert isinstance(runner.load, Load)
             await asyncio.to_thread(
                 tuning.keep, app.settings, header, runner.load, found.tuning
             )

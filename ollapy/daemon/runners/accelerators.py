@@ -48,7 +48,7 @@ class Accelerators:
 
     def space(self, host: int, overhead: int = 0) -> Space:
         """What can be had on each of them, but for an overhead, beside so much of the machine's memory."""
-        free = {d.name: max(d.free - _margin(d) - overhead, 0) for d in self.devices}
+        free = {d.name: max(d.free - margin(d) - overhead, 0) for d in self.devices}
         shared = self.machine.shared
         return Space(host, {n: min(f, host) if n in shared else f for n, f in free.items()})  # fmt: skip
 
@@ -58,7 +58,13 @@ def is_shared(device: Device) -> bool:
     return device.kind == "igpu" or device.backend.startswith(_METAL)
 
 
-def _margin(device: Device) -> int:
+def is_local(device: Device) -> bool:
+    """Whether it is this machine's, with memory of its own."""
+    return device.backend != _RPC and not is_shared(device)
+
+
+def margin(device: Device) -> int:
+    """Bytes of its memory that no placement counts on."""
     return min(_MARGIN, device.total // _MARGIN_SHARE)
 
 

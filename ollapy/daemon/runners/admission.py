@@ -12,8 +12,9 @@ from ollapy.daemon.runners.fleet import Fleet
 from ollapy.daemon.runners.placement import Goal, Placing
 from ollapy.daemon.runners.room import Resident, leaving
 from ollapy.daemon.runners.runner import Runner
+from ollapy.daemon.runners.serving import Claim
 from ollapy.daemon.runners.space import Space, total
-from ollapy.store import Model
+from ollapy.store import Stored
 
 
 class Admission:
@@ -28,11 +29,11 @@ class Admission:
         )
         self._draining: Runner | None = None
 
-    def holds_up(self, model: Model) -> bool:
+    def holds_up(self, model: Stored) -> bool:
         """Whether a model makes room for another, behind which its next requests queue."""
         return self._draining is not None and self._draining.model.loads == model.loads
 
-    async def room(self, newcomer: Runner, placing: Placing) -> Space:
+    async def room(self, newcomer: Runner, placing: Placing | Claim) -> Space:
         """What a model may take, once others have left where they had to.
 
         Idle ones leave for accelerators and for a good context. For a short one somebody who is used leaves
@@ -79,7 +80,7 @@ class Admission:
         return free
 
     def _leaving(
-        self, placing: Placing, free: Space, others: list[Runner]
+        self, placing: Placing | Claim, free: Space, others: list[Runner]
     ) -> list[Resident] | None:
         """Who goes for the best that can be reached; None where too many are used."""
         residents = [other.resident for other in others]

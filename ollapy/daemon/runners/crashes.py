@@ -35,5 +35,5 @@ class Crashes:
         if num >= _FREE and left > 0:
             raise Busy(
                 f"'{name}' crashed {num} times in a row and is tried again in {left:.0f} s, ollapy's log says how it ended: "
-                "free memory, or set OLLAPY_DEVICE=cpu if there is a GPU"
+                "free memory, or set OLLAPY_DEVICE=cpu if llama.cpp fails on a GPU"
             )

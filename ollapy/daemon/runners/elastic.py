@@ -11,8 +11,8 @@ from ollapy.daemon.runners import growth
 from ollapy.daemon.runners.room import Resident, leaving
 from ollapy.daemon.runners.runner import Runner
 from ollapy.daemon.runners.space import Space
-from ollapy.runner.protocol import Grow, Resized
-from ollapy.store import Model
+from ollapy.runner.protocol import Grow, Load, Resized
+from ollapy.store import Stored
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ class Elastic:
         self,
         deciding: asyncio.Lock,
         look: Callable[[], Awaitable[tuple[Space, list[Runner]]]],
-        evict: Callable[[Resident, Model], None],
+        evict: Callable[[Resident, Stored], None],
     ) -> None:
         self._deciding = deciding
         self._look = look
@@ -59,6 +59,7 @@ class Elastic:
     async def _shrink(self, runner: Runner) -> bool:
         assert runner.placed
         assert runner.process
+        assert isinstance(runner.process.load, Load)
         before = runner.placed.num_cells
         await self._resize(runner, runner.process.load.num_cells)
         return runner.placed.num_cells < before

@@ -14,7 +14,7 @@ from ollapy.daemon.runners.runner import Runner
 from ollapy.daemon.runners.shortages import Shortages
 from ollapy.names import Digest
 from ollapy.settings import Settings
-from ollapy.store import Model
+from ollapy.store import Stored
 
 logger = logging.getLogger(__name__)
 
@@ -70,7 +70,7 @@ class Fleet:
         """Whether it is one of these still."""
         return self._runners.get(runner.model.loads) is runner
 
-    def evict(self, resident: Resident, newcomer: Model) -> None:
+    def evict(self, resident: Resident, newcomer: Stored) -> None:
         """Have somebody go for another model, unless a request has come meanwhile."""
         runner = self._runners.get(resident.loads)
         if runner and not runner.uses.num_requests:

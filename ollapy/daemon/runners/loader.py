@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import math
 import time
 from dataclasses import replace
 from functools import partial
@@ -20,12 +19,13 @@ from ollapy.daemon.runners.placement import Placing
 from ollapy.daemon.runners.plan import how_to_load, how_to_place, rehearsed
 from ollapy.daemon.runners.process import RunnerProcess
 from ollapy.daemon.runners.runner import Runner
+from ollapy.daemon.runners.serving import claim, how_to_serve
 from ollapy.daemon.runners.space import Space
+from ollapy.daemon.runners.starting import started
 from ollapy.daemon.runners.tuning import tuned
 from ollapy.errors import LoadFailed, OutOfMemory, RunnerStopped
-from ollapy.runner.protocol import Load
-from ollapy.settings import Settings
-from ollapy.store import Model
+from ollapy.runner.protocol import Load, Serve
+from ollapy.store import Model, Stored, VllmModel
 
 logger = logging.getLogger(__name__)
 
@@ -46,37 +46,53 @@ class Loader:
         self._admission = admission
         self._metrics = metrics
 
-    def begin(self, model: Model, options: Options) -> Runner:
+    def begin(self, model: Stored, options: Options) -> Runner:
         """A runner that is starting."""
 
         async def start() -> RunnerProcess:
-            return await self._load(runner, options)
+            if isinstance(model, VllmModel):
+                return await self._serve(runner, model)
+            return await self._load(runner, model, options)
 
         runner = Runner(model, asyncio.create_task(start()))
         return runner
 
-    async def _load(self, runner: Runner, options: Options) -> RunnerProcess:
+    async def _serve(self, runner: Runner, model: VllmModel) -> RunnerProcess:
+        """A vLLM decides itself how it uses what it gets."""
         async with self._admission.deciding:
-            placing, free, there = await self._placed(runner, options)
+            there = await self._devices.look(self._fleet.workers, max_age=_MAX_AGE)
+            claimed = claim(model.vllm, there)
+            serve = how_to_serve(model, self._fleet.settings, claimed)
+            await self._admission.room(runner, claimed)
+            runner.claimed = claimed.taken
+        process = await self._started(runner, serve)
+        took = runner.load_seconds
+        logger.info("vLLM ready model=%s pid=%d load_s=%.2f", model.name, process.pid, took)  # fmt: skip
+        return process
+
+    async def _load(
+        self, runner: Runner, model: Model, options: Options
+    ) -> RunnerProcess:
+        async with self._admission.deciding:
+            placing, free, there = await self._placed(runner, model, options)
         for quarters in _SIMPLER:
             try:
-                return await self._start(runner, placing, options, there)
+                return await self._start(runner, model, placing, options, there)
             except (LoadFailed, RunnerStopped) as exc:
                 assert runner.placed
                 simpler = placing.simpler(free, quarters)
                 is_host_full = isinstance(exc, OutOfMemory)
                 if is_host_full or runner.placed.is_plain or simpler is None:
                     raise
-                name = runner.model.name
-                logger.warning("model=%s loaded in a simpler way: %s", name, exc)
+                logger.warning("model=%s loaded in a simpler way: %s", model.name, exc)
                 runner.take(simpler, there)
-        return await self._start(runner, placing, options, there)
+        return await self._start(runner, model, placing, options, there)
 
     async def _placed(
-        self, runner: Runner, options: Options
+        self, runner: Runner, model: Model, options: Options
     ) -> tuple[Placing, Space, Accelerators]:
         """Decide what a runner takes; of what, and of which accelerators."""
-        model, settings = runner.model, self._fleet.settings
+        settings = self._fleet.settings
         there = await self._devices.look(self._fleet.workers, max_age=_MAX_AGE)
         placing = await asyncio.to_thread(how_to_place, model, options, settings, there)
         free = await self._admission.room(runner, placing)
@@ -93,21 +109,20 @@ class Loader:
         return placing, free, there
 
     async def _start(
-        self, runner: Runner, placing: Placing, options: Options, there: Accelerators
+        self,
+        runner: Runner,
+        model: Model,
+        placing: Placing,
+        options: Options,
+        there: Accelerators,
     ) -> RunnerProcess:
-        model, settings, placed = runner.model, self._fleet.settings, runner.placed
+        settings, placed = self._fleet.settings, runner.placed
         assert placed
         for note in placed.notes:
             logger.warning("model=%s: %s", model.name, note)
         load = how_to_load(model, options, settings, placed, there)
         load = await asyncio.to_thread(tuned, load, model.header, options, settings)
-        began, outcome = time.monotonic(), "failed"
-        try:
-            process = await _started(model, load, settings)
-            outcome = "done"
-        finally:
-            runner.load_seconds = time.monotonic() - began
-            self._metrics.load(str(model.name), runner.load_seconds, outcome)
+        process = await self._started(runner, load)
         runner.placing = placing
         process.hear = partial(self._admission.elastic.hear, runner)
         buffers = process.ready.result().buffers
@@ -125,28 +140,13 @@ class Loader:
         )
         return process
 
-
-async def _started(model: Model, load: Load, settings: Settings) -> RunnerProcess:
-    """A child with its model loaded; none is left behind when that fails or is cancelled."""
-    process = await RunnerProcess.start(str(model.name), load, settings.runner_env)
-    try:
-        await _until_ready(process, settings)
-    except BaseException:
-        await process.stop("the load was given up")
-        raise
-    return process
-
-
-async def _until_ready(process: RunnerProcess, settings: Settings) -> None:
-    """Wait for the load; it fails when it stands still for the load timeout."""
-    timeout = settings.load_timeout
-    while not process.ready.done():
-        before = process.progress
-        await asyncio.wait(
-            {process.ready}, timeout=timeout if 0 < timeout < math.inf else None
-        )
-        if not process.ready.done() and process.progress == before:
-            raise LoadFailed(
-                f"the model made no progress loading for {timeout:g} s, see OLLAPY_LOAD_TIMEOUT"
-            )
-    process.ready.result()
+    async def _started(self, runner: Runner, load: Load | Serve) -> RunnerProcess:
+        """Its child, the model loaded; counted and timed."""
+        began, outcome = time.monotonic(), "failed"
+        try:
+            process = await started(runner.model, load, self._fleet.settings)
+            outcome = "done"
+        finally:
+            runner.load_seconds = time.monotonic() - began
+            self._metrics.load(str(runner.model.name), runner.load_seconds, outcome)
+        return process

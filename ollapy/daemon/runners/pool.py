@@ -24,7 +24,7 @@ from ollapy.daemon.runners.runner import Runner
 from ollapy.errors import Busy, RunnerStopped
 from ollapy.names import ModelName
 from ollapy.settings import Settings
-from ollapy.store import Model
+from ollapy.store import Stored
 
 logger = logging.getLogger(__name__)
 
@@ -66,7 +66,7 @@ class RunnerPool:
     @asynccontextmanager
     async def runner(
         self,
-        model: Model,
+        model: Stored,
         options: Options,
         keep_alive: float | None,
         adapters: AdapterSet = (),
@@ -93,7 +93,7 @@ class RunnerPool:
             use.end_request()
             self._became_idle(runner)
 
-    async def _turn(self, model: Model) -> None:
+    async def _turn(self, model: Stored) -> None:
         """Wait while the model makes room for another."""
         self._num_held += 1
         try:
@@ -110,7 +110,7 @@ class RunnerPool:
                 "server busy, please try again.  maximum pending requests exceeded"
             )
 
-    def _find(self, model: Model, options: Options) -> Runner:
+    def _find(self, model: Stored, options: Options) -> Runner:
         runner = self._fleet.find(model.loads)
         if runner is None:
             self._fleet.crashes.check(model.loads, str(model.name), time.monotonic())
@@ -118,7 +118,7 @@ class RunnerPool:
             self._fleet.add(runner)
         return runner
 
-    def unload(self, model: Model) -> None:
+    def unload(self, model: Stored) -> None:
         """Let a model's weights go as soon as nobody uses them, by whatever name."""
         if runner := self._fleet.find(model.loads):
             for use in runner.uses.current:

@@ -37,11 +37,13 @@ from ollapy.runner.protocol import (
     Ready,
     Resize,
     Resized,
+    Serve,
     Tune,
 )
 
 _MAX_LINE = 8192
 _PATIENCE = 0.5  # seconds beside those that a child has to keep what it can
+_SERVER_SECONDS = 2.0  # at least, for one that has to end a server
 
 
 class RunnerProcess(asyncio.SubprocessProtocol):
@@ -53,15 +55,11 @@ class RunnerProcess(asyncio.SubprocessProtocol):
     """
 
     # nothing in the working folder or named by PYTHON… is imported
-    command: ClassVar[tuple[str, ...]] = (
-        sys.executable,
-        "-E",
-        "-P",
-        "-m",
-        "ollapy.runner",
-    )
+    _python = (sys.executable, "-E", "-P", "-m")
+    command: ClassVar[tuple[str, ...]] = (*_python, "ollapy.runner")
+    vllm_command: ClassVar[tuple[str, ...]] = (*_python, "ollapy.vllm")
 
-    def __init__(self, label: str, load: Load) -> None:
+    def __init__(self, label: str, load: Load | Serve) -> None:
         loop = asyncio.get_running_loop()
         self.ready: asyncio.Future[Ready] = loop.create_future()
         self.exited: asyncio.Future[str] = loop.create_future()
@@ -69,7 +67,7 @@ class RunnerProcess(asyncio.SubprocessProtocol):
         self.held: Ready | None = None
         self.hear: Callable[[Grow | Resized], None] = lambda _: None
         self._resized = asyncio.Event()
-        self.progress = 0.0
+        self.progress = Loading(0.0)
         self._ids = itertools.count(-1, -1)  # of what the daemon itself wants to know
         self._inboxes: dict[int, Inbox] = {}
         self._frames = FrameReader(FromRunner)
@@ -80,10 +78,13 @@ class RunnerProcess(asyncio.SubprocessProtocol):
         self.end: type[RunnerStopped] = RunnerStopped  # what its end is to a request
 
     @classmethod
-    async def start(cls, label: str, load: Load, env: Mapping[str, str]) -> Self:
+    async def start(
+        cls, label: str, load: Load | Serve, env: Mapping[str, str]
+    ) -> Self:
         """Start a child on a model."""
+        command = cls.command if isinstance(load, Load) else cls.vllm_command
         _, runner = await asyncio.get_running_loop().subprocess_exec(
-            lambda: cls(label, load), *cls.command, env=dict(env)
+            lambda: cls(label, load), *command, env=dict(env)
         )
         runner._write(frame(load))
         return runner
@@ -132,7 +133,9 @@ class RunnerProcess(asyncio.SubprocessProtocol):
         It has so many seconds to keep what it has computed.
         """
         self._stopping = why
-        if seconds and self._keeps:
+        if not isinstance(self.load, Load):
+            seconds = max(seconds, _SERVER_SECONDS)
+        if seconds and self._ends_itself:
             self._fail_requests(why)
             self._write(frame(Close(seconds)))
             await asyncio.wait({self.exited}, timeout=seconds + _PATIENCE)
@@ -141,10 +144,12 @@ class RunnerProcess(asyncio.SubprocessProtocol):
         await asyncio.shield(self.exited)
 
     @property
-    def _keeps(self) -> bool:
-        """Whether there may be something to keep."""
+    def _ends_itself(self) -> bool:
+        """Whether there may be something to keep, or a server to end."""
+        if self.exited.done() or not isinstance(self.load, Load):
+            return not self.exited.done()
         is_ready = self.ready.done() and not self.ready.exception()
-        return is_ready and not self.exited.done() and self.load.kv_cache is not None
+        return is_ready and self.load.kv_cache is not None
 
     def _write(self, data: bytes) -> None:
         # cast, and no isinstance: uvicorn takes uvloop where it finds it, and its transports are no asyncio classes
@@ -207,7 +212,7 @@ class RunnerProcess(asyncio.SubprocessProtocol):
     def _receive(self, message: FromRunner) -> None:
         match message:
             case Loading():
-                self.progress = message.progress
+                self.progress = message
             case Ready():
                 self.held = message
                 if not self.ready.done():

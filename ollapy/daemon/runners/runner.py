@@ -14,19 +14,20 @@ from ollapy.daemon.runners.room import Resident
 from ollapy.daemon.runners.space import Space
 from ollapy.daemon.runners.uses import Uses
 from ollapy.errors import OutOfMemory, RunnerStopped
-from ollapy.runner.protocol import Ready
-from ollapy.store import Model
+from ollapy.runner.protocol import Load, Ready
+from ollapy.store import Model, Stored
 
 
 @dataclass(slots=True, eq=False)
 class Runner:
     """A child that is starting, ready or dead."""
 
-    model: Model
+    model: Stored
     start: asyncio.Task[RunnerProcess]
     uses: Uses = field(default_factory=Uses)
     placing: Placing | None = None
     placed: Placement | None = None  # once it is decided what it gets
+    claimed: Space | None = None  # by a vLLM, which places itself
     workers: frozenset[str] = frozenset()  # of other machines, that it has for itself
     # by digest, in bytes: those that came after the model's own, which were placed with it
     adapters: dict[str, int] = field(default_factory=dict)
@@ -54,7 +55,8 @@ class Runner:
         process, placed = self.process, self.placed
         if process is None or placed is None:
             return False
-        return placed.num_cells > process.load.num_cells
+        load = process.load
+        return isinstance(load, Load) and placed.num_cells > load.num_cells
 
     @property
     def is_dead(self) -> bool:
@@ -95,7 +97,7 @@ class Runner:
     def taken(self) -> Space | None:
         """What it has of the memory; adapters lie mostly where most of the weights do."""
         if self.placed is None:
-            return None
+            return self.claimed
         taken, size = (
             self.placed.taken,
             min(sum(self.adapters.values()), MAX_IDLE_BYTES),
@@ -113,7 +115,7 @@ class Runner:
     @property
     def layers(self) -> dict[str, int]:
         """How many are on each device, where there is any; the rest are the processor's, "CPU"."""
-        if self.placed is None:
+        if self.placed is None or not isinstance(self.model, Model):
             return {}
         layout = self.placed.layout
         rest = self.model.header.num_layers + 1 - layout.num_offloaded

@@ -7,14 +7,14 @@ import time
 from dataclasses import dataclass, field
 
 from ollapy.names import ModelName
-from ollapy.store import Model
+from ollapy.store import Stored
 
 
 @dataclass(slots=True, eq=False)
 class Use:
     """A model, the requests to it that are under way, and how long it is kept after the last."""
 
-    model: Model
+    model: Stored
     keep_alive: float  # seconds
     num_requests: int = 0
     idle_since: float = field(default_factory=time.monotonic)
@@ -42,7 +42,7 @@ class Uses:
     def __init__(self) -> None:
         self._uses: dict[object, Use] = {}
 
-    def begin_request(self, model: Model, keep_alive: float) -> Use:
+    def begin_request(self, model: Stored, keep_alive: float) -> Use:
         """A request to a model, which is kept so long unless it has been asked for before."""
         use = self._uses.setdefault(model.name.key, Use(model, keep_alive))
         use.model = (

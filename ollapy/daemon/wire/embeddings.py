@@ -17,7 +17,7 @@ from ollapy.api.openai import (
 )
 from ollapy.errors import InvalidRequest
 from ollapy.remote import RemoteModel
-from ollapy.store import Model
+from ollapy.store import Stored
 from ollapy.units import format_time
 
 from . import asked
@@ -58,7 +58,7 @@ def answer(body: EmbeddingRequest, found: EmbedResponse) -> EmbeddingList:
     return EmbeddingList(data, body.model, Usage(count, count))
 
 
-def model(model: Model | RemoteModel, name: str) -> ModelObject:
+def model(model: Stored | RemoteModel, name: str) -> ModelObject:
     """A model under the name it was asked by."""
     created = model.modified_at
     return ModelObject(
@@ -70,7 +70,7 @@ def model(model: Model | RemoteModel, name: str) -> ModelObject:
     )
 
 
-def models(found: Sequence[Model | RemoteModel]) -> ModelList:
+def models(found: Sequence[Stored | RemoteModel]) -> ModelList:
     """All models, in the order given."""
     data = [model(one, str(one.name)) for one in found]
     ids = [one.id for one in data]
