@@ -30,10 +30,13 @@ def from_msgpack(data: bytes, kind: type[T]) -> T:
     return cast(T, msgpack_decoder(kind)(data))
 
 
-def converted(value: Any, kind: type[T]) -> T:
-    """A value of plain lists, mappings and scalars; msgspec.ValidationError where it is none of the type."""
+def converted(value: Any, kind: type[T], *, lax: bool = False) -> T:
+    """A value of plain lists, mappings and scalars; msgspec.ValidationError where it is none of the type.
+
+    Where that is `lax`, numbers and booleans may be written as texts.
+    """
     json_decoder(kind)  # after which msgspec knows the type
-    return msgspec.convert(value, kind)
+    return msgspec.convert(value, kind, strict=not lax)
 
 
 def msgpack_decoder(kind: Any) -> Decode:

@@ -39,6 +39,7 @@ from ollapy.daemon.routes import (
     openai_responses,
     status,
     text,
+    transcriptions,
     transfers,
     tuning,
 )
@@ -67,6 +68,7 @@ ENDPOINTS: list[Endpoint] = [
     *tuning.ENDPOINTS,
     *openai.ENDPOINTS,
     *openai_responses.ENDPOINTS,
+    *transcriptions.ENDPOINTS,
     *anthropic.ENDPOINTS,
 ]
 

@@ -21,7 +21,7 @@ Handler = Callable[[Request], Awaitable[Response]]
 class Endpoint(Route):
     """A handler at a path: the types that it takes and gives, whether it streams, which scope it needs.
 
-    Where it streams, `gives` is the type of a record. A type of None is no JSON, a scope of None no key at all.
+    Where it `takes_form` the type is that of a form, in parts. Where it streams, `gives` is the type of a record. A type of None is no JSON, a scope of None no key at all.
     """
 
     def __init__(
@@ -32,6 +32,7 @@ class Endpoint(Route):
         takes: Any = None,
         gives: Any = None,
         streams: bool = False,
+        takes_form: bool = False,
         needs: Scope | None = Scope.MANAGE,
     ) -> None:
         super().__init__(path, handler, methods=methods)
@@ -40,6 +41,7 @@ class Endpoint(Route):
         self.takes = takes
         self.gives = gives
         self.streams = streams
+        self.takes_form = takes_form
         self.needs = needs
 
     def matches(self, scope: StarletteScope) -> tuple[Match, StarletteScope]:

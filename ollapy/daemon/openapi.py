@@ -91,7 +91,8 @@ def _operation(endpoint: Endpoint, verb: str, schemas: _Schemas) -> dict[str, An
     if endpoint.needs:
         found["x-ollapy-scope"] = endpoint.needs
     if endpoint.takes:
-        content = {"application/json": {"schema": schemas.of(endpoint.takes)}}
+        kind = "multipart/form-data" if endpoint.takes_form else "application/json"
+        content = {kind: {"schema": schemas.of(endpoint.takes)}}
         found["requestBody"] = {"required": True, "content": content}
     return found
 

@@ -9,9 +9,8 @@ from typing import Any
 
 import pytest
 
-from scripts.make_gguf import write_random, write_ultravox_projector
 from tests.support.daemon import Daemon, running_daemon
-from tests.support.models import add_model
+from tests.support.models import add_hearing
 from tests.support.pictures import png
 from tests.support.sounds import wav
 
@@ -19,9 +18,7 @@ from tests.support.sounds import wav
 @pytest.fixture(scope="module")
 def hearing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
     folder = tmp_path_factory.mktemp("hearing")
-    write_random(weights := folder / "weights.gguf")
-    write_ultravox_projector(projector := folder / "mmproj.gguf")
-    add_model(folder / "models", "ear", weights, projector=projector.read_bytes())
+    add_hearing(folder / "models", "ear")
     with running_daemon(folder) as daemon:
         yield daemon
 

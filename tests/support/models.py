@@ -7,7 +7,12 @@ from pathlib import Path
 from ollapy.names import ModelName
 from ollapy.store import Blobs, Layer, Manifest, Store
 from ollapy.store.manifests import CONFIG_TYPE, LAYER_TYPE
-from scripts.make_gguf import write_llava, write_random, write_scripted
+from scripts.make_gguf import (
+    write_llava,
+    write_random,
+    write_scripted,
+    write_ultravox_projector,
+)
 
 
 def add_model(models: Path, name: str, weights: Path, **layers: bytes) -> None:
@@ -38,6 +43,14 @@ def add_seeing(models: Path, name: str = "seeing") -> None:
     weights, projector = models.parent / f"{name}.gguf", models.parent / "mmproj.gguf"
     write_random(weights)
     write_llava(projector)
+    add_model(models, name, weights, projector=projector.read_bytes())
+
+
+def add_hearing(models: Path, name: str = "hearing") -> None:
+    """Store a model of random weights that hears: what it says of two sounds differs."""
+    weights, projector = models.parent / f"{name}.gguf", models.parent / "mmproj.gguf"
+    write_random(weights)
+    write_ultravox_projector(projector)
     add_model(models, name, weights, projector=projector.read_bytes())
 
 

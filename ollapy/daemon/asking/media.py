@@ -23,6 +23,7 @@ from ollapy.runner.protocol import Media
 _MAX_FILES = (
     64  # of a whole conversation; each is computed once, however often it is sent
 )
+_HEAD = 64  # characters of base64 that have a file's first bytes
 _BREAKS = str.maketrans("", "", "\r\n")
 _ILLEGAL = re.compile(r"[^A-Za-z0-9+/]")
 
@@ -64,7 +65,7 @@ class Files:
         return [self._name(image) for image in images]
 
     def _name(self, image: str) -> str:
-        self._require_ability()
+        self._require_ability(image)
         place = f"image {len(self._found) + 1}"
         data = _decoded(image, place)
         if kind := Kind.of(data):
@@ -76,10 +77,11 @@ class Files:
             raise InvalidRequest(f"more than {_MAX_FILES} images are not taken at once")
         return name
 
-    def _require_ability(self) -> None:
+    def _require_ability(self, image: str) -> None:
         able = {"vision", "audio"} & {*self._model.capabilities}
         if not able:
-            raise Unsupported(f'"{self._request.model}" does not support images')
+            what = "sounds" if _is_sound(image) else "images"
+            raise Unsupported(f'"{self._request.model}" does not support {what}')
         if not self._model.projectors:
             raise Unsupported(
                 f'"{self._request.model}" has no projector (mmproj) file, which is what reads images: pull it '
@@ -90,6 +92,15 @@ class Files:
         ability, what = ("audio", "sounds") if is_sound else ("vision", "images")
         if ability not in self._model.capabilities:
             raise Unsupported(f'"{self._request.model}" does not support {what}')
+
+
+def _is_sound(image: str) -> bool:
+    """By its beginning, of which the rest is not decoded."""
+    try:
+        kind = Kind.of(base64.b64decode(image[:_HEAD]))
+    except ValueError:
+        return False
+    return kind is not None and kind.is_sound
 
 
 def _decoded(image: str, place: str) -> bytes:

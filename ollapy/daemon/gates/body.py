@@ -69,16 +69,17 @@ async def pieces(request: Request) -> AsyncGenerator[bytes, None]:
 
 
 async def _bytes(request: Request, most: int) -> bytes:
-    _check_size(int(request.headers.get("content-length", "0")), most)
+    check_size(int(request.headers.get("content-length", "0")), most)
     body = bytearray()
     async with aclosing(pieces(request)) as arriving:
         async for piece in arriving:
             body += piece
-            _check_size(len(body), most)
+            check_size(len(body), most)
     return bytes(body)
 
 
-def _check_size(size: int, most: int) -> None:
+def check_size(size: int, most: int) -> None:
+    """BodyTooLarge where that is more."""
     if size > most:
         raise BodyTooLarge(f"the request body is larger than {most} bytes")
 
@@ -87,7 +88,7 @@ def _decoded(
     request: Request, body: bytes, encoding: str, kind: type[T], most: int
 ) -> T:
     plain = coding.decode(body, encoding, most + 1)
-    _check_size(len(plain), most)
+    check_size(len(plain), most)
     nesting.check(plain)
     plain = surrogates.mended(plain)
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 
@@ -27,9 +28,18 @@ def tell(path: str, body: bytes, kind: type) -> None:
     if known is None:
         return
     given = from_json(body, dict[str, msgspec.Raw])
-    names = [
-        n for n, value in given.items() if n not in known and bytes(value) != b"null"
-    ]
+    _log(
+        path,
+        [n for n, value in given.items() if n not in known and bytes(value) != b"null"],
+    )
+
+
+def tell_names(path: str, names: Iterable[str], kind: type) -> None:
+    """Log those of the names that the type has no field for."""
+    _log(path, [name for name in names if name not in (_names(kind) or ())])
+
+
+def _log(path: str, names: list[str]) -> None:
     if names:
         told = ", ".join(name[:_MAX_NAME] for name in names[:_MAX_TOLD])
         logger.warning("fields ignored path=%s names=%s", path, told)

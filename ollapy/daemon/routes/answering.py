@@ -52,7 +52,7 @@ async def answer(
     What fails before a first record has a status, unless it takes so long that the stream begins without.
     """
     if encoding is None:
-        return responses.json(joined(await unless_gone(request, _collect(records))))
+        return responses.json(joined(await unless_gone(request, collected(records))))
     heartbeat = state(request).settings.heartbeat
     first = asyncio.ensure_future(anext(records))
     try:
@@ -68,7 +68,8 @@ async def _settled(first: asyncio.Future[T], seconds: float) -> None:
     await asyncio.wait({first}, timeout=seconds if seconds < math.inf else None)
 
 
-async def _collect(records: AsyncGenerator[T, None]) -> list[T]:
+async def collected(records: AsyncGenerator[T, None]) -> list[T]:
+    """All records of an answer."""
     async with aclosing(records):
         return [record async for record in records]
 
