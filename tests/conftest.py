@@ -25,9 +25,10 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 os.environ["OLLAPY_CONFIG"] = os.devnull  # not the file of who runs the tests
 
-# A shell has what it runs in the background ignore Ctrl-C, and every child would inherit that.
+# A shell has what it runs in the background ignore Ctrl-C, nohup ignores a hangup, and every child would inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 TINY = Path(str(files("ollapy") / "store" / "tiny.gguf"))
 

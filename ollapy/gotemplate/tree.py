@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TypeAlias
+
+from msgspec import Struct
 
 from .literals import quote
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
+class Text(Struct, frozen=True):
     """Literal text."""
 
     text: str
     line: int
 
 
-@dataclass(frozen=True, slots=True)
-class Dot:
+class Dot(Struct, frozen=True):
     """The cursor."""
 
     line: int
@@ -26,8 +25,7 @@ class Dot:
         return "."
 
 
-@dataclass(frozen=True, slots=True)
-class Nil:
+class Nil(Struct, frozen=True):
     """The untyped nil."""
 
     line: int
@@ -36,8 +34,7 @@ class Nil:
         return "nil"
 
 
-@dataclass(frozen=True, slots=True)
-class Constant:
+class Constant(Struct, frozen=True):
     """A number, a string or a truth value, with its text in the template."""
 
     text: str
@@ -48,8 +45,7 @@ class Constant:
         return self.text
 
 
-@dataclass(frozen=True, slots=True)
-class Identifier:
+class Identifier(Struct, frozen=True):
     """A function's name."""
 
     name: str
@@ -59,8 +55,7 @@ class Identifier:
         return self.name
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
+class Field(Struct, frozen=True):
     """Fields of the cursor, one of the other: `.A.B`."""
 
     names: tuple[str, ...]
@@ -70,8 +65,7 @@ class Field:
         return "".join(f".{name}" for name in self.names)
 
 
-@dataclass(frozen=True, slots=True)
-class Variable:
+class Variable(Struct, frozen=True):
     """A variable, its `$` included, and fields of it."""
 
     name: str
@@ -82,8 +76,7 @@ class Variable:
         return ".".join((self.name, *self.names))
 
 
-@dataclass(frozen=True, slots=True)
-class Chain:
+class Chain(Struct, frozen=True):
     """Fields of what a term comes to: `(index .A 0).B`."""
 
     term: Term
@@ -95,8 +88,7 @@ class Chain:
         return ".".join((inner, *self.names))
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
+class Command(Struct, frozen=True):
     """A value or a call: what is called, then its arguments."""
 
     terms: tuple[Term, ...]
@@ -108,8 +100,7 @@ class Command:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Pipe:
+class Pipe(Struct, frozen=True):
     """Commands that hand their values on, and the variables that take the last one."""
 
     commands: tuple[Command, ...]
@@ -128,8 +119,7 @@ class Pipe:
 Term: TypeAlias = "Dot | Nil | Constant | Identifier | Field | Variable | Chain | Pipe"
 
 
-@dataclass(frozen=True, slots=True)
-class Action:
+class Action(Struct, frozen=True):
     """A pipe whose value is written, unless variables take it."""
 
     pipe: Pipe
@@ -139,15 +129,13 @@ class Action:
         return f"{{{{{self.pipe}}}}}"
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
+class Block(Struct, frozen=True):
     """Nodes one after the other."""
 
     nodes: tuple[Node, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Branch:
+class Branch(Struct, frozen=True):
     """An `if`, a `with` or a `range` and its parts; the last two have another cursor in their body."""
 
     word: str
@@ -160,8 +148,7 @@ class Branch:
         return f"{{{{{self.word} {self.pipe}}}}}"
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(Struct, frozen=True):
     """A template inside of this one, with the value of the pipe as its cursor."""
 
     name: str
@@ -172,15 +159,13 @@ class Call:
         return f"{{{{template {quote(self.name)}}}}}"
 
 
-@dataclass(frozen=True, slots=True)
-class Break:
+class Break(Struct, frozen=True):
     """The end of a loop."""
 
     line: int
 
 
-@dataclass(frozen=True, slots=True)
-class Continue:
+class Continue(Struct, frozen=True):
     """The end of a loop's turn."""
 
     line: int

@@ -9,9 +9,12 @@ from __future__ import annotations
 import ctypes
 import logging
 import re
+import sys
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.metadata import version
+from importlib.util import find_spec, module_from_spec
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -24,8 +27,11 @@ __all__ = ["INSTALL", "VERSION", "fingerprint", "held", "log", "mtmd", "raw"]
 
 logger = logging.getLogger("ollapy.llama.cpp")
 
+# The package without its `__init__`, which loads templates, a cache and more that nothing here uses.
+if "llama_cpp" not in sys.modules and (spec := find_spec("llama_cpp")):
+    sys.modules["llama_cpp"] = module_from_spec(spec)
 try:
-    import llama_cpp
+    _installed = version("llama-cpp-python")
     from llama_cpp import llama_cpp as raw
     from llama_cpp import mtmd_cpp as mtmd
 except (ImportError, OSError, RuntimeError) as exc:
@@ -36,9 +42,9 @@ except (ImportError, OSError, RuntimeError) as exc:
 
 def _check_abi() -> None:
     """Struct layouts change every few weeks: a wrong one corrupts memory, so known defaults must read back."""
-    if llama_cpp.__version__ != VERSION:
+    if _installed != VERSION:
         raise EngineMissing(
-            f"llama-cpp-python {llama_cpp.__version__} is installed but ollapy needs {VERSION}, install it with: {INSTALL}"
+            f"llama-cpp-python {_installed} is installed but ollapy needs {VERSION}, install it with: {INSTALL}"
         )
     context, model = (
         raw.llama_context_default_params(),

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 
 def eventually(
-    condition: Callable[[], bool], complaint: str, *, within: float = 10.0
+    condition: Callable[[], bool], complaint: str, *, within: float = 30.0
 ) -> None:
     """Return once the condition holds; fail with the complaint when it does not in time."""
     deadline = time.monotonic() + within
