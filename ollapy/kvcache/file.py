@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import mkstemp
 
 import msgspec
 import numpy as np
@@ -23,8 +24,8 @@ import numpy as np
 from ollapy.decoding import from_msgpack
 
 from .branch import Branch, Outline, State
+from .usage import NEW
 
-SUFFIX, NEW = ".kv", ".new-"
 _PREFIX = struct.Struct("<8sI32s")
 _MAGIC = b"ollapyKV"
 _MAX_HEADER = 64 << 20
@@ -87,20 +88,18 @@ def write_branch(path: Path, key: str, branch: Branch, deadline: float) -> bool:
 
     The deadline is `time.monotonic()`'s. An OSError where the disk fails.
     """
-    new = path.with_name(f"{NEW}{os.getpid()}-{path.stem}")
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
-    new.unlink(missing_ok=True)
-    descriptor = os.open(new, flags | getattr(os, "O_BINARY", 0), 0o600)
+    descriptor, name = mkstemp(prefix=f"{NEW}{os.getpid()}-", dir=path.parent)
     try:
-        with os.fdopen(descriptor, "wb", 0) as file:
+        with os.fdopen(descriptor, "wb") as file:
             for piece in _pieces(key, branch):
                 if time.monotonic() > deadline:
                     return False
                 file.write(piece)
+            file.flush()
             os.fsync(descriptor)
-        new.replace(path)
+        Path(name).replace(path)
     finally:
-        new.unlink(missing_ok=True)
+        Path(name).unlink(missing_ok=True)
     return True
 
 

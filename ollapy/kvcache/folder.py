@@ -5,38 +5,41 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from threading import Lock
+from threading import RLock
 
 import msgspec
 
 from .branch import Branch, Outline, common
-from .file import (
-    NEW,
-    SUFFIX,
-    Unusable,
-    is_private,
-    read_branch,
-    read_outline,
-    write_branch,
-)
-from .usage import make_room
+from .file import Unusable, is_private, read_branch, read_outline, write_branch
+from .usage import SUFFIX, NoRoom, folder_name, make_room, trim
 
 logger = logging.getLogger(__name__)
 
 
 class Folder:
-    """Of what one configuration of a model computes, which `identity` says all about. From any thread."""
+    """Of what one configuration of a model computes, which `identity` says all about. From any thread.
 
-    def __init__(self, root: Path, max_bytes: int, identity: object) -> None:
+    `weights` is the digest, and `paths` are the files, that it is computed with.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        max_bytes: int,
+        identity: object,
+        weights: str = "",
+        paths: Sequence[Path] = (),
+    ) -> None:
         data = msgspec.json.encode(identity, order="deterministic")
         self._key = hashlib.sha256(data).hexdigest()[:40]
-        self._root, self._max_bytes = root, max_bytes
-        self._folder = root / self._key
+        self._root, self._max_bytes, self._paths = root, max_bytes, paths
+        self._folder = root / folder_name(weights, self._key)
         self._known: dict[str, Outline] = {}
         self._seen_at = -1
-        self._looking = Lock()
+        self._looking = RLock()
 
     def outlines(self) -> dict[str, Outline]:
         """What there is, by name; looks again only when something has come or gone."""
@@ -57,7 +60,8 @@ class Folder:
             branch = read_branch(path, self._key)
             os.utime(path)
         except FileNotFoundError:
-            self._known.pop(name, None)
+            with self._looking:
+                self._known.pop(name, None)
             return None
         except (OSError, Unusable, MemoryError) as exc:
             self._drop(name, exc)
@@ -69,34 +73,40 @@ class Folder:
         outline = branch.outline
         name = outline.name
         try:
-            self._make()
-            if not self._is_safe() or not self._has_room(outline):
+            if not self._is_wanted() or not self._prepare(outline):
                 return False
             if not write_branch(self._path(name), self._key, branch, deadline):
                 return False
-        except OSError as exc:
-            logger.warning("kv cache: not written: %s", exc.strerror or exc)
+            trim(self._root, self._max_bytes)  # others have written meanwhile
+        except (OSError, NoRoom) as exc:
+            why = getattr(exc, "strerror", None) or exc
+            logger.warning("kv cache: %d tokens not kept: %s", len(outline.tokens), why)
             return False
-        for old, other in [*self.outlines().items()]:
+        for old, other in self.outlines().items():
             if old != name and _begins(outline, other):
                 self.remove(old)
         return True
 
     def remove(self, name: str) -> None:
         """Have it no more."""
-        self._known.pop(name, None)
+        with self._looking:
+            self._known.pop(name, None)
         with suppress(OSError):
             self._path(name).unlink()
 
-    def _has_room(self, outline: Outline) -> bool:
+    def _is_wanted(self) -> bool:
+        """Whether the model is still there to be loaded again."""
+        return all(path.exists() for path in self._paths)
+
+    def _prepare(self, outline: Outline) -> bool:
+        """Have both folders, and room in them; whether they may be used."""
+        self._make()
+        if not self._is_safe():
+            return False
         size = outline.size + outline.tokens.nbytes + 4096
-        if make_room(self._root, size, self._max_bytes):
-            self._make()  # which may have gone with the last of its files
-            return True
-        logger.info(
-            "kv cache: no room for %d tokens, %d bytes", len(outline.tokens), size
-        )
-        return False
+        make_room(self._root, size, self._max_bytes)
+        self._make()  # which may have gone with the last of its files
+        return True
 
     def _make(self) -> None:
         self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -115,11 +125,7 @@ class Folder:
 
     def _look(self) -> None:
         found = self._folder.iterdir() if self._is_safe() else ()
-        names = {
-            path.stem
-            for path in found
-            if path.suffix == SUFFIX and not path.name.startswith(NEW)
-        }
+        names = {path.stem for path in found if path.suffix == SUFFIX}
         self._known = {k: v for k, v in self._known.items() if k in names}
         for name in names - self._known.keys():
             try:

@@ -20,7 +20,8 @@ def open_vault(load: Load, model: Model, context: Context) -> Vault | None:
     """
     if load.kv_cache is None or model.has_encoder:
         return None
-    files = [Path(path).stat() for path in load.paths]
+    paths = [Path(path) for path in load.paths]
+    files = [path.stat() for path in paths]
     identity = {
         "library": fingerprint(),
         "model": load.kv_cache.model,
@@ -32,5 +33,7 @@ def open_vault(load: Load, model: Model, context: Context) -> Vault | None:
         "can_rewind": context.can_rewind,
     }
     cache = load.kv_cache
-    folder = Folder(Path(cache.folder), cache.max_bytes, identity)
-    return Vault(folder, anywhere=context.can_rewind)
+    folder = Folder(
+        Path(cache.folder), cache.max_bytes, identity, cache.model[0], paths
+    )
+    return Vault(folder, anywhere=context.can_rewind, max_ram=cache.max_ram)

@@ -145,18 +145,17 @@ class Store:
         with self._changing():
             self._put(destination, entry.data)
 
-    def delete(self, name: ModelName) -> None:
-        """Remove a name, and the blobs that no other name needs."""
+    def delete(self, name: ModelName) -> set[Digest]:
+        """Remove a name, and the blobs that no other name needs, which are told."""
         with self._changing():
             digests = self._digests(name)
             if self._manifests.remove(name):
-                self._prune(digests)
-            elif name.key == builtin.NAME.key:
+                return self._prune(digests)
+            if name.key == builtin.NAME.key:
                 raise InvalidRequest(
                     f"model '{builtin.NAME}' is built in and cannot be removed"
                 )
-            else:
-                raise ModelNotFound(f"model '{name}' not found")
+            raise ModelNotFound(f"model '{name}' not found")
 
     def discard(self, digests: Iterable[Digest]) -> None:
         """Delete those of the blobs that nobody needs, however young they are."""

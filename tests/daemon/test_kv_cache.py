@@ -18,33 +18,9 @@ from scripts.make_gguf import (
     write_sliding,
 )
 from tests.support.daemon import Daemon, running_daemon
+from tests.support.kept import PROMPT, ask, context, files, stop
 from tests.support.models import add_model
 from tests.support.pictures import png
-from tests.support.waiting import eventually
-
-PROMPT = (
-    "It was a bright cold day in April, and the clocks were striking thirteen. " * 48
-)
-
-
-def ask(daemon: Daemon, prompt: str = PROMPT, **body: Any) -> dict[str, Any]:
-    options = {"temperature": 0, "num_predict": 12, **body.pop("options", {})}
-    return daemon.generate(prompt, raw=True, options=options, **body)
-
-
-def context(answer: dict[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = answer["ollapy"]["context"]
-    return found
-
-
-def stop(daemon: Daemon, model: str = "tiny") -> None:
-    """Unload a model, and wait until what it computed is kept."""
-    daemon.post("/api/generate", model=model, keep_alive=0)
-    eventually(lambda: not daemon.runners, "the runner stays")
-
-
-def files(folder: Path) -> list[Path]:
-    return sorted((folder / "kv").glob("*/*.kv"))
 
 
 @pytest.fixture

@@ -5,34 +5,20 @@ from __future__ import annotations
 import logging
 import math
 import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
 
-from ollapy.kvcache.branch import AdapterKey, Branch, Outline, State, as_tokens
+from ollapy.kvcache.branch import as_tokens
 from ollapy.kvcache.folder import Folder
 from ollapy.kvcache.usage import clear, kept_files
+from tests.support.branches import branch
+from tests.support.disk import small_disk
 
 MODEL = {"model": ["sha256:1"], "type": "f16"}
-
-
-def branch(
-    length: int = 8, *, first: int = 1, adapters: AdapterKey = (), size: int = 64
-) -> Branch:
-    states = (
-        State(length // 2, memoryview(b"half")),
-        State(length, memoryview(b"\1" * size)),
-    )
-    outline = Outline(
-        as_tokens(range(first, first + length)),
-        adapters,
-        "me",
-        0.001,
-        tuple(state.position for state in states),
-        sum(len(state.data) for state in states),
-    )
-    return Branch(outline, states, 0.0)
 
 
 def folder(root: Path, max_bytes: int = 1 << 20, identity: object = MODEL) -> Folder:
@@ -211,16 +197,57 @@ def test_too_late_leaves_nothing(tmp_path: Path) -> None:
     assert not files(tmp_path)
 
 
-def test_what_a_killed_process_left_goes_some_day(
+def test_what_was_being_written_goes_with_the_next(
     written: Path, tmp_path: Path
 ) -> None:
-    left = written.with_name(".new-1-x")
-    left.write_bytes(b"half")
+    """Once its writer has ended, or hangs; this process has neither."""
+    with subprocess.Popen([sys.executable, "-c", ""]) as ended:
+        pass
+    names = {"dead": ended.pid, "stuck": os.getpid(), "writing": os.getpid()}
+    paths = {key: written.with_name(f".new-{pid}-{key}") for key, pid in names.items()}
+    for path in paths.values():
+        path.write_bytes(b"half")
+    os.utime(paths["stuck"], (0, 0))
     assert len(folder(tmp_path).outlines()) == 1
 
-    os.utime(left, (0, 0))
     assert folder(tmp_path).write(branch(first=50), math.inf)
-    assert not left.exists()
+
+    assert [key for key, path in paths.items() if path.exists()] == ["writing"]
+
+
+def test_strangers_files_are_left_alone(written: Path, tmp_path: Path) -> None:
+    """Somebody may name a folder that holds more than this."""
+    theirs = [
+        tmp_path / "kv" / ".ssh" / "id_rsa",
+        tmp_path / "kv" / "notes" / "a.kv",
+        written.with_name("notes.txt"),
+    ]
+    for path in theirs:
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"x" * 10_000)
+        os.utime(path, (0, 0))
+
+    assert folder(tmp_path, max_bytes=6000).write(branch(first=50), math.inf)
+    assert len(clear(tmp_path / "kv")) == 2
+    assert all(path.exists() for path in theirs)
+
+
+def test_a_disk_that_is_almost_full(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with small_disk(tmp_path / "disk", size=1 << 20) as disk:
+        assert not folder(disk).write(branch(), math.inf)
+        assert not files(disk)
+    assert "8 tokens not kept: the disk has 1 MB left" in caplog.text
+
+
+def test_only_one_models_go(written: Path, tmp_path: Path) -> None:
+    other = Folder(tmp_path / "kv", 1 << 20, MODEL, f"sha256:{'ab' * 32}")
+    assert other.write(branch(), math.inf)
+
+    assert len(clear(tmp_path / "kv", f"sha256:{'ab' * 32}")) == 1
+    assert files(tmp_path) == [written]
+    assert not clear(tmp_path / "kv", f"sha256:{'cd' * 32}")
 
 
 def test_a_prompt_uses_what_it_can() -> None:

@@ -8,6 +8,7 @@ Reads a line of JSON for each try, and answers with one.
 from __future__ import annotations
 
 import json
+import math
 import os
 import subprocess
 import sys
@@ -24,11 +25,13 @@ from ollapy.api.ollama import CreateRequest
 from ollapy.create.creator import Creator
 from ollapy.create.recipe import recipe
 from ollapy.errors import OllapyError
+from ollapy.kvcache.folder import Folder
 from ollapy.names import ModelName
 from ollapy.operation import Operation
 from ollapy.store import Layer, Manifest, Store
 from ollapy.store.manifests import CONFIG_TYPE, LAYER_TYPE
 from ollapy.store.prune import Limits
+from tests.support.branches import branch
 from tests.support.failpoints import Failpoints, Fault
 from tests.support.offer import CONFIG, puller
 
@@ -110,9 +113,16 @@ def sweep(models: Path) -> None:
     Store(models).prune(Limits(blobs=0, downloads=0))
 
 
+def keep(models: Path, first: str) -> None:
+    """Write what was computed of a prompt, which takes the place of its beginning."""
+    folder = Folder(models / "kv", 1 << 20, "a model")
+    written = branch(20, first=int(first), size=100_000)
+    folder.write(written, math.inf)
+
+
 OPERATIONS: dict[str, Callable[..., None]] = {
     call.__name__: call
-    for call in (pull, copy, remove, upload, adopt, create, build, prune, sweep)
+    for call in (pull, copy, remove, upload, adopt, create, build, prune, sweep, keep)
 }
 
 

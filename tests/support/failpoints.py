@@ -80,7 +80,9 @@ class Failpoints:
 
         return wrapper
 
-    def _opened(self, descriptor: int, mode: str = "r") -> Any:
+    def _opened(self, descriptor: int, mode: str = "r", *args: Any) -> Any:
+        if "r" in mode:
+            return open(descriptor, mode, *args)
         return io.BufferedWriter(_Raw(descriptor, mode))
 
     def _is_torn(self, name: str) -> bool:

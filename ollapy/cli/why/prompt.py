@@ -23,6 +23,8 @@ def prompt(entry: RequestEntry) -> Iterator[str]:
     if entry.placement and entry.placement.host:
         return
     yield _reused(entry, context)
+    if context.restored_tokens:
+        yield f"{context.restored_tokens:,} of them were brought back from the disk, as the model had left memory."
     if context.divergence:
         yield from _parted(context, context.divergence)
     elif context.cached_tokens:

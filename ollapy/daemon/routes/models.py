@@ -40,6 +40,7 @@ from ollapy.errors import (
     ModelNotFound,
     OllapyError,
 )
+from ollapy.kvcache.usage import clear
 from ollapy.names import ModelName
 from ollapy.remote import VIA, RemoteModel
 from ollapy.runner.protocol import Ready
@@ -136,11 +137,14 @@ async def delete(request: Request) -> Response:
     if not body.given:
         raise InvalidRequest("model is required")
     name = _parse(body.given, f'name "{body.given}" is invalid')
+    app = state(request)
     try:
-        await asyncio.to_thread(state(request).store.delete, name)
+        gone = await asyncio.to_thread(app.store.delete, name)
     except ModelNotFound:
         raise ModelNotFound(f"model '{body.given}' not found") from None
-    state(request).pool.forget(name)
+    app.pool.forget(name)
+    for digest in gone:  # what was computed with them says what was asked
+        await asyncio.to_thread(clear, app.settings.kv_cache, str(digest))
     return Response(status_code=HTTPStatus.OK)
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from ollapy.api.engine import Place, Rehearsal
 from ollapy.api.kv_cache import KvCache
 from ollapy.api.options import Options
-from ollapy.daemon.runners import measured, placement, probe
+from ollapy.daemon.runners import measured, memory, placement, probe
 from ollapy.daemon.runners.accelerators import Accelerators
 from ollapy.daemon.runners.cores import num_cores
 from ollapy.daemon.runners.footprint import Scale
@@ -19,6 +19,8 @@ from ollapy.settings import Settings
 from ollapy.store import Model
 
 logger = logging.getLogger(__name__)
+
+_MAX_RAM = 512 << 20  # bytes of computed prompts that rest in the machine's memory
 
 
 def how_to_place(
@@ -105,4 +107,5 @@ def _kv_cache(model: Model, settings: Settings) -> KvCache | None:
     if not settings.kv_cache_size:
         return None
     digests = [str(digest) for digest in model.loads]
-    return KvCache(str(settings.kv_cache), settings.kv_cache_size, digests)
+    max_ram = min(memory.total() // 32, _MAX_RAM)
+    return KvCache(str(settings.kv_cache), settings.kv_cache_size, digests, max_ram)
