@@ -25,7 +25,10 @@ def forced_tokens(constraint: Constraint, model: Model, most: int) -> list[int]:
     is_spelled = b"".join(map(model.piece, tokens)).endswith((_BEFORE + text).encode())
     if not is_spelled or tokens[: len(before)] != before:
         return []
-    return tokens[len(before) : -1][:most]
+    forced = tokens[len(before) :]
+    # spelled in bytes: the tokenizer has not the words that the model would write
+    is_known = len(forced) < len(text.encode())
+    return forced[:-1][:most] if is_known else []
 
 
 def _whole_characters(data: bytes) -> str:
