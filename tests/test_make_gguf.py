@@ -365,7 +365,7 @@ def test_an_early_token_counts_in_every_architecture(
     path = tmp_path / "model.gguf"
     DECODERS[architecture](path)
     with opened(path) as (model, context):
-        tokens = model.tokenize(FOX, special=True)
+        tokens = model.vocabulary.tokenize(FOX, special=True)
         expected = read(context, tokens)
         in_parts = read(context, tokens, step=7)
         without = read(context, [99, *tokens[1:]])
@@ -401,8 +401,8 @@ def test_an_answer_depends_on_all_that_the_encoder_read(tmp_path: Path) -> None:
     write_encoder_decoder(path)
     with opened(path) as (model, context):
         start = llama_cpp.llama_model_decoder_start_token(model.handle)
-        tokens = model.tokenize(FOX, special=True)
-        ends = model.is_end(tokens[-1])
+        tokens = model.vocabulary.tokenize(FOX, special=True)
+        ends = model.vocabulary.is_end(tokens[-1])
 
         def answer(text: list[int], said: list[int]) -> np.ndarray:
             array = (ctypes.c_int32 * len(text))(*text)
@@ -432,7 +432,7 @@ def test_poolings(tmp_path: Path, pooling: str) -> None:
         known = llama_cpp.llama_pooling_type(context.handle)
         numbers = []
         for text in ("A cat sat on a mat.", "1 cat sat on a mat."):
-            tokens = model.tokenize(text, special=True)
+            tokens = model.vocabulary.tokenize(text, special=True)
             count = len(tokens)
             context.clear()
             # only the last token of a text may be pooled where no other is looked at
@@ -460,7 +460,9 @@ def test_a_causal_embedder_s_texts_end_with_its_end_token(tmp_path: Path) -> Non
     write_embedder(path, pooling="last")
 
     with opened(path, pooled=True) as (model, _):
-        assert model.is_end(model.tokenize("a cat", special=True)[-1])
+        assert model.vocabulary.is_end(
+            model.vocabulary.tokenize("a cat", special=True)[-1]
+        )
 
 
 @pytest.mark.parametrize(("name", "parameters"), [("0.5b", 494e6), ("1b", 1236e6)])
@@ -482,13 +484,15 @@ def reduced(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_real_shape_never_ends_and_says_printable_text(reduced: Path) -> None:
     with opened(reduced) as (model, context):
-        tokens = model.tokenize(PROMPT, special=True)
+        tokens = model.vocabulary.tokenize(PROMPT, special=True)
         for _ in range(50):
             logits = read(context, tokens)
-            ends = [logits[token] for token in range(4000) if model.is_end(token)]
+            ends = [
+                logits[token] for token in range(4000) if model.vocabulary.is_end(token)
+            ]
             tokens.append(int(logits.argmax()))
             assert max(ends) == 0 < 10 < logits.max()
-        said = b"".join(map(model.piece, tokens[-50:])).decode()
+        said = b"".join(map(model.vocabulary.piece, tokens[-50:])).decode()
 
     assert said.isprintable()
     assert len(set(tokens[-50:])) > 10
@@ -497,9 +501,11 @@ def test_a_real_shape_never_ends_and_says_printable_text(reduced: Path) -> None:
 def test_common_words_are_one_token_in_a_made_up_vocabulary(reduced: Path) -> None:
     text = " a quick answer to the question about their beautiful country"
     with opened(reduced) as (model, _):
-        tokens = model.tokenize(text, special=True)
+        tokens = model.vocabulary.tokenize(text, special=True)
 
-        assert [model.piece(token).decode().strip() for token in tokens] == text.split()
+        assert [
+            model.vocabulary.piece(token).decode().strip() for token in tokens
+        ] == text.split()
 
 
 def test_a_real_shape_takes_the_vocabulary_of_a_file(tmp_path: Path) -> None:
@@ -511,9 +517,9 @@ def test_a_real_shape_takes_the_vocabulary_of_a_file(tmp_path: Path) -> None:
     assert own.file_type == "Q8_0"
     assert own.chat_template == CHATML
     with opened(path) as (model, _), opened(TINY) as (origin, _):
-        assert model.tokenize(PROMPT, special=True) == origin.tokenize(
+        assert model.vocabulary.tokenize(
             PROMPT, special=True
-        )
+        ) == origin.vocabulary.tokenize(PROMPT, special=True)
     assert set(keys) <= own.metadata.keys()
 
 

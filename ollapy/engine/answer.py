@@ -7,8 +7,8 @@ from typing import Any
 
 from ollapy.api.ollama import Logprob, TokenLogprob
 from ollapy.errors import OllapyError
-from ollapy.llama.model import Model
 from ollapy.llama.sampling import Candidates, Row, Sampler, logprobs
+from ollapy.llama.vocabulary import Vocabulary
 
 from .detokenizer import Detokenizer
 from .forcing import forced_tokens
@@ -39,10 +39,10 @@ class Answer:
     """Takes a sequence's rows of logits and says what they become. Engine thread only."""
 
     def __init__(
-        self, sequence: Sequence, model: Model, candidates: Candidates
+        self, sequence: Sequence, vocabulary: Vocabulary, candidates: Candidates
     ) -> None:
         self.sequence = sequence
-        self._model = model
+        self._vocabulary = vocabulary
         self._sampler = Sampler(sequence.params, candidates)
         self._stops = StopStrings(sequence.params.stop)
         self._detokenizer = Detokenizer()
@@ -103,12 +103,12 @@ class Answer:
         if sequence.constraint is None or is_ending or is_scored:
             return []
         room = sequence.limit - len(sequence.tokens) - 1
-        return forced_tokens(sequence.constraint, self._model, room)
+        return forced_tokens(sequence.constraint, self._vocabulary, room)
 
     def _extend(self, output: Output, token: int) -> None:
         sequence = self.sequence
         sequence.tokens.append(token)
-        if self._model.is_end(token):
+        if self._vocabulary.is_end(token):
             self._finish(output, FinishReason.STOP)
             return
         constraint = sequence.constraint
@@ -126,9 +126,9 @@ class Answer:
 
     def _visible(self, token: int) -> bytes:
         """A token's part of the answer: of control tokens only those that are meant for its reader."""
-        if self._model.is_control(token) and token not in self.sequence.visible:
+        if self._vocabulary.is_control(token) and token not in self.sequence.visible:
             return b""
-        return self._model.piece(token)
+        return self._vocabulary.piece(token)
 
     def _watched(self, text: str) -> str:
         """What of a text is certain to be none of a stop string; those count where the answer may end."""
@@ -151,5 +151,5 @@ class Answer:
         return Logprob(**self._spell(token), logprob=own, top_logprobs=rivals)
 
     def _spell(self, token: int) -> dict[str, Any]:
-        piece = self._model.piece(token)
+        piece = self._vocabulary.piece(token)
         return {"token": piece.decode("utf-8", "replace"), "bytes": list(piece)}

@@ -57,8 +57,10 @@ class Engine:
         self.counters = Counters()
         self.decoder = Decoder(context, self.counters)
         self.scheduler = self._new_scheduler()
-        self._candidates = Candidates(model.num_vocab, model.suppressed_tokens)
-        self._masks = Masks(model.num_vocab)
+        self._candidates = Candidates(
+            model.vocabulary.num_tokens, model.vocabulary.suppressed_tokens
+        )
+        self._masks = Masks(model.vocabulary.num_tokens)
         self._answers: dict[int, Answer] = {}
         # whom the decode under way is for; replaced, never changed
         self._computing: set[int] = set()
@@ -140,7 +142,9 @@ class Engine:
     def add(self, sequence: Sequence) -> None:
         """Queue a sequence; its prompt is neither empty nor as long as its limit."""
         self._is_stalled = False
-        self._answers[sequence.id] = Answer(sequence, self._model, self._candidates)
+        self._answers[sequence.id] = Answer(
+            sequence, self._model.vocabulary, self._candidates
+        )
         self.scheduler.add(sequence)
 
     def cancel(self, sequence_id: int) -> None:

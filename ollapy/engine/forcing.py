@@ -6,13 +6,15 @@ Known as jump-forward decoding (Zheng et al., SGLang, arXiv 2312.07104) and as f
 from __future__ import annotations
 
 from ollapy.grammar.constraint import Constraint
-from ollapy.llama.model import Model
+from ollapy.llama.vocabulary import Vocabulary
 
 # Some vocabularies put a space before a text; not before one that follows this.
 _BEFORE = "\n"
 
 
-def forced_tokens(constraint: Constraint, model: Model, most: int) -> list[int]:
+def forced_tokens(
+    constraint: Constraint, vocabulary: Vocabulary, most: int
+) -> list[int]:
     """Tokens that must come next, `most` at most, as the model would write their text by itself.
 
     The last of the text is not among them: it may be one token with what follows.
@@ -20,9 +22,11 @@ def forced_tokens(constraint: Constraint, model: Model, most: int) -> list[int]:
     text = _whole_characters(constraint.forced)
     if len(text) < 2 or most < 1:
         return []
-    before = model.tokenize(_BEFORE, special=False, begins=False)
-    tokens = model.tokenize(_BEFORE + text, special=False, begins=False)
-    is_spelled = b"".join(map(model.piece, tokens)).endswith((_BEFORE + text).encode())
+    before = vocabulary.tokenize(_BEFORE, special=False, begins=False)
+    tokens = vocabulary.tokenize(_BEFORE + text, special=False, begins=False)
+    is_spelled = b"".join(map(vocabulary.piece, tokens)).endswith(
+        (_BEFORE + text).encode()
+    )
     if not is_spelled or tokens[: len(before)] != before:
         return []
     forced = tokens[len(before) :]

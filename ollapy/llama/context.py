@@ -54,7 +54,7 @@ class Context:
         # Whether a sequence can be cut back to any position, and so be shared up to there.
         self.can_rewind: bool = not model.has_state and params.swa_full
         self.max_outputs: int = params.n_outputs_max
-        self._num_vocab = model.num_vocab
+        self._num_vocab = model.vocabulary.num_tokens
         is_ranking = model.pooling is Pooling.RANK
         self._num_pooled: int = (
             raw.llama_model_n_cls_out if is_ranking else raw.llama_model_n_embd_out

@@ -27,7 +27,7 @@ class Constraints:
     def __init__(
         self, model: Model, visible: Callable[[tuple[str, ...]], frozenset[int]]
     ) -> None:
-        self._model = model
+        self._tokens = model.vocabulary
         self._visible = visible
         self._compiler = lru_cache(maxsize=4)(self._new_compiler)
 
@@ -52,26 +52,22 @@ class Constraints:
     @cached_property
     def _ends(self) -> tuple[str, ...]:
         """The texts that end a turn."""
-        pieces = map(self._model.piece, self._end_tokens)
+        pieces = map(self._tokens.piece, self._end_tokens)
         return tuple(piece.decode("utf-8", "replace") for piece in pieces)
 
     @cached_property
     def _end_tokens(self) -> tuple[int, ...]:
-        return tuple(filter(self._model.is_end, range(self._model.num_vocab)))
+        return tuple(filter(self._tokens.is_end, range(self._tokens.num_tokens)))
 
     def _new_compiler(self, visible: frozenset[int]) -> Compiler:
         return Compiler(partial(self._vocabulary, visible))
 
     def _vocabulary(self, visible: frozenset[int]) -> Vocabulary:
         """What grammars are made of; control tokens that are seen in an answer are text to them."""
-        model, tokens = self._model, range(self._model.num_vocab)
-        ends = set(self._end_tokens)
-        control = {token for token in tokens if not model.is_text(token)}
-        return Vocabulary(
-            model.pieces,
-            control=[*(ends | control - visible)],
-            ends=[*ends],
-        )
+        known, ends = self._tokens, set(self._end_tokens)
+        control = {t for t in range(known.num_tokens) if not known.is_text(t)}
+        hidden = ends | control - visible
+        return Vocabulary(known.pieces, control=[*hidden], ends=[*ends])
 
 
 def _thought(

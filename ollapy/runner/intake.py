@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Iterable
 from dataclasses import replace
 from functools import lru_cache, partial
 
@@ -18,13 +17,14 @@ from ollapy.engine.budget import Budget
 from ollapy.engine.media import begins
 from ollapy.engine.packer import EmbedJob
 from ollapy.engine.sequence import Sequence
-from ollapy.errors import InvalidRequest, PromptTooLong, Unsupported
-from ollapy.llama.model import Model, Pooling
+from ollapy.errors import InvalidRequest, Unsupported
+from ollapy.llama.model import Model
 from ollapy.templating import Source, TemplateProcess
 
 from .constraints import Constraints
+from .jobs import Jobs
+from .limits import context_length, max_tokens
 from .media_reader import MediaReader, Reading
-from .pairs import Pairs
 from .protocol import (
     Chat,
     Complete,
@@ -39,7 +39,6 @@ from .protocol import (
 )
 from .reply import Reply
 from .templates import Templates
-from .worker import max_embed_tokens
 
 logger = logging.getLogger(__name__)
 
@@ -49,10 +48,12 @@ class Intake:
 
     def __init__(self, model: Model, load: Load, templates: TemplateProcess) -> None:
         self._model = model
+        self._vocabulary = model.vocabulary
         self._load = load
+        self._jobs = Jobs(model, load)
         self._templates = Templates(model, templates)
         self._media = MediaReader(model, load)
-        self._visible = lru_cache(maxsize=256)(model.controls_in)
+        self._visible = lru_cache(maxsize=256)(self._vocabulary.controls_in)
         self._constraints = Constraints(model, self._visible)
 
     def prepare(self, message: Question) -> Reply | EmbedJob | Rendered | Text:
@@ -63,16 +64,16 @@ class Intake:
             case Complete():
                 return self._completion(message)
             case Embed():
-                return self._embedding(message)
+                return self._jobs.embedding(message)
             case Rerank():
-                return self._ranking(message)
+                return self._jobs.ranking(message)
             case Tokenize():
-                tokens = self._model.tokenize(
+                tokens = self._vocabulary.tokenize(
                     message.text, special=message.special, begins=message.begins
                 )
                 return Text(message.id, message.text, tokens)
             case Detokenize():
-                tokens = self._checked("tokens", message.tokens)
+                tokens = self._vocabulary.checked("tokens", message.tokens)
                 return Text(message.id, self._text(tokens), tokens)
 
     def _chat(self, message: Chat) -> Reply | Rendered:
@@ -119,9 +120,9 @@ class Intake:
         if prompt.report.dropped_messages:
             logger.warning("prompt truncated id=%d %s", message.id, prompt.report)
         # the tokenizer's BOS belongs before everything, not between a context and what follows it
-        has_bos_twice = bool(message.prefix) and self._model.adds_bos
+        has_bos_twice = bool(message.prefix) and self._vocabulary.adds_bos
         tokens = [
-            *self._checked("context", message.prefix),
+            *self._vocabulary.checked("context", message.prefix),
             *prompt.tokens[has_bos_twice:],
         ]
         report = msgspec.structs.replace(prompt.report, prompt_tokens=len(tokens))
@@ -135,7 +136,7 @@ class Intake:
         headers = form.headers if message.must_call else None
         end = headers.turn if headers else form.end_of_thought
         return Budget(
-            parser, message.think_budget, self._model.tokenize(end, begins=False)
+            parser, message.think_budget, self._vocabulary.tokenize(end, begins=False)
         )
 
     def _completion(self, message: Complete) -> Reply | Rendered:
@@ -147,50 +148,6 @@ class Intake:
         sequence = self._sequence(message, tokens, reading, limit, ())
         sequence.constraint = self._constraints.of_completion(message)
         return Reply(sequence, None, ContextReport(limit, len(tokens)), self._text)
-
-    def _embedding(self, message: Embed) -> EmbedJob:
-        most = max_embed_tokens(self._load, self._model)
-        limit = _limit(message.num_ctx, most, most)
-        inputs = [self._input(given) for given in message.inputs]
-        if not message.truncate and any(len(tokens) > limit for tokens in inputs):
-            raise PromptTooLong("the input length exceeds the context length")
-        if not all(inputs):
-            raise InvalidRequest(
-                "an input is empty and the model has no token to begin with"
-            )
-        return EmbedJob(
-            message.id,
-            [_cut(tokens, limit, self._model) for tokens in inputs],
-            message.dimensions,
-            is_background=message.is_background,
-            adapters=message.adapters,
-        )
-
-    def _input(self, given: str | list[int]) -> list[int]:
-        if isinstance(given, str):
-            return self._model.tokenize(given, special=False)
-        return self._checked("input", given)
-
-    def _ranking(self, message: Rerank) -> EmbedJob:
-        if self._model.pooling is not Pooling.RANK:
-            raise Unsupported("this model does not rank documents")
-        most = max_embed_tokens(self._load, self._model)
-        limit, pairs = _limit(message.num_ctx, most, most), Pairs(self._model)
-        documents = [
-            text if message.max_tokens is None else pairs.cut(text, message.max_tokens)
-            for text in message.documents
-        ]
-        inputs = [
-            pairs.tokens(message.query, text, limit, truncate=message.truncate)
-            for text in documents
-        ]
-        return EmbedJob(
-            message.id,
-            inputs,
-            scores=True,
-            is_background=message.is_background,
-            adapters=message.adapters,
-        )
 
     def _sequence(
         self,
@@ -207,10 +164,10 @@ class Intake:
                 "the prompt is empty and the model has no token to begin with"
             )
         encoded = self._model.has_encoder
-        self._checked("logit_bias", message.sampling.logit_bias)
+        self._vocabulary.checked("logit_bias", message.sampling.logit_bias)
         return Sequence(
             message.id,
-            [self._model.decoder_start] if encoded else tokens,
+            [self._vocabulary.decoder_start] if encoded else tokens,
             message.sampling,
             limit,
             encoder_tokens=tokens if encoded else None,
@@ -226,7 +183,7 @@ class Intake:
         """Tokens that stay when the context shifts, the BOS among them; a negative number is the prompt."""
         if wanted is None:
             return None
-        return num_prompt if wanted < 0 else wanted + self._model.adds_bos
+        return num_prompt if wanted < 0 else wanted + self._vocabulary.adds_bos
 
     def _rendered(self, request_id: int, tokens: list[int]) -> Rendered:
         return Rendered(request_id, self._text(tokens), len(tokens))
@@ -234,28 +191,15 @@ class Intake:
     def _text(self, tokens: list[int]) -> str:
         """What tokens stand for, all of them; of a picture or sound only that there is one."""
         pieces = (
-            self._model.piece(token) if token >= 0 else b"[media]"
+            self._vocabulary.piece(token) if token >= 0 else b"[media]"
             for token in tokens
             if token >= 0 or begins(token)
         )
         return b"".join(pieces).decode("utf-8", "replace")
 
-    def _checked(self, name: str, tokens: Iterable[int]) -> list[int]:
-        """Tokens from outside; one that the vocabulary lacks would fail the whole batch."""
-        found = list(tokens)
-        if not all(0 <= token < self._model.num_vocab for token in found):
-            raise InvalidRequest(
-                f"{name} holds a token that is not in the model's vocabulary"
-            )
-        return found
-
     def _limit(self, num_ctx: int | None) -> int:
-        """Tokens that prompt and answer may have: what was asked, within what model and pool allow."""
-        cells = max(self._load.num_cells, self._load.max_cells)
-        most = min(cells, self._model.num_ctx_train)
-        if self._model.has_encoder:  # which reads its prompt in one batch
-            most = min(most, self._load.num_batch)
-        return _limit(num_ctx, self._load.num_ctx, most)
+        most = max_tokens(self._load, self._model)
+        return context_length(num_ctx, self._load.num_ctx, most)
 
     def _completion_tokens(
         self, message: Complete, reading: Reading | None
@@ -263,30 +207,18 @@ class Intake:
         if reading:
             return reading.tokenize(reading.placed(message.prompt, message.images))
         if message.tokens is not None:
-            return self._checked("prompt", message.tokens)
+            return self._vocabulary.checked("prompt", message.tokens)
         if message.suffix is None:
-            return self._model.tokenize(message.prompt, special=True)
+            return self._vocabulary.tokenize(message.prompt, special=True)
         if message.template:
             source = Source(message.template, is_go=True)
             if self._templates.traits(source).infill:
                 return self._templates.renderer(source).fill(
                     message.prompt, message.suffix
                 )
-        tokens = self._model.infill(message.prompt, message.suffix)
+        tokens = self._vocabulary.infill(message.prompt, message.suffix)
         if tokens is None:
             raise Unsupported(
                 "this model cannot fill in the middle: its vocabulary has no tokens for it"
             )
         return tokens
-
-
-def _limit(wanted: int | None, default: int, most: int) -> int:
-    """A context's length as a request may have it: what it wants, where that is a length."""
-    return min(max(wanted if wanted and wanted > 0 else default, 4), most)
-
-
-def _cut(tokens: list[int], limit: int, model: Model) -> list[int]:
-    """A text within a limit, with the end token that the model makes its vector of."""
-    if len(tokens) > limit and model.adds_end:
-        return [*tokens[: limit - 1], tokens[-1]]
-    return tokens[:limit]

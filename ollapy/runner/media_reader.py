@@ -18,6 +18,7 @@ from ollapy.engine.media import begins, placeholders
 from ollapy.errors import Unsupported
 from ollapy.llama.model import Model
 from ollapy.llama.projector import Chunk, Projector, open_projector
+from ollapy.llama.vocabulary import Vocabulary
 from ollapy.media import Kind, to_png
 
 from .protocol import Load, Media
@@ -42,7 +43,7 @@ class MediaReader:
 
     def reading(self, media: Media, texts: Iterable[str]) -> Reading:
         """For one request, with marks for its pictures that none of its texts has."""
-        return Reading(self, self._model, media, list(texts))
+        return Reading(self, self._model.vocabulary, media, list(texts))
 
     def read(self, media: Media, name: str) -> list[Part]:
         """What becomes of a file: tokens, chunks, and tokens again; InvalidRequest where it cannot be decoded."""
@@ -87,10 +88,14 @@ class Reading:
     """A model's tokenizer for texts that have marks in them where pictures are."""
 
     def __init__(
-        self, reader: MediaReader, model: Model, media: Media, texts: list[str]
+        self,
+        reader: MediaReader,
+        vocabulary: Vocabulary,
+        media: Media,
+        texts: list[str],
     ) -> None:
         self._reader = reader
-        self._model = model
+        self._vocabulary = vocabulary
         self._media = media
         self._names = list(media.files)
         self._open = _OPEN
@@ -129,15 +134,15 @@ class Reading:
     ) -> list[int]:
         """The tokens of a text, with placeholders where it has marks."""
         first, *rest = self._mark.split(text)
-        tokens = self._model.tokenize(first, special=special, begins=begins)
+        tokens = self._vocabulary.tokenize(first, special=special, begins=begins)
         for number, after in zip(rest[::2], rest[1::2], strict=True):
             tokens += self._placeholders(self._names[int(number)])
-            tokens += self._model.tokenize(after, special=special, begins=False)
+            tokens += self._vocabulary.tokenize(after, special=special, begins=False)
         return tokens
 
     def control_texts(self, tokens: Iterable[int]) -> set[str]:
         """The texts of the control tokens among these."""
-        return self._model.control_texts(token for token in tokens if token >= 0)
+        return self._vocabulary.control_texts(token for token in tokens if token >= 0)
 
     def chunks(self, tokens: list[int]) -> dict[int, Chunk]:
         """What the placeholders among tokens that it has made stand for, by the index of the first of each."""

@@ -17,7 +17,7 @@ class Pairs:
     """One reranker's way to put two texts together: its own template, or the vocabulary's separators."""
 
     def __init__(self, model: Model) -> None:
-        self._model = model
+        self._vocabulary = model.vocabulary
         self._template = model.rerank_template
 
     def tokens(
@@ -48,7 +48,7 @@ class Pairs:
 
     def _together(self, query: str, document: str) -> list[int]:
         if self._template is None:
-            before, between, after = self._model.joints
+            before, between, after = self._vocabulary.joints
             return [
                 *before,
                 *self._read(query),
@@ -57,7 +57,7 @@ class Pairs:
                 *after,
             ]
         said = [Message("user", query), Message("user", document)]
-        return tokenized(self._filled(said), said, self._filled, self._model)
+        return tokenized(self._filled(said), said, self._filled, self._vocabulary)
 
     def _filled(self, said: list[Message]) -> str:
         query, document = (message.content or "" for message in said)
@@ -65,10 +65,10 @@ class Pairs:
         return _PLACES.sub(lambda place: texts[place[1]], self._template or "")
 
     def _read(self, text: str) -> list[int]:
-        return self._model.tokenize(text, special=False, begins=False)
+        return self._vocabulary.tokenize(text, special=False, begins=False)
 
     def _text(self, tokens: list[int]) -> str:
-        return b"".join(map(self._model.piece, tokens)).decode("utf-8", "ignore")
+        return b"".join(map(self._vocabulary.piece, tokens)).decode("utf-8", "ignore")
 
 
 def relevance(outputs: list[float]) -> float:

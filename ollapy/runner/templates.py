@@ -24,6 +24,7 @@ class Templates:
 
     def __init__(self, model: Model, process: TemplateProcess) -> None:
         self._model = model
+        self._vocabulary = model.vocabulary
         self._process = process
         self.traits = lru_cache(maxsize=32)(self._learn)
         if not model.chat_template:
@@ -44,10 +45,10 @@ class Templates:
         return Renderer(
             None if source is None else partial(self._process.render, source),
             self.traits(source),
-            vocabulary or self._model,
-            bos=self._model.special_text("bos"),
-            eos=self._model.special_text("eos"),
-            adds_bos=self._model.adds_bos,
+            vocabulary or self._vocabulary,
+            bos=self._vocabulary.special_text("bos"),
+            eos=self._vocabulary.special_text("eos"),
+            adds_bos=self._vocabulary.adds_bos,
         )
 
     def _learn(self, source: Source | None) -> Traits:
@@ -62,7 +63,7 @@ class Templates:
 
     def _spelled_calls(self) -> tuple[Calls, ...]:
         """Ways to write calls for which the vocabulary has a control token: what a template says nothing of."""
-        tokenize, is_control = self._model.tokenize, self._model.is_control
-        starts = ((c, tokenize(c.start, begins=False)) for c in CALLS)
-        found = [c for c, ids in starts if len(ids) == 1 and is_control(ids[0])]
+        known = self._vocabulary
+        starts = ((c, known.tokenize(c.start, begins=False)) for c in CALLS)
+        found = [c for c, ids in starts if len(ids) == 1 and known.is_control(ids[0])]
         return tuple({c.start: c for c in reversed(found)}.values())

@@ -111,7 +111,7 @@ class Tuner:
     def _decode(self, context: Context, start: int, count: int) -> None:
         if self._is_wanted():
             raise Busy("the model is being used: tune it when nobody does")
-        tokens = self._random.choices(range(self._model.num_vocab), k=count)
+        tokens = self._random.choices(range(self._model.vocabulary.num_tokens), k=count)
         positions = [*range(start, start + count)]
         context.decode(tokens, positions, [0] * count, [count - 1])
 

@@ -25,6 +25,7 @@ from ollapy.llama.devices import buffers
 from ollapy.llama.model import Model, open_model
 
 from .kept import open_vault
+from .limits import max_embed_tokens
 from .protocol import (
     Closed,
     Failed,
@@ -42,10 +43,6 @@ from .tuner import Tuner
 
 logger = logging.getLogger(__name__)
 
-# A text that must be seen whole is one batch, whose buffers are reserved when the context is made.
-_MAX_EMBED_BATCH = 2048
-# Cells for a generating model's vectors, for which no memory was set aside.
-_MAX_EMBED_CELLS = 8192
 _MAX_EMBED_SEQUENCES = 64
 # Tokens of texts to compute at once. More are slower on a CPU: each looks at all the others.
 _CPU_PACK, _GPU_PACK = 512, 2048
@@ -66,14 +63,6 @@ Event = (
     | list[Output]
     | list[EmbedJob]
 )
-
-
-def max_embed_tokens(load: Load, model: Model) -> int:
-    """How long a text may be: a batch, or a context where the model can read it in parts."""
-    if not model.is_causal:
-        return min(_MAX_EMBED_BATCH, model.num_ctx_train)
-    cells = load.num_ctx if model.is_embedding else min(load.num_ctx, _MAX_EMBED_CELLS)
-    return min(cells, model.num_ctx_train)
 
 
 class EngineThread:

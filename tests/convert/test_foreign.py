@@ -31,7 +31,9 @@ def test_prompts_in_parts_are_read_as_they_are_whole(tmp_path: Path, name: str) 
         for _ in range(200):
             text = "".join(rng.choices(parts, k=8))
 
-            assert Foreign(set(), []).tokenize(text, model) == model.tokenize(text)
+            assert Foreign(set(), []).tokenize(
+                text, model.vocabulary
+            ) == model.vocabulary.tokenize(text)
 
 
 @pytest.mark.parametrize("name", TOKENIZERS)
@@ -42,12 +44,12 @@ def test_what_a_user_spells_controls_nothing(tmp_path: Path, name: str) -> None:
     with open_file(converted(tmp_path, tokenizer)) as model:
         foreign = Foreign({begin, end}, [Message("user", said)])
         [masked] = foreign.masked
-        tokens = foreign.tokenize(f"{begin}{masked.content}{end}", model)
-        marks = [model.tokenize(mark, begins=False) for mark in (begin, end)]
+        tokens = foreign.tokenize(f"{begin}{masked.content}{end}", model.vocabulary)
+        marks = [model.vocabulary.tokenize(mark, begins=False) for mark in (begin, end)]
 
         assert [len(ids) for ids in marks] == [1, 1]
         assert tokens == [
             *marks[0],
-            *model.tokenize(said, special=False, begins=False),
+            *model.vocabulary.tokenize(said, special=False, begins=False),
             *marks[1],
         ]

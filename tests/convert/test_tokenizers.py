@@ -36,7 +36,7 @@ def converted(folder: Path, tokenizer: dict[str, Any], **files: Any) -> Path:
 
 def ids(path: Path, texts: list[str]) -> dict[str, list[int]]:
     with open_file(path) as model:
-        return {text: model.tokenize(text, special=True) for text in texts}
+        return {text: model.vocabulary.tokenize(text, special=True) for text in texts}
 
 
 @pytest.mark.parametrize("name", PRE_TOKENIZERS)

@@ -251,7 +251,7 @@ def test_numbers_that_are_none_stay_with_who_asked_for_them(
 
 def test_vectors(model: Model, sets: list[AdapterSet]) -> None:
     """Texts of one pack have one set; each job's vector is its own set's."""
-    tokens = model.tokenize(QUESTIONS[0])
+    tokens = model.vocabulary.tokenize(QUESTIONS[0])
 
     def embedded(context: Context, *wanted: AdapterSet) -> list[list[float]]:
         embedder = Embedder(model, context, Adapters(model))

@@ -253,8 +253,10 @@ def test_a_decoder_answers_what_its_encoder_read(tmp_path: Path) -> None:
         assert model.has_encoder
 
         def ask(text: str) -> Sequence:
-            read = model.tokenize(text, special=False)
-            return tell([model.decoder_start], encoder_tokens=read, limit=256)
+            read = model.vocabulary.tokenize(text, special=False)
+            return tell(
+                [model.vocabulary.decoder_start], encoder_tokens=read, limit=256
+            )
 
         first = told(Engine(model, context), ask("a b c d e f"))
         context.clear()

@@ -21,7 +21,7 @@ QUESTION = "What is 37 + 48?"
 
 
 def with_budget(sequence: Sequence, model: Model, limit: int) -> Sequence:
-    end = model.tokenize(FORM.end_of_thought, begins=False)
+    end = model.vocabulary.tokenize(FORM.end_of_thought, begins=False)
     sequence.budget = Budget(Parser(FORM), limit, end)
     return sequence
 
@@ -88,11 +88,11 @@ def test_control_tokens_are_seen_only_where_they_are_meant_for_the_reader(
     engine: Engine, model: Model, ask: Ask, seen: bool
 ) -> None:
     """The model is made to say two of them."""
-    said = model.tokenize("a<|im_start|>b", begins=False)
+    said = model.vocabulary.tokenize("a<|im_start|>b", begins=False)
     sequence = ask("Hi", max_tokens=len(said))
     sequence.budget = Budget(_Always(), 0, said)
     if seen:
-        sequence.visible = model.controls_in(["<|im_start|>user"])
+        sequence.visible = model.vocabulary.controls_in(["<|im_start|>user"])
 
     assert run(engine, sequence) == ["a<|im_start|>b" if seen else "ab"]
 
@@ -102,8 +102,10 @@ def test_a_stop_string_of_control_tokens_stops(
 ) -> None:
     stop = "<|im_start|>"
     sequence = ask("Hi", stop=(stop,))
-    sequence.budget = Budget(_Always(), 0, model.tokenize(f"a{stop}b", begins=False))
-    sequence.visible = model.controls_in([stop])
+    sequence.budget = Budget(
+        _Always(), 0, model.vocabulary.tokenize(f"a{stop}b", begins=False)
+    )
+    sequence.visible = model.vocabulary.controls_in([stop])
 
     assert run(engine, sequence) == ["a"]
     assert str(sequence.finish_reason) == "stop"

@@ -174,7 +174,7 @@ def test_ends_by_itself_when_nothing_may_follow(
     )
     (text,) = run(engine, sequence)
     assert sequence.finish_reason is FinishReason.STOP
-    assert not model.is_end(sequence.tokens[-1])
+    assert not model.vocabulary.is_end(sequence.tokens[-1])
     Draft202012Validator(AN_ANSWER).validate(json.loads(text))
 
 

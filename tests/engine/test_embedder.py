@@ -285,4 +285,4 @@ def test_the_model_says_how_it_pools(model: Model, kind: str) -> None:
     expected = Pooling.__members__.get(kind.upper(), Pooling.MEAN)
 
     assert (model.pooling, model.is_causal) == (expected, kind in CAUSAL)
-    assert model.adds_end is (kind in ("mean", "cls", "rank", "last"))
+    assert model.vocabulary.adds_end is (kind in ("mean", "cls", "rank", "last"))

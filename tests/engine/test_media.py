@@ -56,7 +56,7 @@ class Eye:
 
     def read(self, part: str | bytes) -> list[list[int] | Chunk]:
         if isinstance(part, str):
-            return [self.model.tokenize(part, begins=False)]
+            return [self.model.vocabulary.tokenize(part, begins=False)]
         key = int.from_bytes(hashlib.sha256(part).digest()[:16])
         return self.projector.read(part, key)
 
@@ -68,7 +68,7 @@ class Eye:
             if isinstance(part, bytes):
                 self._eval(part, position)
             else:
-                tokens = self.model.tokenize(part, begins=False)
+                tokens = self.model.vocabulary.tokenize(part, begins=False)
                 places = range(position.value, position.value + len(tokens))
                 last = [len(tokens) - 1]
                 self.context.decode(tokens, [*places], [0] * len(tokens), last)

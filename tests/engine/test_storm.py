@@ -74,7 +74,7 @@ def prompt(model: Model, rng: random.Random, sets: list[AdapterSet]) -> Asked:
     text += f"<|im_start|>user\n{question}<|im_end|>\n<|im_start|>assistant\n"
     if rng.random() < 0.5:
         text += "<think>\n\n</think>\n\n"
-    tokens = model.tokenize(text, special=True)
+    tokens = model.vocabulary.tokenize(text, special=True)
     limit = len(tokens) + rng.choice([1, 5, 300])
     return Asked(tokens, limit, rng.choice(sets))
 

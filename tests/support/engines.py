@@ -34,7 +34,7 @@ def prompted(
     params = {"temperature": 0.0, **params}
     return Sequence(
         next(_ids),
-        model.tokenize(prompt, special=True),
+        model.vocabulary.tokenize(prompt, special=True),
         SamplingParams(**params),
         limit,
     )

@@ -16,11 +16,11 @@ def schema(source: dict[str, Any]) -> Grammar:
 
 def compiler_of(model: Model) -> Compiler:
     """A compiler for a model's vocabulary."""
-    tokens = range(model.num_vocab)
+    tokens = range(model.vocabulary.num_tokens)
     return Compiler(
         lambda: Vocabulary(
-            model.pieces,
-            control=[token for token in tokens if not model.is_text(token)],
-            ends=[token for token in tokens if model.is_end(token)],
+            model.vocabulary.pieces,
+            control=[token for token in tokens if not model.vocabulary.is_text(token)],
+            ends=[token for token in tokens if model.vocabulary.is_end(token)],
         )
     )
