@@ -47,7 +47,7 @@ def test_who_cannot_go_on_without_may_have_all_that_is_free(placed: Placement) -
     wish, need = Grow(8192, 5000), beside(placed, 8192)
 
     assert granted(placed, FOOTPRINT, wish, Space(need)) == 8192
-    exactly = beside(placed, 5000)
+    exactly = beside(placed, 5120)
     assert granted(placed, FOOTPRINT, wish, Space(exactly)) == 5120
     assert granted(placed, FOOTPRINT, wish, Space(exactly - 1)) == 1024
 

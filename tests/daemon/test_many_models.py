@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.make_gguf import write_scripted, write_shape
+from scripts.make_gguf import write_random, write_scripted
 from tests.support.daemon import Daemon, running_daemon
 from tests.support.models import add_endless, add_model
 from tests.support.waiting import eventually
@@ -19,7 +19,7 @@ WORDS = ("one", "two", "three")
 @pytest.fixture
 def two_fit(tmp_path: Path) -> Iterator[Daemon]:
     """A daemon with three models and the memory for two."""
-    with running_daemon(tmp_path, MAX_MEMORY="640MB") as daemon:
+    with running_daemon(tmp_path, MAX_MEMORY="250MB") as daemon:
         for word in WORDS:
             path = tmp_path / f"{word}.gguf"
             write_scripted(path, word)
@@ -69,8 +69,8 @@ def test_a_model_that_is_used_is_waited_for(tmp_path: Path) -> None:
 
 def test_for_what_would_not_fit_alone_nobody_leaves(tmp_path: Path) -> None:
     large = tmp_path / "large.gguf"
-    write_shape(large, layers=1, vocab=2000, file_type="F16")
-    with running_daemon(tmp_path, MAX_MEMORY="290MB") as daemon:
+    write_random(large, layers=16, width=512)
+    with running_daemon(tmp_path, MAX_MEMORY="165MB") as daemon:
         add_model(daemon.models, "large", large)
         daemon.generate("Hi", options={"num_predict": 1})
 
@@ -78,6 +78,6 @@ def test_for_what_would_not_fit_alone_nobody_leaves(tmp_path: Path) -> None:
 
         assert response.status_code == 500
         assert (
-            "needs 302 MB of memory and 290 MB can be had" in response.json()["error"]
+            "needs 210 MB of memory and 165 MB can be had" in response.json()["error"]
         )
         assert loaded(daemon) == {"tiny"}

@@ -6,8 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from ollapy.daemon.runners.footprint import Scale
+from ollapy.daemon.runners.layout import Layout
 from ollapy.daemon.runners.memory import Share, in_groups
-from scripts.make_gguf import write_shape
+from ollapy.daemon.runners.placement import footprint
+from ollapy.gguf import read_header
+from scripts.make_gguf import write_random
 from tests.support.cgroups import limited
 from tests.support.daemon import running_daemon
 from tests.support.models import add_model
@@ -77,8 +81,8 @@ def test_a_small_container_keeps_little_back_on_a_large_machine() -> None:
 
 def test_what_its_group_does_not_allow_is_refused_not_killed(tmp_path: Path) -> None:
     large = tmp_path / "large.gguf"
-    write_shape(large, layers=4, vocab=4000, file_type="F16")
-    with limited(320 * MB) as here, running_daemon(tmp_path) as daemon:
+    write_random(large, layers=16, width=512)
+    with limited(210 * MB) as here, running_daemon(tmp_path) as daemon:
         add_model(daemon.models, "large", large)
         (here / "cgroup.procs").write_text(str(daemon.process.pid))
 
@@ -87,4 +91,19 @@ def test_what_its_group_does_not_allow_is_refused_not_killed(tmp_path: Path) -> 
         assert response.status_code == 500
         assert "close other programs" in response.json()["error"]
         assert daemon.generate("Hi")["done"]
-        assert daemon.http.get("/api/snapshot").json()["memory_total"] <= 320 * MB
+        assert daemon.http.get("/api/snapshot").json()["memory_total"] <= 210 * MB
+
+
+def test_what_is_reckoned_is_what_a_runner_takes(tmp_path: Path) -> None:
+    path = tmp_path / "model.gguf"
+    write_random(path, layers=8, width=512, vocab=8000)
+    with running_daemon(tmp_path) as daemon:
+        add_model(daemon.models, "model", path)
+        options = {"num_predict": 8, "num_ctx": 2048}
+        daemon.generate("word " * 300, model="model", options=options)
+        (runner,) = daemon.runners
+        family = [runner, *runner.children(recursive=True)]
+        taken = sum(process.memory_info().rss for process in family)
+
+    reckoned = Layout({}).takes(footprint(read_header(path), 0, Scale()), 2048, "f16")
+    assert 0.8 < reckoned.host / taken < 1.25

@@ -46,6 +46,6 @@ def test_only_where_memory_is_short(tmp_path: Path) -> None:
         assert "rehearsed compute=" not in daemon.log.read_text()
     little = tmp_path / "little"
     little.mkdir()
-    with running_daemon(little, MAX_MEMORY="310MB") as daemon:
+    with running_daemon(little, MAX_MEMORY="140MB") as daemon:
         assert daemon.generate("Hi", options={"num_predict": 1})["done"]
         assert "rehearsed compute=" in daemon.log.read_text()

@@ -14,6 +14,7 @@ from ollapy.gguf import Header
 _BLOCK = 32
 _BLOCK_BYTES = {"f16": 64, "q8_0": 34, "q4_0": 18}
 KV_TYPES = tuple(_BLOCK_BYTES)
+_WORD_BYTES = 256
 CELLS = 256  # at a time: llama.cpp rounds up to it
 _BLOCK_TENSOR = re.compile(r"(?:dec\.)?blk\.([0-9]+)\.")
 _EXPERTS = re.compile(r"\.ffn_(?:up|down|gate|gate_up)_(?:ch|)exps\.")
@@ -121,6 +122,11 @@ class Footprint:
         """Bytes that are always the processor's: token embeddings, and what belongs to no layer."""
         weights, _ = self._weights
         return self.header.weights_bytes - sum(weights.values()) - self.output
+
+    @property
+    def vocabulary(self) -> int:
+        """Bytes of the words themselves, as llama.cpp and grammars keep them; always the processor's."""
+        return _WORD_BYTES * self._num_vocab
 
     @property
     def has_experts(self) -> bool:

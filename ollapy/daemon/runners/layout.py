@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from ollapy.daemon.runners.footprint import Footprint
 from ollapy.daemon.runners.space import Space
 
-_PROCESS = 128 * 1024 * 1024  # of a runner without its model
-_LEAST_OVERHEAD = 256 * 1024 * 1024  # with the buffers that it computes in
+# Of a runner without its model, and of the process that fills in templates for it.
+_PROCESS = 96 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Layout:
     def takes(self, footprint: Footprint, num_cells: int, kv_type: str) -> Space:
         """The bytes, with those of the process and its buffers."""
         compute = footprint.compute(num_cells)
-        host = footprint.inputs + max(_PROCESS + compute, _LEAST_OVERHEAD)
+        host = footprint.inputs + footprint.vocabulary + _PROCESS + compute
         devices = {name: compute for name, count in self.counts.items() if count}
         if devices:
             devices[next(iter(devices))] += footprint.beside
