@@ -19,13 +19,14 @@ class Reader(Protocol):
 class Budget:
     """Counts the tokens of thoughts. Engine thread only, but for `spent`.
 
-    `end` are the tokens that end a thought and lead to the answer.
+    `ends` are tokens that end a thought: the first of them the one that is too long, the next another that
+    the model begins after it.
     """
 
-    def __init__(self, reader: Reader, limit: int, end: list[int]) -> None:
+    def __init__(self, reader: Reader, limit: int, ends: list[list[int]]) -> None:
         self._reader = reader
         self._left = limit
-        self._end = end
+        self._ends = ends
         self._forced: list[int] = []
         self.spent = False
 
@@ -36,9 +37,10 @@ class Budget:
 
     def take(self) -> int | None:
         """The token that comes next whatever the model says; None where that is for the model to say."""
-        if not self._left and not self.spent and self._reader.is_thinking:
+        is_due = not self._left and not self._forced and self._reader.is_thinking
+        if is_due and self._ends:
             self.spent = True
-            self._forced = [*self._end]
+            self._forced = [*self._ends.pop(0)]
         return self._forced.pop(0) if self._forced else None
 
     def spend(self, text: str) -> None:

@@ -132,12 +132,12 @@ class Intake:
         """What ends a thought that grows too long; it needs no more than tags, and so no tools."""
         if message.think_budget is None or not form.end_of_thought:
             return None
-        # a call is a message of its own, and what leads to the answer would stand in its place
-        headers = form.headers if message.must_call else None
-        end = headers.turn if headers else form.end_of_thought
-        return Budget(
-            parser, message.think_budget, self._vocabulary.tokenize(end, begins=False)
+        ends = form.ends_of_thought(
+            may_call=bool(message.tools) and not message.grammar,
+            must_call=message.must_call,
         )
+        tokens = [self._vocabulary.tokenize(end, begins=False) for end in ends]
+        return Budget(parser, message.think_budget, tokens)
 
     def _completion(self, message: Complete) -> Reply | Rendered:
         limit, media = self._limit(message.num_ctx), message.media

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from ollapy.chat.formats import Format
+from ollapy.chat.formats import HEADERS, Format
 from ollapy.chat.parser import Parsed, Parser
 from ollapy.engine.budget import Budget
 from ollapy.engine.engine import Engine
@@ -22,7 +22,7 @@ QUESTION = "What is 37 + 48?"
 
 def with_budget(sequence: Sequence, model: Model, limit: int) -> Sequence:
     end = model.vocabulary.tokenize(FORM.end_of_thought, begins=False)
-    sequence.budget = Budget(Parser(FORM), limit, end)
+    sequence.budget = Budget(Parser(FORM), limit, [end])
     return sequence
 
 
@@ -90,7 +90,7 @@ def test_control_tokens_are_seen_only_where_they_are_meant_for_the_reader(
     """The model is made to say two of them."""
     said = model.vocabulary.tokenize("a<|im_start|>b", begins=False)
     sequence = ask("Hi", max_tokens=len(said))
-    sequence.budget = Budget(_Always(), 0, said)
+    sequence.budget = Budget(_Always(), 0, [said])
     if seen:
         sequence.visible = model.vocabulary.controls_in(["<|im_start|>user"])
 
@@ -103,9 +103,31 @@ def test_a_stop_string_of_control_tokens_stops(
     stop = "<|im_start|>"
     sequence = ask("Hi", stop=(stop,))
     sequence.budget = Budget(
-        _Always(), 0, model.vocabulary.tokenize(f"a{stop}b", begins=False)
+        _Always(), 0, [model.vocabulary.tokenize(f"a{stop}b", begins=False)]
     )
     sequence.visible = model.vocabulary.controls_in([stop])
 
     assert run(engine, sequence) == ["a"]
     assert str(sequence.finish_reason) == "stop"
+
+
+def test_a_model_that_thinks_again_is_led_to_its_answer() -> None:
+    """Between messages it may call a tool instead; a second thought is ended at once, and so is no third."""
+    form = Format(headers=HEADERS[0])
+    turn, answer = form.ends_of_thought(may_call=True, must_call=False)
+    budget = Budget(Parser(form), 2, [[*turn.encode()], [*answer.encode()]])
+
+    def said(text: str) -> str:
+        """What the model says, and what is put into its mouth then."""
+        forced = b""
+        for piece in text:
+            assert budget.take() is None
+            budget.spend(piece)
+        while (token := budget.take()) is not None:
+            budget.spend(chr(token))
+            forced += bytes([token])
+        return forced.decode()
+
+    assert said("<|channel|>analysis<|message|>Hm") == turn
+    assert said("<|channel|>analysis<|message|>") == answer
+    assert said("Yes.") == ""

@@ -102,6 +102,16 @@ class Format(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
             return f"\n{self.thought[1]}\n\n"
         return self.headers.answer if self.headers else ""
 
+    def ends_of_thought(self, *, may_call: bool, must_call: bool) -> list[str]:
+        """What to say where a thought has grown too long, and then where another follows it.
+
+        A call that is a message cannot come where the answer's header stands already.
+        """
+        if not (self.headers and may_call):
+            return [self.end_of_thought]
+        turn, answer = self.headers.turn, self.headers.answer
+        return [turn] if must_call else [turn, answer]
+
     @property
     def markers(self) -> tuple[str, ...]:
         """All that must be seen in the text, also where it is a control token."""
