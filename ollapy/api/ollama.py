@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from .engine import Buffer
+from .loading import LoadState
 from .report import OllapyReport
 
 # The release of Ollama whose behaviour this API follows; clients gate features on it.
@@ -70,6 +71,7 @@ class InferenceRequest(Request, frozen=True):
     top_logprobs: int | None = None
     prompt_logprobs: int | None = None  # ollapy's own, as are the next
     priority: str | None = None
+    client: str | None = None
     logit_bias: dict[str, float] | None = None
     think_if_able: bool | None = None
     debug_render_only: bool | None = msgspec.field(
@@ -109,6 +111,7 @@ class EmbedRequest(Request, frozen=True):
     options: dict[str, Any] | None = None
     keep_alive: float | str | None = None
     priority: str | None = None
+    client: str | None = None
 
 
 class EmbeddingsRequest(Request, frozen=True):
@@ -352,10 +355,11 @@ class TagsResponse(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class PsResponse(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The answer of `/api/ps`, latest expiry first; ollapy's own are sentences about devices that are missing."""
+    """The answer of `/api/ps`, latest expiry first; ollapy's own are sentences about devices that are missing, and what is being loaded."""
 
     models: list[RunningModel]
     warnings: list[str] = []
+    loading: list[LoadState] = []
 
 
 class TensorRow(msgspec.Struct, frozen=True):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from .loading import LoadState
 from .status import RequestEntry
 
 
@@ -34,7 +35,7 @@ class OperationState(msgspec.Struct, frozen=True, omit_defaults=True):
 class Snapshot(msgspec.Struct, frozen=True):
     """What the daemon does now. `at` is in seconds, of a clock that never goes back; memory is in bytes.
 
-    `waiting` are the requests that are not being computed, `requests` all those under way.
+    `waiting` are the requests that are not being computed, `requests` all those under way, `loading` the models on their way into memory.
     """
 
     version: str
@@ -46,3 +47,4 @@ class Snapshot(msgspec.Struct, frozen=True):
     models: list[ModelState]
     requests: list[RequestEntry]
     operations: list[OperationState]
+    loading: list[LoadState] = []

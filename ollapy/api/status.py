@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from .loading import LoadState
 from .report import ContextReport
 
 
@@ -29,7 +30,9 @@ class RequestEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     `outcome` is `running`, `cancelled`, `failed` with its `error`, or how the answer ended, by the `stop` string that
     it came to. `first_token_duration` counts from the request. `beside` are the requests to the same model that
     were under way when it came, `waited_for` those that kept it waiting when the model was there, as they left no
-    `room` or were reading the same `prompt`, which is what `wait` says. `placement` is where the model was. `request`, as JSON, is there only where the daemon is set to keep it.
+    `room` or were reading the same `prompt`, which is what `wait` says. `placement` is where the model was.
+    While there is no answer, `loading` is the model that it waits for, and `ahead` how many wait for a place before it.
+    `client` is what its client calls itself. `request`, as JSON, is there only where the daemon is set to keep it.
     """
 
     id: int
@@ -52,6 +55,9 @@ class RequestEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     stop: str = ""
     preemptions: int = 0
     beside: list[int] = []
+    client: str = ""
+    loading: LoadState | None = None
+    ahead: int | None = None
     waited_for: list[int] = []
     wait: str = ""
     placement: PlacementReport | None = None

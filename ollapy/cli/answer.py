@@ -37,7 +37,7 @@ class AnswerPrinter:
     its own colour again.
     """
 
-    def __init__(self, style: Style) -> None:
+    def __init__(self, style: Style, spinner: Spinner) -> None:
         self.style = style
         self.text = ""  # the content so far
         self._is_terminal = sys.stdout.isatty()
@@ -45,7 +45,7 @@ class AnswerPrinter:
         self._grey, self._reset = (_GREY, _RESET) if has_colours() else ("", "")
         self._wrap = self._new_wrap()
         self._markdown: Stream | None = None
-        self._spinner = Spinner()
+        self._spinner = spinner
         self._is_thinking = False
         self._is_empty = True
 

@@ -88,6 +88,18 @@ class _Frame:
             yield line(step, now, width, self.signs)
 
 
+def drawn(step: Step, now: float) -> str:
+    """The line of what is under way, as the terminal of stderr takes it."""
+    console = _Console(
+        stderr=True, force_terminal=True, no_color=not has_colours(), highlight=False
+    )
+    signs = _ASCII if console.options.ascii_only else Signs()
+    text = line(step, now, max(console.width - _MARGIN, 1), signs)
+    with console.capture() as captured:
+        console.print(text, end="", soft_wrap=True)
+    return captured.get()
+
+
 def line(step: Step, now: float, width: int, signs: Signs) -> Text:
     """What is under way and as much about it as fits; its bar takes what is left, its name is cut last."""
     spin = signs.spinner[int(now * _REFRESHES) % len(signs.spinner)]

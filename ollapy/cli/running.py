@@ -64,6 +64,7 @@ class Run:
         from ollapy.api.ollama import GenerateRequest, Message
         from ollapy.cli.answer import AnswerPrinter, print_answer, whole_answer
         from ollapy.cli.attachments import attached, takes_files
+        from ollapy.cli.spinner import Spinner
 
         said = attached(text) if takes_files(shown) else Message("user", text)
         records = client.generate(
@@ -81,9 +82,11 @@ class Run:
         if self.as_json:
             from ollapy.cli.output import print_json
 
-            print_json(whole_answer(records))
+            with Spinner(client):
+                answer = whole_answer(records)
+            print_json(answer)
         else:
-            print_answer(records, AnswerPrinter(self.style))
+            print_answer(records, AnswerPrinter(self.style, Spinner(client)))
 
     def _talk(self, client: Client) -> None:
         from ollapy.cli.repl import Conversation, Session
@@ -101,6 +104,7 @@ class Run:
     def _embed(self, client: Client, text: str) -> None:
         from ollapy.api.ollama import EmbedRequest
         from ollapy.cli.output import print_json
+        from ollapy.cli.spinner import Spinner
         from ollapy.errors import InvalidRequest
 
         if not text:
@@ -114,7 +118,9 @@ class Run:
             dimensions=self.dimensions,
             keep_alive=self.keep_alive,
         )
-        print_json(client.embed(wanted).embeddings[0])
+        with Spinner(client):
+            answer = client.embed(wanted)
+        print_json(answer.embeddings[0])
 
 
 def _is_terminal() -> bool:

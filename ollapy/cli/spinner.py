@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import sys
 import threading
+import time
 from itertools import cycle
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from ollapy.settings import has_escapes
+
+if TYPE_CHECKING:
+    from ollapy.client import Client
+
+    from .waiting import Waits
 
 _DELAY = 0.7  # seconds in which most answers begin
 _PAUSE = 0.1
@@ -17,9 +23,13 @@ _ERASE = "\r\x1b[K"
 
 
 class Spinner:
-    """Turns until it is stopped, from a thread of its own; on a terminal that can erase it. A context manager."""
+    """Turns until it is stopped, from a thread of its own; on a terminal that can erase it. A context manager.
 
-    def __init__(self) -> None:
+    With a client it says what the client's question waits for.
+    """
+
+    def __init__(self, client: Client | None = None) -> None:
+        self._client = client
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -52,12 +62,30 @@ class Spinner:
     def _turn(self) -> None:
         if self._stopped.wait(_DELAY):
             return
+        waits = self._watch()
         for frame in cycle(_FRAMES):
-            self._write(f"{_ERASE}{frame} ")
+            self._write(f"{_ERASE}{_line(waits) or f'{frame} '}")
             if self._stopped.wait(_PAUSE):
                 break
         self._write(_ERASE)
 
+    def _watch(self) -> Waits | None:
+        if self._client is None:
+            return None
+        from .waiting import Waits
+
+        waits = Waits(self._client)
+        waits.watch(self._stopped)
+        return waits
+
     def _write(self, text: str) -> None:
         sys.stderr.write(text)
         sys.stderr.flush()
+
+
+def _line(waits: Waits | None) -> str:
+    if waits is None or waits.step is None:
+        return ""
+    from .bars import drawn
+
+    return drawn(waits.step, time.monotonic())

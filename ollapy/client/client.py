@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Generator, Iterator
 from contextlib import closing
 from types import TracebackType
 from typing import Any, Self, TypeVar
+
+from msgspec.structs import replace
 
 from ollapy.api.care import (
     PruneRequest,
@@ -45,6 +48,7 @@ from ollapy.settings import Address
 from .connection import PATIENCE, Connection, decode
 
 T = TypeVar("T")
+Q = TypeVar("Q", GenerateRequest, ChatRequest, EmbedRequest)
 R = TypeVar("R", bound=InferenceResponse | Progress)
 
 
@@ -57,7 +61,9 @@ class Client:
 
     def __init__(self, address: Address, key: str = "") -> None:
         self.address = address
+        self._key = key
         self._connection = Connection(address, key)
+        self._name = os.urandom(8).hex()  # by which its questions are found
 
     def __enter__(self) -> Self:
         return self
@@ -69,6 +75,12 @@ class Client:
         traceback: TracebackType | None,
     ) -> None:
         self._connection.close()
+
+    def beside(self) -> Client:
+        """Another connection, for another thread, to see what becomes of this one's questions."""
+        other = Client(self.address, self._key)
+        other._name = self._name
+        return other
 
     def version(self) -> VersionResponse:
         """What answers at the address; `ollapy` is empty where it is Ollama."""
@@ -98,6 +110,12 @@ class Client:
     def requests(self) -> list[RequestEntry]:
         """The requests under way and the last that have ended, newest first."""
         return self._call("GET", "/api/requests", RequestsResponse).requests
+
+    def under_way(self) -> RequestEntry | None:
+        """The question of this client that is under way, if one is."""
+        path = f"/api/requests?client={self._name}"
+        found = self._call("GET", path, RequestsResponse).requests
+        return next((entry for entry in found if entry.outcome == "running"), None)
 
     def show(self, model: str, *, verbose: bool = False) -> ShowResponse:
         """Everything about a model."""
@@ -134,17 +152,17 @@ class Client:
 
     def embed(self, request: EmbedRequest) -> EmbedResponse:
         """Vectors for texts."""
-        return self._call("POST", "/api/embed", EmbedResponse, request)
+        return self._call("POST", "/api/embed", EmbedResponse, self._named(request))
 
     def generate(
         self, request: GenerateRequest
     ) -> Generator[GenerateResponse, None, None]:
         """The records of an answer as they come; closing the iterator stops the model."""
-        return self._stream("/api/generate", request, GenerateResponse)
+        return self._stream("/api/generate", self._named(request), GenerateResponse)
 
     def chat(self, request: ChatRequest) -> Generator[ChatResponse, None, None]:
         """The records of an answer as they come; closing the iterator stops the model."""
-        return self._stream("/api/chat", request, ChatResponse)
+        return self._stream("/api/chat", self._named(request), ChatResponse)
 
     def pull(self, request: PullRequest) -> Generator[Progress, None, None]:
         """Bring a model here."""
@@ -181,6 +199,9 @@ class Client:
     def operation(self, path: str, request: object) -> Generator[Progress, None, None]:
         """What a pull, push or the like reports until it has succeeded; closing the iterator cancels it."""
         return self._stream(path, request, Progress)
+
+    def _named(self, request: Q) -> Q:
+        return replace(request, client=self._name)
 
     def _call(self, method: str, path: str, kind: type[T], body: object = None) -> T:
         return decode(self._connection.send(method, path, body), kind)

@@ -8,7 +8,7 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -112,8 +112,13 @@ def _settings(folder: Path) -> dict[str, str]:
 
 
 @contextmanager
-def running_daemon(folder: Path, **env: str) -> Iterator[Daemon]:
-    """A daemon with a store in the folder, stopped at the end; `env` are settings without their prefix."""
+def running_daemon(
+    folder: Path, *, serving: Sequence[str] = ("-m", "ollapy", "serve"), **env: str
+) -> Iterator[Daemon]:
+    """A daemon with a store in the folder, stopped at the end; `env` are settings without their prefix.
+
+    `serving` is what Python is told to run.
+    """
     log, models = folder / "daemon.log", folder / "models"
     settings = {
         f"OLLAPY_{name}": value for name, value in {**_settings(folder), **env}.items()
@@ -122,7 +127,7 @@ def running_daemon(folder: Path, **env: str) -> Iterator[Daemon]:
         k: v for k, v in os.environ.items() if not k.startswith(("OLLAPY_", "OLLAMA_"))
     }
     with log.open("wb") as output:
-        command = [sys.executable, "-m", "ollapy", "serve"]
+        command = [sys.executable, *serving]
         process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,

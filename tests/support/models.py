@@ -8,6 +8,7 @@ from ollapy.names import ModelName
 from ollapy.store import Blobs, Layer, Manifest, Store
 from ollapy.store.manifests import CONFIG_TYPE, LAYER_TYPE
 from scripts.make_gguf import (
+    write_encoder_decoder,
     write_llava,
     write_random,
     write_scripted,
@@ -58,4 +59,11 @@ def add_endless(models: Path, name: str = "endless") -> None:
     """Store a model that never stops by itself."""
     weights = models.parent / f"{name}.gguf"
     write_scripted(weights, "round and round and ", endless=True, context_length=65536)
+    add_model(models, name, weights)
+
+
+def add_encoder_decoder(models: Path, name: str) -> None:
+    """Store a model that answers one request at a time."""
+    weights = models.parent / f"{name}.gguf"
+    write_encoder_decoder(weights, context_length=65536)
     add_model(models, name, weights)

@@ -10,6 +10,7 @@ import typer
 from ollapy.cli import completion
 
 if TYPE_CHECKING:  # the wire types cost half of what `ollapy --help` takes
+    from ollapy.api.loading import LoadState
     from ollapy.api.neighbours import NeighbourModel
     from ollapy.api.ollama import DamagedModel, ModelSummary, RunningModel
 
@@ -22,7 +23,9 @@ Prefix = Annotated[
         show_default=False,
     ),
 ]
-M = TypeVar("M", bound="ModelSummary | RunningModel | DamagedModel | NeighbourModel")
+M = TypeVar(
+    "M", bound="ModelSummary | RunningModel | LoadState | DamagedModel | NeighbourModel"
+)
 
 
 def narrowed(models: Iterable[M], prefix: str) -> list[M]:

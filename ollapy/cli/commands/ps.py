@@ -11,13 +11,14 @@ from .as_json import AsJson
 from .prefix import Prefix, narrowed
 
 if TYPE_CHECKING:  # the wire types cost half of what `ollapy --help` takes
+    from ollapy.api.loading import LoadState
     from ollapy.api.ollama import RunningModel
 
 _HEADER = ("NAME", "ID", "SIZE", "PROCESSOR", "CONTEXT", "UNTIL")
 
 
 def ps(prefix: Prefix = "", as_json: AsJson = False) -> None:
-    """List the models that are loaded."""
+    """List the models that are loaded, or being loaded."""
     from msgspec.structs import replace
 
     from ollapy.cli.output import print_json, print_table, talk
@@ -26,8 +27,9 @@ def ps(prefix: Prefix = "", as_json: AsJson = False) -> None:
     with connected() as client:
         loaded = client.loaded()
     shown = narrowed(loaded.models, prefix)
+    loading = narrowed(loaded.loading, prefix)
     if as_json:
-        print_json(replace(loaded, models=shown))
+        print_json(replace(loaded, models=shown, loading=loading))
         return
     for model in shown:
         for note in model.notes:
@@ -35,7 +37,8 @@ def ps(prefix: Prefix = "", as_json: AsJson = False) -> None:
     for warning in loaded.warnings:
         talk(f"Warning: {clean(warning)}")
     now = datetime.now(UTC)
-    print_table(_HEADER, (_row(m, now) for m in shown))
+    rows = [_row(model, now) for model in shown]
+    print_table(_HEADER, [*rows, *map(_loading_row, loading)])
 
 
 def _row(model: RunningModel, now: datetime) -> tuple[str, ...]:
@@ -50,6 +53,21 @@ def _row(model: RunningModel, now: datetime) -> tuple[str, ...]:
         str(model.context_length or "-"),
         format_relative(expires, now) if expires > now else "Stopping...",
     )
+
+
+def _loading_row(state: LoadState) -> tuple[str, ...]:
+    from ollapy.units import format_bytes
+
+    size = format_bytes(state.total) if state.total else "-"
+    return state.name, "-", size, "-", "-", _doing(state)
+
+
+def _doing(state: LoadState) -> str:
+    """Where those that are loaded say how long they stay."""
+    if state.status == "waiting":
+        return "Waiting for memory"
+    share = f" {100 * state.completed // state.total}%" if state.total else ""
+    return f"{state.status.capitalize()}{share}"
 
 
 def _processor(model: RunningModel) -> str:

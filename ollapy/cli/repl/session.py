@@ -55,7 +55,10 @@ class Session:
     def load(self, model: str) -> None:
         """Begin anew with a model, and show what it has behind it; with another than now only if it loads."""
         fresh = replace(self.conversation, model=model, messages=[])
-        with Spinner(), closing(self.client.chat(fresh.loading())) as records:
+        with (
+            Spinner(self.client),
+            closing(self.client.chat(fresh.loading())) as records,
+        ):
             for _ in records:
                 pass
         self.conversation, self.final = fresh, None
@@ -92,7 +95,7 @@ class Session:
 
     def answer(self, question: Message) -> None:
         """An exchange, which is kept as far as it came before Ctrl-C; an error leaves all as it was."""
-        printer = AnswerPrinter(self.style)
+        printer = AnswerPrinter(self.style, Spinner(self.client))
         try:
             with closing(
                 self.client.chat(self.conversation.asking(question))

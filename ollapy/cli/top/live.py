@@ -20,7 +20,7 @@ from .rates import Rates, rates
 from .view import lines
 
 _SPECIAL = re.compile(r"\x1b(\[[0-9;]*[A-Za-z~]|O.)")  # arrows and the like
-_HEADINGS = ("MODEL", "REQUEST", "DOING")
+_HEADINGS = ("MODEL", "LOADING", "REQUEST", "DOING")
 
 
 def watch(take: Callable[[], Snapshot], interval: float) -> None:

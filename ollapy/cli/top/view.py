@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 from rich.cells import cell_len, set_cell_size
 
+from ollapy.api.loading import LoadState
 from ollapy.api.snapshot import ModelState, OperationState, Snapshot
 from ollapy.api.status import RequestEntry
 from ollapy.text import clean
@@ -42,6 +43,7 @@ def _lines(snapshot: Snapshot, rates: Rates, width: int) -> Iterator[str]:
     now = datetime.now(UTC)
     tables = (
         _models(snapshot.models, rates, now),
+        _loading(snapshot.loading),
         _requests(snapshot.requests),
         _operations(snapshot.operations, rates),
     )
@@ -49,7 +51,7 @@ def _lines(snapshot: Snapshot, rates: Rates, width: int) -> Iterator[str]:
         if table[0].cells:
             yield ""
             yield from _table(table, width)
-    if not snapshot.models:
+    if not snapshot.models and not snapshot.loading:
         yield ""
         yield "No model is loaded."
 
@@ -76,6 +78,14 @@ def _models(models: Sequence[ModelState], rates: Rates, now: datetime) -> list[_
     ]
 
 
+def _loading(states: Sequence[LoadState]) -> list[_Column]:
+    return [
+        _Column("LOADING", [clean(s.name) for s in states]),
+        _Column("DONE", [_share(s) for s in states], 1),
+        _Column("STATUS", [s.status for s in states], 2),
+    ]
+
+
 def _requests(requests: Sequence[RequestEntry]) -> list[_Column]:
     return [
         _Column("REQUEST", [str(r.id) for r in requests]),
@@ -90,7 +100,7 @@ def _operations(operations: Sequence[OperationState], rates: Rates) -> list[_Col
     return [
         _Column("DOING", [o.kind for o in operations]),
         _Column("MODEL", [clean(o.model) for o in operations], 1),
-        _Column("DONE", [_done(o) for o in operations], 2),
+        _Column("DONE", [_share(o) for o in operations], 2),
         _Column("RATE", [_bytes_rate(rates.arriving.get(o.id)) for o in operations], 3),
         _Column("STATUS", [clean(o.status)[:40] for o in operations], 4),
     ]
@@ -126,10 +136,12 @@ def _bytes_rate(value: float | None) -> str:
     return "-" if value is None else f"{format_bytes(int(value))}/s"
 
 
-def _done(operation: OperationState) -> str:
-    if not operation.total:
+def _share(counted: OperationState | LoadState) -> str:
+    if not counted.total:
         return "-"
-    return f"{100 * operation.completed // operation.total}% of {format_bytes(operation.total)}"
+    return (
+        f"{100 * counted.completed // counted.total}% of {format_bytes(counted.total)}"
+    )
 
 
 def _until(model: ModelState, now: datetime) -> str:
@@ -137,8 +149,10 @@ def _until(model: ModelState, now: datetime) -> str:
 
 
 def _state(request: RequestEntry) -> str:
+    if request.ahead is not None:
+        return f"waiting behind {request.ahead}"
     if not request.load_duration:
-        return "loading"
+        return request.loading.status if request.loading else "loading"
     return "answering" if request.first_token_duration else "waiting or reading"
 
 

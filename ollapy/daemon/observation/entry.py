@@ -40,6 +40,7 @@ class Entry:
     model: str = ""
     outcome: str = ""
     error: str = ""
+    client: str = ""  # what it calls itself
     id: int = field(default_factory=lambda: next(_ids))
     asked_by: str = field(default_factory=asker.asked_by)
     begun_at: float = field(default_factory=time.time)
@@ -62,6 +63,12 @@ class Entry:
     def load_seconds(self) -> float:
         """After how long the model was there; 0 where it is not yet."""
         return 0.0 if self.loaded is None else self.loaded - self.started
+
+    @property
+    def is_unanswered(self) -> bool:
+        """Whether it is the engine that it waits for."""
+        asked = self.kind in ("generate", "chat") and not self.outcome
+        return asked and self.loaded is not None and self.first is None
 
     def is_loaded(self, placement: PlacementReport) -> None:
         """The model is there."""
@@ -108,6 +115,7 @@ class Entry:
             first_token_duration=self._since(self.first),
             prompt_eval_count=self.num_prompt,
             beside=self.beside,
+            client=self.client,
             placement=self.placement,
             context=self.context if self.is_own else _silent(self.context),
             request=self.request,

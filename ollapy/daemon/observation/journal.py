@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
-from collections.abc import Iterable, Iterator
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
 import msgspec
@@ -39,9 +39,26 @@ class Journal:
         return _told(reversed(self._running.values()))
 
     @property
-    def records(self) -> list[RequestEntry]:
-        """Those under way and then those that have ended, the newest first, as far as the asker may know of them."""
-        return [*self.running, *_told(reversed(self._ended))]
+    def is_crowded(self) -> bool:
+        """Whether one that has its model and no answer yet may wait for another of the same model."""
+        running = Counter(e.model for e in self._running.values())
+        return any(
+            running[e.model] > 1 and e.is_unanswered for e in self._running.values()
+        )
+
+    def ahead(self, num_waiting: Mapping[str, int]) -> dict[int, int]:
+        """How many are before each request that waits for a place: the last so many of a model do."""
+        found: dict[int, int] = {}
+        for model, num in num_waiting.items():
+            asked = [e for e in self._running.values() if e.is_unanswered]
+            ids = [e.id for e in asked if e.model == model]
+            found |= {id_: n for n, id_ in enumerate(ids[max(len(ids) - num, 0) :])}
+        return found
+
+    @property
+    def ended(self) -> list[RequestEntry]:
+        """The last that have ended, the newest first, as far as the asker may know of them."""
+        return _told(reversed(self._ended))
 
     def begin(self, entry: Entry, model: str) -> None:
         """It is known which model a request is for."""
@@ -52,6 +69,7 @@ class Journal:
     def entry(self, kind: str, request: object) -> Iterator[Entry]:
         """A request that is under way while the block runs."""
         entry = Entry(kind, _cut(request) if self._keeps_requests else "")
+        entry.client = getattr(request, "client", None) or ""
         self._running[entry.id] = entry
         try:
             yield entry

@@ -10,6 +10,7 @@ import psutil
 from ollapy import __version__
 from ollapy.api.snapshot import ModelState, Snapshot
 from ollapy.daemon.describe import engine_of
+from ollapy.daemon.observation import waiting
 from ollapy.daemon.observation.counters import Counters, counters
 from ollapy.daemon.runners import memory
 from ollapy.daemon.runners.runner import Runner
@@ -20,6 +21,8 @@ from ollapy.units import format_time
 async def snapshot(state: State) -> Snapshot:
     """Engines are asked for their counters, which they tell between two steps."""
     engines = await counters(state.pool)
+    loading = waiting.loads(state.pool)
+    requests = waiting.told(state.journal, loading, engines)
     available = await asyncio.to_thread(memory.available)
     return Snapshot(
         version=__version__,
@@ -29,8 +32,9 @@ async def snapshot(state: State) -> Snapshot:
         memory_available=available,
         waiting=state.pool.num_waiting,
         models=[_model(r, engines) for r in state.pool.runners],
-        requests=[r for r in state.journal.running if r.outcome == "running"],
+        requests=[r for r in requests if r.outcome == "running"],
         operations=state.operations.under_way,
+        loading=loading,
     )
 
 

@@ -30,6 +30,7 @@ from ollapy.daemon.describe import (
 from ollapy.daemon.elsewhere import running, shown, summary
 from ollapy.daemon.endpoint import Endpoint, Scope
 from ollapy.daemon.gates.body import MAX_ORDER, read
+from ollapy.daemon.observation.waiting import loads
 from ollapy.daemon.runners.runner import Runner
 from ollapy.daemon.runners.uses import Use
 from ollapy.daemon.showing import everything
@@ -74,7 +75,11 @@ async def ps(request: Request) -> Response:
     ]
     others, _ = await elsewhere(request)
     return responses.json(
-        PsResponse([*rows, *map(running, others)], [*pool.devices.last.warnings])
+        PsResponse(
+            [*rows, *map(running, others)],
+            [*pool.devices.last.warnings],
+            loads(pool),
+        )
     )
 
 

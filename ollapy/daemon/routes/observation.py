@@ -15,6 +15,7 @@ from ollapy.daemon.observation.counters import counters
 from ollapy.daemon.observation.journal import Journal
 from ollapy.daemon.observation.metrics import Gauges
 from ollapy.daemon.observation.snapshot import snapshot as taken
+from ollapy.daemon.observation.waiting import running
 from ollapy.daemon.runners.pool import RunnerPool
 from ollapy.daemon.state import state
 from ollapy.kvcache.usage import kept_files
@@ -40,8 +41,15 @@ async def metrics(request: Request) -> Response:
 
 
 async def requests(request: Request) -> Response:
-    """The requests to models that are under way, and the last that have ended, with their timings: all of them, or the asker's own."""
-    return responses.json(RequestsResponse(state(request).journal.records))
+    """The requests to models that are under way, and the last that have ended, with their timings: all of them, or the asker's own.
+
+    With `client` in the query those of the client that calls itself so.
+    """
+    now, client = state(request), request.query_params.get("client")
+    found = [*await running(now.pool, now.journal), *now.journal.ended]
+    if client is not None:
+        found = [entry for entry in found if entry.client == client]
+    return responses.json(RequestsResponse(found))
 
 
 async def snapshot(request: Request) -> Response:

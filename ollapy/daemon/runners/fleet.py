@@ -44,6 +44,11 @@ class Fleet:
         return [runner for runner in self if runner.ready and not runner.is_dead]
 
     @property
+    def starting(self) -> list[Runner]:
+        """Those whose models are being loaded, or wait for memory."""
+        return [runner for runner in self if not runner.start.done()]
+
+    @property
     def is_used(self) -> bool:
         """Whether a request is under way."""
         return any(runner.uses.num_requests for runner in self)

@@ -144,7 +144,7 @@ class Loader:
         """Its child, the model loaded; counted and timed."""
         began, outcome = time.monotonic(), "failed"
         try:
-            process = await started(runner.model, load, self._fleet.settings)
+            process = await started(runner, load, self._fleet.settings)
             outcome = "done"
         finally:
             runner.load_seconds = time.monotonic() - began

@@ -59,6 +59,11 @@ class RunnerPool:
         return self._fleet.ready
 
     @property
+    def starting(self) -> list[Runner]:
+        """All that are being loaded, or wait for memory."""
+        return self._fleet.starting
+
+    @property
     def num_waiting(self) -> int:
         """Requests that are not being computed, of all models."""
         return sum(runner.num_waiting for runner in self._fleet) + self._num_held

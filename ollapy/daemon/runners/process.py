@@ -13,6 +13,7 @@ from typing import ClassVar, Self, cast
 import msgspec
 
 from ollapy.daemon.runners.inbox import Event, Inbox
+from ollapy.daemon.runners.progress import Progress
 from ollapy.daemon.runners.shortages import num_kills
 from ollapy.errors import (
     InvalidRequest,
@@ -67,7 +68,7 @@ class RunnerProcess(asyncio.SubprocessProtocol):
         self.held: Ready | None = None
         self.hear: Callable[[Grow | Resized], None] = lambda _: None
         self._resized = asyncio.Event()
-        self.progress = Loading(0.0)
+        self._told = Loading(0.0)
         self._ids = itertools.count(-1, -1)  # of what the daemon itself wants to know
         self._inboxes: dict[int, Inbox] = {}
         self._frames = FrameReader(FromRunner)
@@ -93,6 +94,12 @@ class RunnerProcess(asyncio.SubprocessProtocol):
     def pid(self) -> int:
         """The child's process id."""
         return self._pid
+
+    @property
+    def progress(self) -> Progress:
+        """How far the load is."""
+        files = self.load.paths if isinstance(self.load, Load) else ()
+        return Progress.of(self._pid, files, self._told)
 
     async def ask(
         self, request: Question | GetStats | Tune
@@ -212,7 +219,7 @@ class RunnerProcess(asyncio.SubprocessProtocol):
     def _receive(self, message: FromRunner) -> None:
         match message:
             case Loading():
-                self.progress = message
+                self._told = message
             case Ready():
                 self.held = message
                 if not self.ready.done():

@@ -10,6 +10,7 @@ from ollapy.api.adapters import MAX_IDLE_BYTES, AdapterSet
 from ollapy.daemon.runners.accelerators import Accelerators
 from ollapy.daemon.runners.placement import Placement, Placing
 from ollapy.daemon.runners.process import RunnerProcess
+from ollapy.daemon.runners.progress import Progress
 from ollapy.daemon.runners.room import Resident
 from ollapy.daemon.runners.space import Space
 from ollapy.daemon.runners.uses import Uses
@@ -31,6 +32,7 @@ class Runner:
     workers: frozenset[str] = frozenset()  # of other machines, that it has for itself
     # by digest, in bytes: those that came after the model's own, which were placed with it
     adapters: dict[str, int] = field(default_factory=dict)
+    child: RunnerProcess | None = None  # once there is one, ready or not
     load_seconds: float = 0.0
     expiry: asyncio.TimerHandle | None = None
 
@@ -48,6 +50,11 @@ class Runner:
     def ready(self) -> Ready | None:
         """What the child said of itself when its model was loaded, or its pool changed."""
         return self.process.held if self.process else None
+
+    @property
+    def progress(self) -> Progress | None:
+        """How far the load is; None before it has begun."""
+        return self.child.progress if self.child else None
 
     @property
     def has_grown(self) -> bool:

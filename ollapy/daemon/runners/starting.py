@@ -7,17 +7,18 @@ import math
 from collections.abc import Mapping
 
 from ollapy.daemon.runners.process import RunnerProcess
+from ollapy.daemon.runners.runner import Runner
 from ollapy.errors import LoadFailed
 from ollapy.runner.protocol import Load, Serve
 from ollapy.settings import Settings
-from ollapy.store import Stored
 
 
 async def started(
-    model: Stored, load: Load | Serve, settings: Settings
+    runner: Runner, load: Load | Serve, settings: Settings
 ) -> RunnerProcess:
-    """A child with its model loaded; none is left behind when that fails or is cancelled."""
-    process = await RunnerProcess.start(str(model.name), load, _env(load, settings))
+    """A runner's child with its model loaded; none is left behind when that fails or is cancelled."""
+    name, env = str(runner.model.name), _env(load, settings)
+    process = runner.child = await RunnerProcess.start(name, load, env)
     try:
         await _until_ready(process, settings)
     except BaseException:
