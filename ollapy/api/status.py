@@ -9,7 +9,7 @@ from .report import ContextReport
 
 
 class PlacementReport(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Where a model was when it answered: so many bytes in all, on accelerators and by device; or on another server.
+    """Where a model was when it answered: so many bytes in all, on accelerators and by device; on another server, or in another engine.
 
     `accelerators` are those that models may use, `kv_type` is what its context was kept as, `num_threads` computed
     at most what the processor had.
@@ -22,6 +22,7 @@ class PlacementReport(msgspec.Struct, frozen=True, omit_defaults=True):
     kv_type: str = ""
     num_threads: int = 0
     host: str = ""
+    engine: str = ""
 
 
 class RequestEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

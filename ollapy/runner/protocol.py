@@ -217,7 +217,7 @@ class Tune(msgspec.Struct, tag=True, frozen=True):
 
 
 class Loading(msgspec.Struct, tag=True, frozen=True):
-    """How much of the weights has been read, 0 to 1, or what an engine says that does not count."""
+    """A load goes on: how much of the weights has been read, 0 to 1, or any other number that grows, and what was said last."""
 
     progress: float
     said: str = ""

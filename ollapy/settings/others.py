@@ -100,6 +100,6 @@ def _runner_env(env: Mapping[str, str]) -> dict[str, str]:
 
 
 def _vllm_env(env: Mapping[str, str]) -> dict[str, str]:
-    """The allow-listed environment of a vLLM and of the runner that starts it."""
+    """The allow-listed environment of a vLLM and of the runner that starts it; it reports to nobody unless it is to."""
     found = {k: v for k, v in env.items() if _VLLM_VARIABLES.fullmatch(k)}
-    return {**_runner_env(env), **found}
+    return {**_runner_env(env), "VLLM_NO_USAGE_STATS": "1", **found}

@@ -15,6 +15,7 @@ from typing import Self
 
 from ollapy.lifeline import die_with_parent
 
+from .activity import Activity
 from .last_words import LastWords
 
 _LINE_END = re.compile(rb"[\r\n]+")  # bars of progress go back to the line's beginning
@@ -49,6 +50,11 @@ class VllmProcess:
             ),  # no thread yet runs here
         )
         return cls(process, heard)
+
+    @property
+    def activity(self) -> Activity:
+        """What it does, from now on."""
+        return Activity(self._process.pid)
 
     async def ends_within(self, seconds: float) -> bool:
         """Whether it has ended, or does so soon."""

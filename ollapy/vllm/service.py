@@ -35,12 +35,13 @@ from ollapy.runner.protocol import (
     Tune,
 )
 
+from .activity import Activity
 from .process import VllmProcess
 
 logger = logging.getLogger(__name__)
 
 _HOST = "127.0.0.1"
-_PAUSE = 0.2  # seconds between two looks at a server that starts
+_PAUSE = 0.25  # seconds between two looks at a server that starts
 _MOMENT = 0.3  # seconds from a broken connection to the end of its server
 _GRACE = 2.0  # seconds to end in, where nobody says how long
 
@@ -56,7 +57,8 @@ class Service:
         self._process: VllmProcess | None = None
         self._serving: asyncio.Task[None] | None = None
         self._answering: dict[int, asyncio.Task[None]] = {}
-        self._max_sequences = 0
+        self._max_sequences = self._num_signs = 0
+        self._said, self._is_loading = "", True
 
     def receive(self, message: ToRunner) -> None:
         """Act on one message of the daemon."""
@@ -106,9 +108,7 @@ class Service:
         port = _free_port()
         command = [*asked.command, "--host", _HOST, "--port", str(port)]
         try:
-            self._process = await VllmProcess.start(
-                command, lambda line: self._send(Loading(0.0, line))
-            )
+            self._process = await VllmProcess.start(command, self._go_on)
         except OSError as exc:
             raise LoadFailed(
                 f"vLLM could not be started ({exc.strerror}): see OLLAPY_VLLM_COMMAND"
@@ -116,22 +116,31 @@ class Service:
         url = f"http://{_HOST}:{port}"
         self._remote = Remote(url, asked.key, asked.silence, called="vLLM")
         ended = asyncio.create_task(self._process.wait())
-        ready = asyncio.create_task(self._until_ready(ModelName.parse(asked.name)))
+        name = ModelName.parse(asked.name)
+        ready = asyncio.create_task(self._until_ready(name, self._process.activity))
         await asyncio.wait({ended, ready}, return_when=asyncio.FIRST_COMPLETED)
         if not ended.done():
-            self._model = ready.result()
+            self._model, self._is_loading = ready.result(), False
             self._send(Ready(self._model.num_ctx, asked.max_sequences, asked.buffers))
         ready.cancel()
         sentence = await ended
         await self._process.end(0.0)  # what it has started may live
         raise RunnerStopped(sentence)
 
-    async def _until_ready(self, name: ModelName) -> RemoteModel:
+    async def _until_ready(self, name: ModelName, activity: Activity) -> RemoteModel:
         """The model, once the server tells of it: it listens when it has loaded."""
         while True:
             with suppress(ModelNotFound):
                 return await self._remote.get(name, "it is not there yet")
+            if activity.has_gone_on():
+                self._go_on(self._said)
             await asyncio.sleep(_PAUSE)
+
+    def _go_on(self, said: str) -> None:
+        """The load does, as the server says or is seen to do."""
+        if self._is_loading:
+            self._said, self._num_signs = said, self._num_signs + 1
+            self._send(Loading(float(self._num_signs), said))
 
     @property
     def _counters(self) -> dict[str, float | list[int]]:

@@ -75,7 +75,7 @@ def test_lists_say_what_runs_it(starter: Starter) -> None:
     (state,) = (m for m in models if m["name"] == "big:latest")
     assert state["engine"] == "vllm"
     assert state["counters"] == {"running": 0, "waiting": 0}
-    assert requests[0]["placement"]["host"] == "vLLM"
+    assert requests[0]["placement"] == {"engine": "vllm"}
     assert 'ollapy_loads_total{model="big:latest",outcome="done"}' in http.get("/metrics").text  # fmt: skip
 
 
@@ -92,6 +92,7 @@ def test_the_commands_show_it(starter: Starter) -> None:
     assert "runs in    vllm" in shown
     assert "of         org/big" in shown
     assert lines("run", "big", "Hello")
+    assert "The model runs in vllm" in "\n".join(lines("why"))
 
 
 def test_thoughts_are_told_apart(starter: Starter) -> None:

@@ -155,7 +155,7 @@ def test_the_arguments_are_vllms() -> None:
     name = ModelName.parse("big")
     config = ModelConfig(source="org/Repo")
     model = VllmModel(name, Digest("0" * 64), 0, 0.0, config, options, rest, None, [], [])  # fmt: skip
-    words = arguments(model, model.max_context, ["--seed", "7"])
+    words = arguments(model, 512, 8, ["--seed", "7"])
     read = vars(parser().parse_args(["folder", *words]))
 
     assert {name: read[name] for name in given} == given

@@ -17,6 +17,9 @@ def placement(place: PlacementReport | None) -> Iterator[str]:
     if place.host:
         yield f"The model is on another server, {place.host}, which does not say where its weights are."
         return
+    if place.engine:
+        yield f"The model runs in {place.engine}, which does not say where its weights are."
+        return
     yield _where(place)
     if place.kv_type not in ("", _PLAIN):
         yield f"Its context was kept as {place.kv_type}, which takes less memory than {_PLAIN}."

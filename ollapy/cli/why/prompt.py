@@ -20,7 +20,7 @@ def prompt(entry: RequestEntry) -> Iterator[str]:
     if refused := context.refused_tokens:
         yield f"There was no memory for the {context.limit + refused:,} that it asked for."
     yield from _dropped(context)
-    if entry.placement and entry.placement.host:
+    if entry.placement and (entry.placement.host or entry.placement.engine):
         return
     yield _reused(entry, context)
     if context.restored_tokens:

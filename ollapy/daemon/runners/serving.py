@@ -60,13 +60,15 @@ def claim(options: VllmOptions, there: Accelerators) -> Claim:
 
 def how_to_serve(model: VllmModel, settings: Settings, claimed: Claim) -> Serve:
     """What a runner is told of a model for vLLM; EngineMissing where there is no such program."""
-    context = model.max_context or settings.context_length or None
+    context = model.max_context or settings.context_length
+    at_once = model.vllm.max_num_seqs or settings.num_parallel
+    words = arguments(model, context, at_once, settings.vllm_args)
     return Serve(
         str(model.name),
-        [*command(settings), *arguments(model, context, settings.vllm_args)],
+        [*command(settings), *words],
         key=secrets.token_urlsafe(32),
         silence=settings.load_timeout,
-        max_sequences=model.vllm.max_num_seqs or _MAX_SEQUENCES,
+        max_sequences=at_once or _MAX_SEQUENCES,
         buffers=claimed.buffers,
     )
 
