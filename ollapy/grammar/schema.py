@@ -104,6 +104,9 @@ def _check_bounds(path: str, schema: Schema) -> None:
         value = schema.get(key)
         if isinstance(value, int | float) and value > MAX_COUNT:
             raise InvalidRequest(f"{path}/{key} is more than {MAX_COUNT}")
+    required = schema.get("required")
+    if isinstance(required, list) and not all(isinstance(n, str) for n in required):
+        raise InvalidRequest(f"{path}/required must be a list of strings")
     properties = schema.get("properties")
     if isinstance(properties, dict) and len(properties) > MAX_PROPERTIES:
         raise InvalidRequest(f"{path}/properties has more than {MAX_PROPERTIES}")

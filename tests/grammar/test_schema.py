@@ -89,6 +89,10 @@ def test_depth_is_counted_to_the_limit() -> None:
         ({"const": "x" * (256 << 10)}, "bytes of schema"),
         ({"items": {"minItems": 10**9}}, "/items/minItems is more than"),
         ({"minLength": 100_001}, "/minLength is more than"),
+        (
+            {"items": {"properties": {"a": {}}, "required": [["a"]]}},
+            "/items/required must be a list of strings",
+        ),
         ({"minProperties": 1e300}, "/minProperties is more than"),
         (
             {"properties": {str(n): {} for n in range(1001)}},
