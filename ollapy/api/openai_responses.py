@@ -27,6 +27,7 @@ class InputItem(msgspec.Struct, frozen=True):
     """An item of a conversation, of any type; without one it is a message."""
 
     type: str | None = None
+    id: str | None = None
     role: str | None = None
     content: str | list[InputPart] | None = None
     call_id: str | None = None

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 
 from ollapy.api import ndjson
 from ollapy.api.ollama import Message
-from ollapy.decoding import msgpack_decoder
+from ollapy.api.openai_responses import Response
+from ollapy.decoding import from_json, msgpack_decoder
 from ollapy.errors import NotFound
 
 _MAX_BYTES = 64 * 1024 * 1024
@@ -20,6 +22,7 @@ _decode = msgpack_decoder(list[Message])
 class _Kept:
     messages: bytes
     response: bytes
+    items: list[str]
 
     @property
     def size(self) -> int:
@@ -32,15 +35,18 @@ class Conversations:
     def __init__(self, max_bytes: int = _MAX_BYTES) -> None:
         self._max_bytes = max_bytes
         self._kept: OrderedDict[str, _Kept] = OrderedDict()
+        self._holders: dict[str, str] = {}  # an item's response
         self._size = 0
 
-    def keep(self, response_id: str, messages: list[Message], response: object) -> None:
+    def keep(self, messages: list[Message], response: Response) -> None:
         """Remember a conversation, and the response that was its end."""
-        kept = _Kept(msgspec.msgpack.encode(messages), ndjson.encode(response))
-        self._kept[response_id] = kept
+        items = [item.id for item in response.output]
+        kept = _Kept(msgspec.msgpack.encode(messages), ndjson.encode(response), items)
+        self._kept[response.id] = kept
+        self._holders |= dict.fromkeys(items, response.id)
         self._size += kept.size
         while self._size > self._max_bytes:
-            self._size -= self._kept.popitem(last=False)[1].size
+            self.forget(next(iter(self._kept)))
 
     def messages(self, response_id: str) -> list[Message]:
         """The conversation up to and with that response; NotFound where it is not kept."""
@@ -51,16 +57,35 @@ class Conversations:
         """The response as it was answered, in JSON."""
         return msgspec.Raw(self._find(response_id).response)
 
+    def item(self, item_id: str) -> dict[str, Any]:
+        """An item of a response that is kept, as it was answered."""
+        holder = self._holders.get(item_id)
+        if holder is None:
+            raise _not_found("item", item_id)
+        output = from_json(self.response(holder), _Output).output
+        return next(item for item in output if item["id"] == item_id)
+
     def forget(self, response_id: str) -> None:
         """Remember it no longer."""
-        self._size -= self._find(response_id).size
+        gone = self._find(response_id)
+        self._size -= gone.size
         del self._kept[response_id]
+        for item in gone.items:
+            del self._holders[item]
 
     def _find(self, response_id: str) -> _Kept:
         if response_id not in self._kept:
-            raise NotFound(
-                f"response '{response_id[:80]}' not found: responses are kept in memory for a while unless store "
-                "is false; send the conversation as input"
-            )
+            raise _not_found("response", response_id)
         self._kept.move_to_end(response_id)
         return self._kept[response_id]
+
+
+class _Output(msgspec.Struct, frozen=True):
+    output: list[dict[str, Any]]
+
+
+def _not_found(kind: str, name: str) -> NotFound:
+    return NotFound(
+        f"{kind} '{name[:80]}' not found: responses are kept in memory for a while unless store "
+        "is false; send the conversation as input"
+    )

@@ -6,11 +6,14 @@ import json
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import openai
 import pytest
 
 from ollapy.api.ollama import Message
+from ollapy.api.openai_responses import MessageItem, Response, ResponseRequest
 from ollapy.daemon.conversations import Conversations
+from ollapy.daemon.wire import openai_responses
 from ollapy.errors import NotFound
 from tests.support.daemon import Daemon, running_daemon
 from tests.support.events import events
@@ -141,6 +144,42 @@ def test_a_tool_is_called_and_its_result_used(
         history = [{"role": "user", "content": question}, call.model_dump(), result]
         told = ask(client, history, tools=[WEATHER])
     assert told.output_text == "It is sunny in Rome."
+
+
+def test_items_are_referred_to_by_their_ids(client: openai.OpenAI) -> None:
+    """As Vercel's SDK does it with what is stored."""
+    question = "What is the weather in Rome?"
+    answer = ask(client, question, tools=[WEATHER], reasoning={"effort": "low"})
+    call = answer.output[-1]
+    result = {
+        "type": "function_call_output",
+        "call_id": call.call_id,
+        "output": "sunny",
+    }
+
+    def told(*output: Any) -> Any:
+        history = [{"role": "user", "content": question}, *output, result]
+        return ask(client, history, tools=[WEATHER])
+
+    whole = told(*(item.model_dump() for item in answer.output))
+    short = told(*({"type": "item_reference", "id": i.id} for i in answer.output))
+
+    assert call.type == "function_call"
+    assert whole.output_text == short.output_text == "It is sunny in Rome."
+    assert whole.usage.input_tokens == short.usage.input_tokens
+    client.responses.delete(answer.id)
+    with pytest.raises(openai.NotFoundError, match=f"item '{call.id}' not found"):
+        told({"type": "item_reference", "id": call.id})
+
+
+def test_a_kept_response_comes_whole(client: openai.OpenAI, daemon: Daemon) -> None:
+    """A client that wants it as a stream would find nothing in it."""
+    path = f"/v1/responses/{ask(client).id}"
+    refused = daemon.http.get(path, params={"stream": "true"})
+
+    assert daemon.http.get(path, params={"stream": "false"}).status_code == 200
+    assert refused.status_code == 400
+    assert "comes whole" in refused.json()["error"]["message"]
 
 
 def test_a_tool_that_must_be_called(client: openai.OpenAI) -> None:
@@ -326,15 +365,25 @@ def test_what_a_response_cannot_be(
 
 
 def test_conversations_not_used_for_longest_go_first() -> None:
-    kept = Conversations(max_bytes=3000)
+    kept = Conversations(max_bytes=9000)
     for name in "abc":
-        kept.keep(name, [Message("user", name * 900)], name)
-    assert kept.messages("a") == [Message("user", "a" * 900)]
-    kept.keep("d", [Message("user", "d" * 900)], "d")
+        kept.keep([Message("user", name * 2000)], response(name))
+    assert kept.messages("a") == [Message("user", "a" * 2000)]
+    kept.keep([Message("user", "d" * 2000)], response("d"))
 
+    for gone in (kept.messages, kept.response):
+        with pytest.raises(NotFound):
+            gone("b")
     with pytest.raises(NotFound):
-        kept.messages("b")
-    assert [bytes(kept.response(name)) for name in "acd"] == [b'"a"', b'"c"', b'"d"']
-    kept.keep("huge", [Message("user", "x" * 9000)], "huge")
+        kept.item("msg_b")
+    assert [kept.item(f"msg_{name}")["status"] for name in "acd"] == [*"acd"]
+    kept.keep([Message("user", "x" * 9000)], response("huge"))
     with pytest.raises(NotFound):
         kept.response("huge")
+
+
+def response(name: str) -> Response:
+    """One that is known by its item's status."""
+    begun = openai_responses.begun(ResponseRequest(model="tiny"))
+    item = MessageItem(f"msg_{name}", name)
+    return msgspec.structs.replace(begun, id=name, output=[item])

@@ -20,6 +20,7 @@ from ollapy.daemon.gates.body import read
 from ollapy.daemon.state import state
 from ollapy.daemon.wire import items, openai_responses
 from ollapy.daemon.wire.building import Building, Events
+from ollapy.errors import Unsupported
 
 from .answering import answer, count_prompt, generation, prioritized
 
@@ -48,6 +49,8 @@ async def count(request: Request) -> Response:
 
 async def retrieve(request: Request) -> Response:
     """A response that is kept."""
+    if request.query_params.get("stream") == "true":
+        raise Unsupported("a response that is kept comes whole, ask without stream")
     return responses.json(
         state(request).conversations.response(request.path_params["id"])
     )
@@ -60,9 +63,9 @@ async def delete(request: Request) -> Response:
 
 
 def _conversation(request: Request, body: ResponseRequest) -> list[Message]:
-    previous = body.previous_response_id
-    past = state(request).conversations.messages(previous) if previous else []
-    return items.conversation(body, past)
+    kept, previous = state(request).conversations, body.previous_response_id
+    past = kept.messages(previous) if previous else []
+    return items.conversation(items.resolved(body, kept.item), past)
 
 
 async def _built(
@@ -80,10 +83,8 @@ async def _built(
 
 
 def _keep(request: Request, messages: list[Message], building: Building) -> None:
-    response = building.response
-    state(request).conversations.keep(
-        response.id, [*messages, building.message], response
-    )
+    conversation = [*messages, building.message]
+    state(request).conversations.keep(conversation, building.response)
 
 
 ENDPOINTS = [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -15,6 +15,7 @@ from ollapy.api.openai_responses import (
     ResponseRequest,
     TextConfig,
 )
+from ollapy.decoding import converted
 from ollapy.errors import InvalidRequest, Unsupported
 
 from . import asked, custom_tools, parts
@@ -23,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 _TEXTS = ("input_text", "output_text", "text", "summary_text", "reasoning_text")
 # What OpenAI's own tools left in a conversation, and those tools themselves.
-_HOSTED = ("_call", "_call_output", "mcp_list_tools", "compaction")
+_HOSTED = ("_call", "_call_output", "mcp_list_tools", "compaction", "_summary")
 
 
 def conversation(body: ResponseRequest, past: Sequence[Message]) -> list[Message]:
@@ -31,6 +32,21 @@ def conversation(body: ResponseRequest, past: Sequence[Message]) -> list[Message
     if isinstance(body.input, str):
         return [*past, Message("user", body.input)]
     return _joined([*past], body.input or [])
+
+
+def resolved(
+    body: ResponseRequest, find: Callable[[str], dict[str, Any]]
+) -> ResponseRequest:
+    """The request with what its references mean, which `find` knows by their ids."""
+    if not isinstance(body.input, list):
+        return body
+    given = [
+        converted(find(item.id or ""), InputItem)
+        if item.type == "item_reference"
+        else item
+        for item in body.input
+    ]
+    return msgspec.structs.replace(body, input=given)
 
 
 def tools(body: ResponseRequest) -> list[Tool]:
