@@ -81,3 +81,26 @@ def test_for_what_would_not_fit_alone_nobody_leaves(tmp_path: Path) -> None:
             "needs 210 MB of memory and 165 MB can be had" in response.json()["error"]
         )
         assert loaded(daemon) == {"tiny"}
+
+
+def test_one_that_was_to_stay_leaves_last_and_loudly(two_fit: Daemon) -> None:
+    two_fit.generate("?", model="one", keep_alive=-1)
+    two_fit.generate("?", model="two")
+    two_fit.generate("?", model="three", keep_alive=-1)
+    assert loaded(two_fit) == {"one", "three"}
+    assert "was to stay" not in two_fit.log.read_text()
+
+    assert two_fit.generate("?", model="two")["response"] == "two"
+    assert "model=one:latest was to stay, and leaves" in two_fit.log.read_text()
+
+
+def test_a_name_that_was_stopped_is_kept_again_as_others_are(two_fit: Daemon) -> None:
+    """Its weights have stayed for another name."""
+    two_fit.post("/api/copy", source="one", destination="first")
+    for name in ("one", "first"):
+        two_fit.generate("?", model=name)
+    two_fit.post("/api/generate", model="first", keep_alive=0)
+    assert loaded(two_fit) == {"one"}
+
+    two_fit.generate("?", model="first")
+    assert loaded(two_fit) == {"one", "first"}

@@ -98,6 +98,8 @@ class Admission:
     async def _drain(self, others: list[Runner]) -> None:
         """Have the least worth of those who are used become idle; wait until somebody does."""
         used = [r for r in others if r.resident.idle_seconds is None]
+        if not used:  # all have, while pools were made smaller
+            return
         self._draining = min(used, key=lambda r: r.resident.worth)
         self._fleet.changed.clear()
         await self._fleet.changed.wait()

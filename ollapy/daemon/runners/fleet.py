@@ -80,6 +80,13 @@ class Fleet:
         runner = self._runners.get(resident.loads)
         if runner and not runner.uses.num_requests:
             logger.info("evicting model=%s for=%s", runner.model.name, newcomer.name)
+            if resident.is_pinned:
+                logger.warning(
+                    "model=%s was to stay, and leaves all the same: there is no memory for %s beside it, "
+                    "free some or unload another with `ollapy stop`",
+                    runner.model.name,
+                    newcomer.name,
+                )
             self.remove(runner, how="evicted")
 
     def remove(

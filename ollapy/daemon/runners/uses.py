@@ -43,11 +43,12 @@ class Uses:
         self._uses: dict[object, Use] = {}
 
     def begin_request(self, model: Stored, keep_alive: float) -> Use:
-        """A request to a model, which is kept so long unless it has been asked for before."""
-        use = self._uses.setdefault(model.name.key, Use(model, keep_alive))
-        use.model = (
-            model  # the name may stand for another one since, of the same weights
-        )
+        """A request to a model, which is kept so long unless an earlier one said otherwise, and is not over."""
+        use = self._uses.get(model.name.key)
+        if use is None or use.is_over:
+            use = self._uses[model.name.key] = Use(model, keep_alive)
+        # the name may stand for another one since, of the same weights
+        use.model = model
         use.num_requests += 1
         return use
 
