@@ -13,7 +13,7 @@ import msgspec
 
 from ollapy.engine.answer import Output
 from ollapy.engine.packer import EmbedJob
-from ollapy.errors import OllapyError
+from ollapy.errors import OllapyError, PromptTooLong
 from ollapy.templating import TemplateProcess
 
 from .intake import Intake
@@ -93,6 +93,8 @@ class Service:
         """Bring a request to the engine, or answer why it cannot be."""
         try:
             prepared = await asyncio.to_thread(self._intake.prepare, message)
+        except PromptTooLong as exc:
+            self._fail(message.id, _explained(exc, asked_limit))
         except OllapyError as exc:
             self._fail(message.id, exc)
         except Exception:
@@ -184,3 +186,13 @@ class Service:
         self._replies.pop(request_id, None)
         self._jobs.discard(request_id)
         self._send(Failed(request_id, type(error).__name__, str(error)))
+
+
+def _explained(exc: PromptTooLong, asked_limit: int) -> PromptTooLong:
+    """With why the context is not what was asked for, where that is so."""
+    if not asked_limit:
+        return exc
+    return PromptTooLong(
+        f"{exc}; there is no memory for the {asked_limit} tokens that it was to be, "
+        "close other programs or unload other models"
+    )

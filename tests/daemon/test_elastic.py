@@ -170,7 +170,8 @@ def test_without_memory_a_text_that_is_too_long_is_refused(tight: Daemon) -> Non
     )
 
     assert response.status_code == 400
-    assert "512" in response.json()["error"]
+    assert "512 maximum context length" in response.json()["error"]
+    assert "no memory for the 4096 tokens that it was to be" in response.json()["error"]
 
 
 def test_without_memory_an_answer_ends_where_the_pool_does(tight: Daemon) -> None:
