@@ -124,7 +124,7 @@ def fuzz(daemon: Daemon, seed: int, rounds: int) -> None:
 
 
 def test_no_request_finds_a_bug(own: Daemon) -> None:
-    fuzz(own, seed=1, rounds=20)
+    fuzz(own, seed=1, rounds=8)
 
 
 @pytest.mark.slow

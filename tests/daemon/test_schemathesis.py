@@ -84,7 +84,7 @@ def storm(daemon: Daemon, num_each: int) -> None:
 
 
 def test_no_request_finds_a_bug(own: Daemon) -> None:
-    storm(own, 5)
+    storm(own, 3)
 
 
 @pytest.mark.slow

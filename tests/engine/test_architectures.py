@@ -188,7 +188,9 @@ def test_a_context_that_is_full_shifts_where_that_is_wanted(engine: Engine) -> N
     assert len(one.tokens) <= 90
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize(
+    "seed", [0, *(pytest.param(n, marks=pytest.mark.slow) for n in range(1, 6))]
+)
 def test_a_storm_changes_no_answer(
     engine: Engine, alone: Callable[[list[int]], Story], seed: int
 ) -> None:

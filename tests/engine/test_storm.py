@@ -1,4 +1,4 @@
-"""Two hundred requests that join, share, leave, overflow and push each other out: each is answered as if alone."""
+"""Many requests that join, share, leave, overflow and push each other out: each is answered as if alone."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from scripts.make_gguf import write_lora
 from tests.conftest import TINY
 from tests.support.engines import Story, agree, tell, told
 
-_REQUESTS = 200
 _SYSTEMS = (
     "",
     "You are a pirate.",
@@ -79,19 +78,28 @@ def prompt(model: Model, rng: random.Random, sets: list[AdapterSet]) -> Asked:
     return Asked(tokens, limit, rng.choice(sets))
 
 
-@pytest.mark.parametrize(("seed", "num_sets"), [(0, 1), (1, 3)])
+@pytest.mark.parametrize("num_sets", [1, 3])
+@pytest.mark.parametrize(
+    ("seed", "num_requests"),
+    [(0, 70), *(pytest.param(n, 300, marks=pytest.mark.slow) for n in range(1, 5))],
+)
 def test_a_storm(
-    model: Model, crowded: Context, sets: list[AdapterSet], seed: int, num_sets: int
+    model: Model,
+    crowded: Context,
+    sets: list[AdapterSet],
+    seed: int,
+    num_sets: int,
+    num_requests: int,
 ) -> None:
     rng = random.Random(seed)
-    asked = [prompt(model, rng, sets[:num_sets]) for _ in range(_REQUESTS)]
+    asked = [prompt(model, rng, sets[:num_sets]) for _ in range(num_requests)]
     expected = _alone(model, crowded, asked)
     engine = Engine(model, crowded)
     numbers: dict[int, int] = {}
     heard = [Story([]) for _ in asked]
     alive: dict[int, Sequence] = {}
     cancelled: set[int] = set()
-    todo = list(range(_REQUESTS))
+    todo = list(range(num_requests))
     while todo or engine.has_work:
         while todo and rng.random() < 0.8:
             number = todo.pop()
