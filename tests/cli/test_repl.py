@@ -359,6 +359,7 @@ def test_a_narrow_terminal(theatre: Daemon) -> None:
         session.shows(">>> Send a message")
         session.type("字字字字字字\r")
         session.shows("\U0001f600")
+        eventually(lambda: len(prompts(session)) > 1, "no prompt after the answer")
         shown = session.lines
         session.shows(">>> Send a message")  # before it, the key is the terminal's own
         session.type(CTRL_D)

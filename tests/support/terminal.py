@@ -45,6 +45,8 @@ def environment(host: str, **env: str) -> dict[str, str]:
     changed = {
         "OLLAPY_HOST": host,
         "OLLAPY_CONFIG": os.devnull,  # not the one of who runs the tests
+        "COLUMNS": "",  # the size is the terminal's own
+        "LINES": "",
         "TERM": "xterm",
         "NO_COLOR": "",
         "OLLAPY_NOHISTORY": "1",
