@@ -11,6 +11,8 @@ from itertools import zip_longest
 from ollapy.errors import ModelNotFound
 from ollapy.text import clean
 
+_QUOTED = re.compile(r"(['\"])(\S+)\1")
+
 
 def columns(rows: Iterable[Iterable[str]]) -> list[str]:
     """The rows as lines, left-aligned in columns four spaces apart."""
@@ -68,14 +70,16 @@ def complain(error: Exception) -> None:
 
 def _cure(missing: str) -> str:
     """A model whose name is much like the one between the quotes, or where to look."""
+    asked = _QUOTED.search(missing)
+    near = asked and nearest(asked[2])
+    return f"did you mean '{near}'?" if near else "see `ollapy list`"
+
+
+def nearest(name: str) -> str:
+    """The model on this machine whose name is most like this one; empty where none is much like it."""
     from difflib import get_close_matches
 
     from .completion import models
 
-    asked = re.split("['\"]", missing)[1:2]
-    near = (
-        get_close_matches(asked[0].removesuffix(":latest"), models(""), 1, 0.7)
-        if asked
-        else []
-    )
-    return f"did you mean '{near[0]}'?" if near else "see `ollapy list`"
+    found = get_close_matches(name.removesuffix(":latest"), models(""), 1, 0.7)
+    return found[0] if found else ""

@@ -54,11 +54,27 @@ class Run:
         try:
             return client.show(self.model)
         except ModelNotFound:
-            from ollapy.api.ollama import PullRequest
-            from ollapy.cli.commands.pull import fetch
-
-            fetch(client, PullRequest(self.model, insecure=self.insecure, local=True))
+            self._fetch(client)
         return client.show(self.model)
+
+    def _fetch(self, client: Client) -> None:
+        """Where nobody is reached who could have the model, one that is here may be meant."""
+        from ollapy.api.ollama import PullRequest
+        from ollapy.cli.commands.pull import fetch
+        from ollapy.cli.output import nearest
+        from ollapy.errors import NotOnRemote, OllapyError, Unauthorized
+
+        try:
+            fetch(client, PullRequest(self.model, insecure=self.insecure, local=True))
+        except (NotOnRemote, Unauthorized):
+            raise
+        except OllapyError as exc:
+            if near := nearest(self.model):
+                said = str(exc).partition("; did you mean ")[0]  # what is nowhere near
+                raise OllapyError(
+                    f"{said}; did you mean '{near}', which is here?"
+                ) from exc
+            raise
 
     def _answer(self, client: Client, shown: ShowResponse, text: str) -> None:
         from ollapy.api.ollama import GenerateRequest, Message

@@ -353,9 +353,33 @@ def test_a_file_in_a_models_place(
     assert result == Result(1, "", f"Error: {told}\n")
 
 
-def test_a_name_that_is_nearly_one_that_is_here(daemon: Daemon) -> None:
-    told = "Error: model 'tinny:latest' not found, did you mean 'tiny'?\n"
-    assert ollapy("show", "tinny", host=daemon.address) == Result(1, "", told)
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("show", "tinny"), "model 'tinny:latest' not found"),
+        (("rm", "tinny"), "model 'tinny' not found"),
+        (("cp", "tinny", "x"), 'model "tinny" not found'),
+        (("stop", "tinny"), 'couldn\'t find model "tinny" to stop'),
+        (("push", "tinny"), "model 'tinny:latest' not found"),
+        (("verify", "tinny"), "model 'tinny:latest' not found"),
+    ],
+)
+def test_a_name_that_is_nearly_one_that_is_here(
+    daemon: Daemon, words: tuple[str, ...], told: str
+) -> None:
+    told = f"Error: {told}, did you mean 'tiny'?\n"
+    assert ollapy(*words, host=daemon.address) == Result(1, "", told)
+
+
+def test_a_name_that_nobody_can_be_asked_for(own: Daemon) -> None:
+    """It may mean one that is here."""
+    registry = free_address()
+    ollapy("cp", "tiny", f"{registry}/library/tiny", host=own.address)
+    result = ollapy("run", "--insecure", f"{registry}/library/tinny", "Hi", host=own.address)  # fmt: skip
+
+    assert (result.status, result.out) == (1, "")
+    assert result.err.endswith(f"; did you mean '{registry}/library/tiny', which is here?\n")  # fmt: skip
+    assert result.err.count("did you mean") == 1
 
 
 def test_the_address_of_a_page_is_a_name(daemon: Daemon) -> None:

@@ -37,4 +37,5 @@ def push(
         model, insecure=insecure, username=username, password=password
     )
     with connected() as client, explained(model):
+        client.show(model)  # whose error knows names that are like it
         follow(client.push(request), as_json=as_json)
