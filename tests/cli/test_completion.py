@@ -13,7 +13,7 @@ import pytest
 import ollapy
 from tests.support.daemon import Daemon
 from tests.support.strangers import free_address, mute_listener
-from tests.support.terminal import command, environment
+from tests.support.terminal import command, environment, on_terminal
 
 
 def ask(*words: str, host: str, **env: str) -> tuple[str, ...]:
@@ -107,27 +107,71 @@ def test_other_shells_ask_in_their_own_way(store: Path, shell: str) -> None:
     assert b"4b" in done.stdout
 
 
-@pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash")
-def test_tab_in_bash(store: Path, tmp_path: Path) -> None:
-    """The script that is installed, and the colon that bash cuts words at."""
-    binary = tmp_path / "bin" / "ollapy"
+@pytest.fixture
+def installed(store: Path) -> dict[str, str]:
+    """The environment of a shell that finds `ollapy`, and the store in its models' place."""
+    binary = store / "bin" / "ollapy"
     binary.parent.mkdir()
     run = "from ollapy.cli.main import main; main()"
     binary.write_text(f"#!{sys.executable}\n{run}\n")
     binary.chmod(0o700)
+    path = f"{binary.parent}{os.pathsep}{os.environ['PATH']}"
+    env = environment(free_address(), OLLAPY_MODELS=str(store), PATH=path)
+    root = str(Path(ollapy.__file__).parents[1])
+    return {**env, "PYTHONPATH": root, "HOME": str(store)}
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash")
+def test_tab_in_bash(installed: dict[str, str]) -> None:
+    """The script that is installed, and the colon that bash cuts words at."""
     script = """
 source <(ollapy --show-completion bash)
 COMP_WORDS=(ollapy show qwen3 : 4) COMP_CWORD=4
 _ollapy_completion ollapy
 echo "${COMPREPLY[@]}"
 """
-    path = f"{binary.parent}{os.pathsep}{os.environ['PATH']}"
-    env = environment(free_address(), OLLAPY_MODELS=str(store), PATH=path)
     done = subprocess.run(
         ["bash", "--norc", "-c", script],
         capture_output=True,
-        env={**env, "PYTHONPATH": str(Path(ollapy.__file__).parents[1])},
+        env=installed,
         timeout=60,
         check=False,
     )
     assert (done.stdout, done.stderr) == (b"4b\n", b"")
+
+
+_ZSH = "autoload -U compinit; compinit -u; source <(ollapy --show-completion zsh)"
+_FISH = "ollapy --show-completion fish | source"
+
+
+@pytest.mark.parametrize(
+    ("shell", "install"),
+    [
+        pytest.param(
+            words,
+            install,
+            id=words[0],
+            marks=pytest.mark.skipif(
+                shutil.which(words[0]) is None, reason=f"there is no {words[0]}"
+            ),
+        )
+        for words, install in (
+            (["zsh", "-f"], _ZSH),
+            (["fish", "--no-config"], _FISH),
+        )
+    ],
+)
+def test_tab_at_a_prompt(
+    installed: dict[str, str], shell: list[str], install: str
+) -> None:
+    """Commands, names with colons, and one of several."""
+    with on_terminal(shell, installed, columns=100) as shown:
+        shown.type(f"{install}; echo in''stalled\r")
+        shown.shows("installed\n")
+        for typed, completed in (
+            ("ollapy sho\t", "ollapy show"),
+            ("\x15ollapy rm me\t", "ollapy rm me/bot:v1"),
+            ("\x15ollapy show qwen3:4\t", "ollapy show qwen3:4b"),
+        ):
+            shown.type(typed)
+            shown.shows(completed)

@@ -189,14 +189,23 @@ def terminal(
     *words: str, host: str, columns: int = 80, rows: int = 24, **env: str
 ) -> Iterator[Terminal]:
     """`ollapy` on a terminal, killed at the end if it has not ended."""
+    with on_terminal(command(*words), environment(host, **env), columns, rows) as shown:
+        yield shown
+
+
+@contextmanager
+def on_terminal(
+    words: list[str], env: Mapping[str, str], columns: int = 80, rows: int = 24
+) -> Iterator[Terminal]:
+    """A program on a terminal of its own, killed at the end if it has not ended."""
     master, slave = pty.openpty()
     termios.tcsetwinsize(slave, (rows, columns))
     process = subprocess.Popen(
-        command(*words),
+        words,
         stdin=slave,
         stdout=slave,
         stderr=slave,
-        env=environment(host, **env),
+        env=env,
         start_new_session=True,
         preexec_fn=lambda: fcntl.ioctl(slave, termios.TIOCSCTTY, 0),
     )
