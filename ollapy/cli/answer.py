@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from .markdown import Stream
 
 _GREY, _RESET = "\x1b[90m", "\x1b[0m"
+_MARGIN = 2  # columns that stay free
 
 
 class AnswerPrinter:
@@ -45,14 +46,17 @@ class AnswerPrinter:
         self._grey, self._reset = (_GREY, _RESET) if has_colours() else ("", "")
         self._wrap = self._new_wrap()
         self._markdown: Stream | None = None
+        # it takes a while to import, in which the model reads
+        self._import = Thread(target=import_module, args=("ollapy.cli.markdown",))
+        self._begun = ""  # what is written meanwhile
         self._spinner = spinner
         self._is_thinking = False
         self._is_empty = True
 
     def __enter__(self) -> Self:
         self._spinner.start()
-        if self._is_rendered:  # it takes a while to import, in which the model reads
-            Thread(target=import_module, args=("ollapy.cli.markdown",)).start()
+        if self._is_rendered:
+            self._import.start()
         return self
 
     @property
@@ -70,8 +74,8 @@ class AnswerPrinter:
             return
         if self._is_thinking:
             self._write(self._reset)
-        if self._markdown and kind is not KeyboardInterrupt:
-            self._write(self._markdown.finish())
+        if (self._markdown or self._begun) and kind is not KeyboardInterrupt:
+            self._write(self._stream().finish())
         if not self._is_empty and kind is not KeyboardInterrupt:
             self._write("\n\n" if self._is_terminal and kind is None else "\n")
 
@@ -103,13 +107,26 @@ class AnswerPrinter:
         return Wrap(columns) if columns else None
 
     def _rendered(self, text: str) -> str:
+        """The text as the terminal takes it; before Markdown can be rendered a first line as it comes."""
         if not self._is_rendered:
             return self._shown(text)
+        harmless = clean(text, keep="\n\t")
+        if self._import.is_alive() and self._fits(self._begun + harmless):
+            self._begun += harmless
+            return harmless
+        return self._stream().feed(harmless)
+
+    def _fits(self, text: str) -> bool:
+        """Whether it is plainly on one line, so that it can be written anew."""
+        columns = os.get_terminal_size(sys.stdout.fileno()).columns
+        return text.isascii() and text.isprintable() and len(text) < columns - _MARGIN
+
+    def _stream(self) -> Stream:
         if self._markdown is None:
             from .markdown import Stream
 
-            self._markdown = Stream(sys.stdout)
-        return self._markdown.feed(clean(text, keep="\n\t"))
+            self._markdown = Stream(sys.stdout, begun=self._begun)
+        return self._markdown
 
     def _shown(self, text: str) -> str:
         harmless = clean(text, keep="\n\t")

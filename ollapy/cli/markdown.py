@@ -30,16 +30,19 @@ class Stream:
 
     Blocks (paragraphs, lists, code) are rendered anew with each piece, and of their lines those are written again
     that have changed. Lines that have left the screen stay as they were. A long block is rendered less often than its
-    pieces come, so that this takes a fifth of the time at most.
+    pieces come, so that this takes a fifth of the time at most. `begun` stands on the screen already, as it came, on
+    one line.
     """
 
-    def __init__(self, out: TextIO, now: Callable[[], float] = perf_counter) -> None:
+    def __init__(
+        self, out: TextIO, now: Callable[[], float] = perf_counter, *, begun: str = ""
+    ) -> None:
         self._out, self._now = out, now
         self._next = 0.0  # when to render again
         self._console = Console(file=out, force_terminal=True, theme=_THEME)
-        self._block = ""
-        self._shown: list[str] = []
-        self._has_begun = False
+        self._block = begun
+        self._shown = [begun] if begun else []
+        self._has_begun = bool(begun)
 
     def feed(self, text: str) -> str:
         """The next piece of the text, which holds no control characters but tabs and ends of lines."""

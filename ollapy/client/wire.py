@@ -25,8 +25,10 @@ class Wire:
 
     def __init__(self, address: Address, *, seconds: float | None) -> None:
         self._http = h11.Connection(h11.CLIENT)
+        host = address.target.encode()  # a str would have the tables of IDNA imported
         self._socket = socket.create_connection(
-            (address.target, address.port), timeout=seconds
+            (host, address.port),  # type: ignore[arg-type]  # bytes are fine
+            timeout=seconds,
         )
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if address.scheme == "https":

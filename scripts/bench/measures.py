@@ -13,6 +13,7 @@ from statistics import median
 import psutil
 
 from .adapters import adapters
+from .commands import commands
 from .constrained import constrained
 from .host import Cost, Host, run
 from .http import tokens, version
@@ -236,6 +237,7 @@ def _warm(host: Host) -> Iterator[None]:
 
 MEASURES: dict[str, Measure] = {
     "command-line": command_line,
+    "commands": commands,
     "cold-start": cold_start,
     "step": step_overhead,
     "daemon": daemon_cost,

@@ -81,22 +81,25 @@ violets are <b>blue</b>
 
 
 @contextmanager
-def stream_on(rows: int, columns: int = 40) -> Iterator[Stream]:
+def stream_on(rows: int, columns: int = 40, begun: str = "") -> Iterator[Stream]:
     """A stream to a terminal of that size, which is never too slow."""
     master, slave = pty.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, rows.to_bytes(2, "little") + columns.to_bytes(2, "little") + bytes(4))  # fmt: skip
     try:
         with open(slave, "w", encoding="utf-8") as out:  # noqa: PTH123  # a descriptor
-            yield Stream(out, now=lambda: 0.0)
+            yield Stream(out, now=lambda: 0.0, begun=begun)
     finally:
         os.close(master)
 
 
-def screen(pieces: Iterable[str], rows: int, columns: int = 40) -> list[str]:
-    """All lines, also those that have left the screen."""
+def screen(
+    pieces: Iterable[str], rows: int, columns: int = 40, begun: str = ""
+) -> list[str]:
+    """All lines, also those that have left the screen; `begun` is there before."""
     emulator = pyte.HistoryScreen(columns, rows, history=1000, ratio=0.001)
     terminal = pyte.Stream(emulator)
-    with stream_on(rows, columns) as stream:
+    terminal.feed(begun)
+    with stream_on(rows, columns, begun) as stream:
         for piece in pieces:
             terminal.feed(stream.feed(piece).replace("\n", "\r\n"))
         terminal.feed(stream.finish().replace("\n", "\r\n"))
@@ -119,6 +122,18 @@ def test_a_text_that_comes_at_once() -> None:
 @pytest.mark.parametrize("seed", range(8))
 def test_a_text_that_comes_in_pieces(seed: int) -> None:
     assert "\n".join(screen(cut(LETTER, seed), 60)).rstrip() == SHOWN
+
+
+@pytest.mark.parametrize(
+    "text",
+    [LETTER, "**Bold**", " words\nand more", "- one\n- two", "A `b`", "1. *a*\n\n2. b"],
+)
+def test_what_was_written_before_it_could_be_rendered(text: str) -> None:
+    """It is as if it had not been."""
+    line = text.partition("\n")[0]
+    for length in range(1, len(line) + 1):
+        shown = screen([text[length:]], 60, begun=text[:length])
+        assert shown == screen([text], 60)
 
 
 @pytest.mark.parametrize("seed", range(4))
