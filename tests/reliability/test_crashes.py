@@ -219,11 +219,8 @@ def loop(host: Host, memory: Path, tally: Tally) -> Loop:
     return Loop(host, memory, tally)
 
 
-EVERY = (
-    *("copy", "builtin", "replace", "remove", "upload", "adopt", "prune"),
-    "resume",
-)
-FIFTH = ("pull", "first", "create", "build")
+EVERY = ("copy", "builtin", "replace", "remove", "upload", "adopt", "prune")
+FIFTH = ("pull", "first", "create", "build", "resume")
 OPERATIONS = (*EVERY, *FIFTH)
 
 

@@ -211,7 +211,6 @@ def test_it_dies_with_its_parent_even_when_the_pipe_stays_open(tmp_path: Path) -
     eventually(
         lambda: not stat.exists() or stat.read_text().split()[2] == "Z",
         "the runner outlived its parent",
-        within=2,
     )
     for end in (read, write):
         os.close(end)
