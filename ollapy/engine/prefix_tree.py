@@ -120,6 +120,9 @@ class PrefixTree:
         has_slot = self._leaves.vacant_slot is not None
         actions = [] if has_slot else self._take_slot(sequence)
         node, length = self._find(sequence)
+        if self._leaves.vacant_slot is None:
+            # what is left of the one idle leaf; another may begin alike
+            node = self._leaves.oldest() or node
         if node.is_idle and length == node.end:
             leaf = node  # idle, and the sequence goes on from its end: its own now
         else:
@@ -133,14 +136,20 @@ class PrefixTree:
 
     def detach(self, sequence: Sequence, now: float) -> list[Action]:
         """The sequence runs no more; what it computed stays as an idle leaf, unless another has it all."""
-        assert sequence.slot is not None
+        # nobody goes on from the middle of a picture
+        is_cut = whole(sequence.tokens, sequence.num_computed) < sequence.num_computed
+        actions = self.rewind(sequence) if is_cut else []
+        if sequence.slot is None:  # it had nothing else
+            return actions
         self._num_settled = None
         leaf = self._leaves[sequence.slot]
         leaf.frozen_end, leaf.used_at, leaf.owner = leaf.end, now, None
         # a list of its own: the sequence may go on elsewhere
         leaf.tokens = leaf.tokens[: leaf.frozen_end]
         sequence.slot, sequence.num_computed = None, 0
-        return self._remove(leaf) if self._matching.is_redundant(leaf) else []
+        if self._matching.is_redundant(leaf):
+            actions += self._remove(leaf)
+        return actions
 
     def rewind(self, sequence: Sequence) -> list[Action]:
         """A running sequence's decode was given up half-way: back to what is certain.

@@ -429,6 +429,40 @@ PICTURES: dict[str, list[Picture]] = {
 }  # fmt: skip
 
 
+@pytest.mark.parametrize("reuse", [Reuse.ANYWHERE, Reuse.CHECKPOINT])
+@pytest.mark.parametrize("num_positions", [4, 2], ids=["in a row", "in a grid"])
+def test_nobody_goes_on_from_the_middle_of_a_picture(
+    reuse: Reuse, num_positions: int
+) -> None:
+    turns = Turns(num_slots=1, max_batch=3, reuse=reuse)
+    turns.cells.has_grid = num_positions < 4
+    picture = Picture(1, 4, num_positions)
+    left, other = (picturing(1, 2, picture, 3, end) for end in (4, 5))
+    turns.add(left)
+    turns.step()
+    turns.step(max_prompt=1)
+    assert 2 < left.num_computed < 6
+    turns.remove(left)
+    turns.add(other)
+    while other.num_pending > 1:
+        turns.step()
+
+    assert other.num_cached == (2 if reuse is Reuse.ANYWHERE else 0)
+
+
+def test_the_last_idle_slot_is_taken_over_though_another_begins_alike() -> None:
+    turns, picture = Turns(num_slots=2), Picture(1, 4, 4)
+    running, left, third = sequence(1, 3, 4), picturing(1, picture, 2), picturing(1, picture)  # fmt: skip
+    turns.add(running, left)  # at once, so that each has cells of its own
+    while left.num_pending > 1:
+        turns.step(max_prompt=8)
+    turns.remove(left)
+    turns.add(third)
+    turns.step()
+
+    assert third.num_cached == 1
+
+
 @pytest.mark.parametrize("pictures", PICTURES.values(), ids=PICTURES)
 @pytest.mark.parametrize("reuse", Reuse)
 @pytest.mark.parametrize("seed", range(20))
@@ -455,6 +489,7 @@ def test_a_random_storm(
         wanted = pictures and rng.random() < 0.15
         return rng.choice(pictures) if wanted else rng.randint(1, 3)
 
+    pace = rng.choice([0.0, 1e-4, 1e-3, 1e-2])  # seconds from turn to turn
     stems = [[part() for _ in range(rng.randint(0, 12))] for _ in range(4)]
     alive: list[Sequence] = []
     for turn in itertools.count():
@@ -463,6 +498,7 @@ def test_a_random_storm(
             one = picturing(*rng.choice(stems), *tail, limit=24)
             if len(one.tokens) >= one.limit:
                 continue
+            one.arrived_at = turn * pace
             one.is_background = rng.random() < 0.3
             one.num_keep = rng.choice([None, None, 2])
             alive.append(one)
