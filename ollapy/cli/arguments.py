@@ -48,7 +48,10 @@ def duration_of(text: str) -> float:
     """Seconds; InvalidRequest for what is no duration."""
     from ollapy.units import parse_duration
 
-    return parse_duration(text)
+    try:
+        return parse_duration(text)
+    except InvalidRequest:
+        raise InvalidRequest(f"{text!r} is not a duration such as 5m") from None
 
 
 def pair_of(option: str) -> tuple[str, str]:

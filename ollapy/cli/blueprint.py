@@ -17,6 +17,7 @@ from ollapy.modelfile import Modelfile
 from ollapy.names import Digest, ModelName
 from ollapy.text import clean
 
+from .called import check_name
 from .local_files import Files, adapter_files, exists, holds_model, model_files
 
 _UNKNOWN = Digest("0" * 64)  # stands for digests until the files have been read
@@ -56,14 +57,6 @@ class Blueprint:
             adapters=told(self.adapters),
             draft_files=told(self.drafts),
         )
-
-
-def check_name(name: str) -> None:
-    """InvalidName, as Ollama's command puts it."""
-    try:
-        ModelName.parse(name)
-    except InvalidName:
-        raise InvalidName(f"invalid model name: {name}") from None
 
 
 def blueprint(

@@ -6,33 +6,43 @@ import re
 import shutil
 import sys
 from collections.abc import Iterable
-from itertools import zip_longest
 
 from ollapy.errors import ModelNotFound
 from ollapy.text import clean
 
+from .table import columns, fitted, hanging
+
 _QUOTED = re.compile(r"(['\"])(\S+)\1")
 
 
-def columns(rows: Iterable[Iterable[str]]) -> list[str]:
-    """The rows as lines, left-aligned in columns four spaces apart."""
-    cells = [[clean(cell) for cell in row] for row in rows]
-    widths = [max(map(len, column)) + 4 for column in zip_longest(*cells, fillvalue="")]
-    return [
-        "".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=False))
-        .rstrip()
-        for row in cells
-    ]  # fmt: skip
-
-
 def print_table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> None:
-    """Columns under their headings."""
-    print("\n".join(columns([header, *rows])))
+    """Columns under their headings; on a terminal as wide as that is."""
+    lines = (
+        fitted(header, rows, terminal_width())
+        if sys.stdout.isatty()
+        else columns([header, *rows])
+    )
+    print("\n".join(lines))
+
+
+def terminal_width() -> int:
+    """Columns of the terminal of stdout; one without a size has 80."""
+    return shutil.get_terminal_size().columns
 
 
 def print_text(text: str) -> None:
     """A text that others wrote: harmless on a terminal, unchanged in a file or pipe."""
     print(clean(text, keep="\n\t") if sys.stdout.isatty() else text)
+
+
+def print_hanging(first: str, text: str) -> None:
+    """A text behind what it is about; on a terminal broken between words, and indented under itself."""
+    text = clean(text)
+    is_terminal = sys.stdout.isatty()
+    print(
+        *hanging(first, text, terminal_width()) if is_terminal else [first + text],
+        sep="\n",
+    )
 
 
 def print_paragraphs(texts: Iterable[str]) -> None:
@@ -44,9 +54,9 @@ def print_paragraphs(texts: Iterable[str]) -> None:
     from rich.text import Text
 
     # rich wraps by cells; that a terminal without escapes had 80 columns it only believes
-    columns, console = shutil.get_terminal_size().columns, Console()
+    console, room = Console(), terminal_width()
     for text in texts:
-        print(*Text(clean(text)).wrap(console, columns), sep="\n")
+        print(*Text(clean(text)).wrap(console, room), sep="\n")
 
 
 def print_json(value: object) -> None:

@@ -146,7 +146,7 @@ def test_an_error_is_one_sentence(
     [
         (("nope",), "No such command 'nope'."),
         (("run", "tiny", "hi", "--think=x"), "Invalid value for --think: 'x' is not"),
-        (("run", "tiny", "hi", "--keepalive=5"), "missing unit in duration"),
+        (("run", "tiny", "hi", "--keepalive=5"), "'5' is not a duration such as 5m"),
         (("show", "--system", "--license", "tiny"), "only one of"),
         (("stop",), "name models or use --all"),
         (("stop", "--all", "tiny"), "name models or use --all"),

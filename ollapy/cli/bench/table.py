@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ollapy.cli.output import columns
+from ollapy.cli.table import columns
 from ollapy.units import format_bytes
 
 from .result import Depth, Result, Streams

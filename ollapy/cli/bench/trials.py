@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ollapy.api.tuning import TuneResponse, Tuning
-from ollapy.cli.output import columns
+from ollapy.cli.table import columns
 
 _HEADER = ("THREADS", "FOR PROMPTS", "AT ONCE", "FLASH", "READ/s", "TOKENS/s")
 

@@ -47,7 +47,8 @@ def create(
 
     Examples: `ollapy create poet`, `ollapy create poet -f poet.Modelfile`, `ollapy create small -q q4_k_m`
     """
-    from ollapy.cli.blueprint import blueprint, check_name
+    from ollapy.cli.blueprint import blueprint
+    from ollapy.cli.called import check_name
     from ollapy.cli.delivery import Delivery
     from ollapy.cli.modelfile import read_modelfile
     from ollapy.cli.output import talk

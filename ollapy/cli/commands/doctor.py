@@ -61,12 +61,12 @@ def _write(path: Path, found: list[Finding], settings: Settings) -> None:
 
 
 def _print(finding: Finding) -> None:
-    from ollapy.cli.output import print_text
+    from ollapy.cli.output import print_hanging
 
     state = "ok" if finding.is_ok else "warning"
-    print_text(f"{state:<11}{finding.name:<13}{finding.text}")
+    print_hanging(f"{state:<11}{finding.name:<13}", finding.text)
     if finding.cure:
-        print_text(f"{'':<11}{'':<13}-> {finding.cure}")
+        print_hanging(f"{'':<11}{'':<13}-> ", finding.cure)
 
 
 def _row(finding: Finding) -> dict[str, object]:

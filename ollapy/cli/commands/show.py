@@ -90,7 +90,7 @@ def summary(shown: ShowResponse, *, verbose: bool) -> str:
 
 
 def _sections(shown: ShowResponse, *, verbose: bool) -> Iterator[tuple[str, list[str]]]:
-    from ollapy.cli.output import columns
+    from ollapy.cli.table import columns
 
     yield "Model", columns(_facts(shown))
     yield "Capabilities", columns([name] for name in shown.capabilities)

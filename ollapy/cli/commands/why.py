@@ -20,7 +20,7 @@ def why(
     request: Annotated[
         int | None,
         typer.Argument(
-            metavar="[REQUEST]", help="Its number, the last one without.", min=1
+            metavar="[REQUEST]", help="Its number, the last one without."
         ),
     ] = None,
     listing: Annotated[

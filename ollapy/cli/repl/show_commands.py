@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ollapy.api.ollama import ShowResponse
-from ollapy.cli.output import columns, print_text
+from ollapy.cli.output import print_text
+from ollapy.cli.table import columns
 
 from .command import Command
 

@@ -32,7 +32,7 @@ def _load(session: Session, name: str) -> None:
 
 
 def _save(session: Session, name: str) -> None:
-    from ollapy.cli.blueprint import check_name
+    from ollapy.cli.called import check_name
 
     conversation = session.conversation
     try:
