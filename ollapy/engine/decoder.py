@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from ollapy.llama.context import Context
+from ollapy.llama.states import fork
 
 from .actions import Action, Keep, Remove, Share
 from .batch import Batch
@@ -32,7 +33,7 @@ class Decoder:
                 case Share(source, target, end, None):
                     self._context.share(source, target, end)
                 case Share(source, target, end, bytes(state)):
-                    self._context.fork(source, target, end, state)
+                    fork(self._context, source, target, end, state)
                 case Keep(slot, path):
                     self.keep(slot, path)
 

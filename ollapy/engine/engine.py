@@ -13,6 +13,7 @@ from ollapy.llama.adapters import Adapters
 from ollapy.llama.context import Aborted, Context, NoCells
 from ollapy.llama.model import Model
 from ollapy.llama.sampling import Candidates, Row
+from ollapy.llama.states import checkpoint
 
 from .answer import Answer, Output
 from .batch import Batch
@@ -259,7 +260,7 @@ class Engine:
             self.pace.record(len(batch.tokens), seconds)
         for sequence in self.scheduler.commit(batch):
             assert sequence.slot is not None
-            state = self._context.checkpoint(sequence.slot)
+            state = checkpoint(self._context, sequence.slot)
             self.scheduler.keep(sequence, state, now)
 
     def _read(self, batch: Batch) -> list[Output]:

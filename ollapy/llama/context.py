@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -15,13 +14,13 @@ from ollapy.api.adapters import AdapterSet
 from ollapy.api.tuning import Tuning
 from ollapy.errors import LoadFailed, RunnerError
 
+from .abort import AbortSwitch
 from .batch import BatchArrays
 from .embedding_batch import EmbeddingBatch
 from .library import held, log, raw
 from .model import Model, Pooling
 from .native import Native, carry, make
 
-_C = ctypes.CDLL("ucrtbase" if sys.platform == "win32" else None)
 _get_logits = held("llama_get_logits")
 _seq_rm = held("llama_memory_seq_rm")
 _seq_cp = held("llama_memory_seq_cp")
@@ -30,8 +29,6 @@ _get_embeddings = held("llama_get_embeddings_seq")
 
 # What keys and values can be kept as, by ggml's numbers.
 _KV_TYPES = {"f16": 1, "q8_0": 8, "q4_0": 2}
-# A state without the cells that other sequences can share.
-_PARTIAL = 1
 _UNTUNED = Tuning()
 
 Floats = npt.NDArray[np.float32]
@@ -49,7 +46,7 @@ class Context:
     """One KV pool shared by all sequences of a model. Every call on the one thread that made it."""
 
     def __init__(self, model: Model, params: Any, num_cells: int) -> None:
-        self._model = model
+        self.model = model
         self._params = params
         # Whether a sequence can be cut back to any position, and so be shared up to there.
         self.can_rewind: bool = not model.has_state and params.swa_full
@@ -59,9 +56,7 @@ class Context:
         self._num_pooled: int = (
             raw.llama_model_n_cls_out if is_ranking else raw.llama_model_n_embd_out
         )(model.handle)
-        # llama.cpp asks before each node of the graph whether to go on. A Python callback would take the
-        # GIL thousands of times a batch; strlen of this buffer answers 0 until somebody writes into it.
-        self._abort = ctypes.create_string_buffer(2)
+        self._switch = AbortSwitch()
         # what the layers of a window keep does not shrink with the pool
         least = 0 if params.swa_full else _window_cells(model, params)
         self._use(make(model, params, max(num_cells, least)))
@@ -76,10 +71,7 @@ class Context:
         self.adapters: AdapterSet = ()  # what it computes with, see Adapters
         self._memory = raw.llama_get_memory(self.handle)
         self.num_cells: int = raw.llama_n_ctx(self.handle)
-        callback = ctypes.cast(_C.strlen, raw.ggml_abort_callback)
-        raw.llama_set_abort_callback(
-            self.handle, callback, ctypes.addressof(self._abort)
-        )
+        self._switch.install(self.handle)
 
     def resize(self, num_cells: int) -> None:
         """Have a pool of so many cells that holds what it held; not of an encoder's decoder.
@@ -87,7 +79,7 @@ class Context:
         The other one is made beside this one. LoadFailed leaves everything as it was, where there is no
         memory for that, or more is held than goes in.
         """
-        other = make(self._model, self._params, max(num_cells, self.min_cells))
+        other = make(self.model, self._params, max(num_cells, self.min_cells))
         try:
             carry(self.handle, other.handle)
         except LoadFailed:
@@ -152,8 +144,7 @@ class Context:
         self._compute(compute, batch, len(tokens))
 
     def _compute(self, compute: Any, batch: Any, count: int) -> None:
-        # one that came too late for its own batch is not for this one
-        self._abort[0] = b"\0"
+        self._switch.turn_off()
         code = compute(self.handle, batch)
         # An accelerator is only told what to compute. It is waited for here, where others get the GIL: the
         # calls that read its results keep that, and llama.cpp's own threads want it for the log.
@@ -177,8 +168,7 @@ class Context:
 
     def abort(self) -> None:
         """From any thread: give up the batch under way. The CPU obeys within milliseconds, a GPU not at all."""
-        log.is_aborting = True
-        self._abort[0] = b"\1"
+        self._switch.turn_on()
 
     def logits(self, rows: int) -> Floats:
         """The logits of the last batch's outputs, shape (rows, vocabulary).
@@ -205,47 +195,14 @@ class Context:
         if self._memory:
             _seq_rm(self._memory, sequence, start, end)
 
-    def share(self, source: int, target: int, end: int) -> None:
-        """Let `target` hold the cells of `source` at the positions before `end`, without copying them."""
+    def share(self, source: int, target: int, end: int = -1) -> None:
+        """Let `target` hold the cells of `source`, by default all, or at the positions before `end`; nothing is copied."""
         if self._memory:
             _seq_cp(self._memory, source, target, 0, end)
 
     def length(self, sequence: int) -> int:
         """How many positions a sequence holds."""
         return int(_seq_pos_max(self._memory, sequence)) + 1 if self._memory else 0
-
-    def checkpoint(self, sequence: int) -> bytes:
-        """What a model that cannot be cut back remembers of a sequence besides shared cells, for `fork`.
-
-        A recurrent state, or a sliding window's cells.
-        """
-        size = raw.llama_state_seq_get_size_ext(self.handle, sequence, _PARTIAL)
-        buffer = (ctypes.c_uint8 * size)()
-        written = raw.llama_state_seq_get_data_ext(
-            self.handle, buffer, size, sequence, _PARTIAL
-        )
-        return bytes(buffer)[:written]
-
-    def fork(self, source: int, target: int, end: int, state: bytes) -> None:
-        """Put `target` where `source` was when it held `end` positions and `state` was taken.
-
-        Cells of full attention are shared, the rest is the target's own. A part of such a sequence
-        must never be shared without its state: llama.cpp goes on from there and computes nonsense.
-        """
-        if source != target:
-            _seq_cp(self._memory, source, target, -1, -1)
-        buffer = (ctypes.c_uint8 * len(state)).from_buffer_copy(state)
-        read = raw.llama_state_seq_set_data_ext(
-            self.handle, buffer, len(state), target, _PARTIAL
-        )
-        _seq_rm(self._memory, target, end, -1)
-        length = self.length(target)
-        # with rows and columns the last cells may be at an earlier position
-        is_back = length == end or (self._model.has_grid and 0 < length < end)
-        if read != len(state) or not is_back:
-            raise RunnerError(
-                "the model's memory could not be put back to a checkpoint"
-            )
 
     def clear(self, *, wipe: bool = False) -> None:
         """Forget every sequence; `wipe` the cells too where they may hold a NaN, which no mask keeps in."""
@@ -257,6 +214,22 @@ def _window_cells(model: Model, params: Any) -> int:
     """Cells for a window of each sequence, and a batch beside them; 0 where no layer has one."""
     window: int = raw.llama_model_n_swa(model.handle)
     return window * params.n_seq_max + params.n_batch if window else 0
+
+
+def _params(
+    num_batch: int, max_sequences: int, num_threads: int, tuning: Tuning
+) -> Any:
+    """Those of a batch, whatever it is computed for."""
+    params = raw.llama_context_default_params()
+    params.n_batch = params.n_ubatch = num_batch
+    params.n_seq_max = max_sequences
+    params.n_threads = params.n_threads_batch = num_threads
+    if tuning.num_ubatch:
+        params.n_ubatch = min(tuning.num_ubatch, num_batch)
+    if tuning.flash_attention is not None:
+        params.flash_attn_type = int(tuning.flash_attention)
+    params.kv_unified = True  # one pool for all: any sequence may use the whole of it
+    return params
 
 
 @contextmanager
@@ -279,16 +252,8 @@ def open_context(
     `pooled` makes one for embeddings: a batch's sequences are pooled as the model says. Every token of
     a batch that is pooled is an output; where `pools_last`, such batches have `max_sequences` at most.
     """
-    params = raw.llama_context_default_params()
-    params.n_batch = params.n_ubatch = num_batch
-    params.n_seq_max = max_sequences
-    params.n_threads = params.n_threads_batch = num_threads
-    if tuning.num_ubatch:
-        params.n_ubatch = min(tuning.num_ubatch, num_batch)
-    if tuning.flash_attention is not None:
-        params.flash_attn_type = int(tuning.flash_attention)
+    params = _params(num_batch, max_sequences, num_threads, tuning)
     params.type_k = params.type_v = _KV_TYPES[kv_type]
-    params.kv_unified = True  # one pool for all: any sequence may use the whole of it
     # Layers with a sliding window keep no more than it for each sequence, where that is less than all.
     windows = _window_cells(model, params)
     params.swa_full = not windows or windows >= max(num_cells, max_cells)
