@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from ollapy.decoding import from_msgpack
-from ollapy.errors import InvalidRequest
+from ollapy.errors import InvalidRequest, OllapyError
 
 T = TypeVar("T")
 SECONDS = 2.0  # of computing, for one request
@@ -124,13 +124,7 @@ class TemplateProcess:
     def _running(self) -> subprocess.Popen[bytes]:
         if self._process is None or self._process.poll() is not None:
             self._end()
-            # -E -P: nothing in the working folder or named by PYTHON… is imported
-            self._process = subprocess.Popen(
-                (sys.executable, "-E", "-P", "-m", "ollapy.chat", str(self._idle)),
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                env={},
-            )
+            self._process = _start(self._idle)
             self._finalizer = weakref.finalize(self, _end, self._process)
             if self._idle:  # so that none is left over when it ends by itself
                 threading.Thread(target=self._process.wait, daemon=True).start()
@@ -143,6 +137,19 @@ class TemplateProcess:
             return 0
         self._finalizer()  # once, and no later
         return process.wait()
+
+
+def _start(idle: int) -> subprocess.Popen[bytes]:
+    # -E -P: nothing in the working folder or named by PYTHON… is imported
+    command = (sys.executable, "-E", "-P", "-m", "ollapy.chat", str(idle))
+    try:
+        return subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={}
+        )
+    except OSError as exc:
+        raise OllapyError(
+            f"no process can be started for chat templates ({exc.strerror}): end other programs, or raise their limit"
+        ) from exc
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

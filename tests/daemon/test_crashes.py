@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 from pathlib import Path
 
+import psutil
 import pytest
 
 from ollapy.daemon.runners.crashes import Crashes
@@ -84,3 +85,24 @@ def test_a_real_one(tmp_path: Path) -> None:
         )  # fmt: skip
         kill_while_answering(daemon)
         assert daemon.generate("go", model="endless", options=options)["eval_count"] == 3  # fmt: skip
+
+
+@pytest.mark.skipif(not hasattr(psutil, "RLIMIT_NOFILE"), reason="needs Linux")
+def test_where_no_process_can_be_started_the_load_fails(tmp_path: Path) -> None:
+    """F61: one error, and the next request works."""
+    with running_daemon(tmp_path) as daemon:
+        process = psutil.Process(daemon.process.pid)
+        soft, hard = process.rlimit(psutil.RLIMIT_NOFILE)
+        refused = []
+        for _ in range(2):
+            process.rlimit(psutil.RLIMIT_NOFILE, (process.num_fds() + 4, hard))
+            refused.append(daemon.post("/api/generate", model="tiny", prompt="Hi"))
+            process.rlimit(psutil.RLIMIT_NOFILE, (soft, hard))
+            daemon.post(
+                "/api/show", model="tiny"
+            )  # whose template is known from now on
+
+        assert "no process can be started for chat templates" in refused[0].text
+        assert "no process can be started for the model" in refused[1].text
+        assert daemon.generate("Hi")["done"]
+        assert "Traceback" not in daemon.log.read_text()

@@ -17,6 +17,7 @@ from ollapy.daemon.runners.progress import Progress
 from ollapy.daemon.runners.shortages import num_kills
 from ollapy.errors import (
     InvalidRequest,
+    LoadFailed,
     OllapyError,
     OutOfMemory,
     RunnerStopped,
@@ -82,11 +83,17 @@ class RunnerProcess(asyncio.SubprocessProtocol):
     async def start(
         cls, label: str, load: Load | Serve, env: Mapping[str, str]
     ) -> Self:
-        """Start a child on a model."""
+        """Start a child on a model; LoadFailed where the system allows no further process."""
         command = cls.command if isinstance(load, Load) else cls.vllm_command
-        _, runner = await asyncio.get_running_loop().subprocess_exec(
+        starting = asyncio.get_running_loop().subprocess_exec(
             lambda: cls(label, load), *command, env=dict(env)
         )
+        try:
+            _, runner = await starting
+        except OSError as exc:
+            raise LoadFailed(
+                f"no process can be started for the model ({exc.strerror}): end other programs, or raise their limit"
+            ) from exc
         runner._write(frame(load))
         return runner
 

@@ -13,7 +13,10 @@ _SECONDS = 600.0
 
 def num_kills(file: Path = _VMSTAT) -> int:
     """Processes that the kernel has ended so, of this machine and its control groups; 0 where it does not say."""
-    text = file.read_text() if file.exists() else ""
+    try:
+        text = file.read_text()
+    except OSError:
+        return 0
     found = re.search(r"^oom_kill ([0-9]+)$", text, re.MULTILINE)
     return int(found[1]) if found else 0
 
