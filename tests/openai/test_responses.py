@@ -387,3 +387,17 @@ def response(name: str) -> Response:
     begun = openai_responses.begun(ResponseRequest(model="tiny"))
     item = MessageItem(f"msg_{name}", name)
     return msgspec.structs.replace(begun, id=name, output=[item])
+
+
+CALL = {"type": "function_call", "call_id": "1", "name": "f", "arguments": "{}"}
+REFERENCE = {"type": "item_reference", "id": "x"}
+
+
+@pytest.mark.parametrize("item", [CALL, REFERENCE])
+def test_more_items_than_anybody_needs(daemon: Daemon, item: dict[str, str]) -> None:
+    """Refused before anything is made of them, also where all of them are one message."""
+    answer = daemon.post("/v1/responses", model="tiny", input=[item] * 10_001)
+
+    assert answer.status_code == 400
+    told = answer.json()["error"]["message"]
+    assert told == "input has 10001 entries, at most 10000 are taken"

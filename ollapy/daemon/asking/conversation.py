@@ -13,7 +13,7 @@ from ollapy.api.ollama import (
     Message,
 )
 from ollapy.api.options import Options
-from ollapy.daemon.asking import thinking
+from ollapy.daemon.asking import bounds, thinking
 from ollapy.daemon.asking.askable import Askable
 from ollapy.daemon.asking.grammar import grammar
 from ollapy.daemon.asking.media import Files
@@ -23,7 +23,6 @@ from ollapy.daemon.asking.tool_choice import choose
 from ollapy.errors import InvalidRequest, Unsupported
 from ollapy.runner.protocol import Chat, Complete
 
-_MAX_MESSAGES = 10_000
 _NUM_KEEP = 4  # tokens that stay at the beginning of a context that shifts
 
 
@@ -115,10 +114,7 @@ def _chat(
     *,
     prefix: list[int] | None = None,
 ) -> Chat:
-    if len(messages) > _MAX_MESSAGES:
-        raise InvalidRequest(
-            f"messages has {len(messages)} entries, at most {_MAX_MESSAGES} are taken"
-        )
+    bounds.check("messages", messages, bounds.MAX_MESSAGES)
     files = Files(request, model)
     return Chat(
         messages=files.named(messages),

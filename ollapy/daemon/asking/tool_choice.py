@@ -7,20 +7,17 @@ from typing import Any
 import msgspec
 
 from ollapy.api.ollama import ChatRequest, Tool
+from ollapy.daemon.asking import bounds
 from ollapy.errors import InvalidRequest
 from ollapy.runner.protocol import ToolChoice
 
-_MAX_TOOLS = 512
 _MAX_TOLD = 80
 
 
 def choose(request: ChatRequest) -> tuple[list[Tool] | None, ToolChoice]:
     """The tools that the model is told of, none where it is to call none, and the choice among them."""
     tools = request.tools or []
-    if len(tools) > _MAX_TOOLS:
-        raise InvalidRequest(
-            f"tools has {len(tools)} entries, at most {_MAX_TOOLS} are taken"
-        )
+    bounds.check("tools", tools, bounds.MAX_TOOLS)
     names = [_name(tool, number) for number, tool in enumerate(tools)]
     wanted = _wanted(request.tool_choice)
     is_parallel = request.parallel_tool_calls is not False

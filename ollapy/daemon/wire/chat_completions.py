@@ -21,6 +21,7 @@ from ollapy.api.openai import (
     Delta,
     ResponseFormat,
 )
+from ollapy.daemon.asking import bounds
 from ollapy.errors import InvalidRequest, OllapyError, Unsupported
 
 from . import asked, choices, custom_tools, failures, ranges
@@ -160,6 +161,8 @@ def _called(call: ToolCall, custom: Set[str]) -> dict[str, Any]:
 def _check(body: ChatCompletionRequest) -> None:
     if not body.messages:
         raise InvalidRequest("[] is too short - 'messages'")
+    bounds.check("messages", body.messages, bounds.MAX_MESSAGES)
+    bounds.check("tools", body.tools, bounds.MAX_TOOLS)
     ranges.check(body, ranges.OPENAI)
     ranges.check_bias(body.logit_bias)
     if body.functions or body.function_call:

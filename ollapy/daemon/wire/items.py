@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
+from itertools import groupby
 from typing import Any
 
 import msgspec
@@ -15,6 +16,7 @@ from ollapy.api.openai_responses import (
     ResponseRequest,
     TextConfig,
 )
+from ollapy.daemon.asking import bounds
 from ollapy.decoding import converted
 from ollapy.errors import InvalidRequest, Unsupported
 
@@ -31,7 +33,7 @@ def conversation(body: ResponseRequest, past: Sequence[Message]) -> list[Message
     """The messages so far; the instructions are this request's own and not among them."""
     if isinstance(body.input, str):
         return [*past, Message("user", body.input)]
-    return _joined([*past], body.input or [])
+    return _joined(past, body.input or [])
 
 
 def resolved(
@@ -40,6 +42,7 @@ def resolved(
     """The request with what its references mean, which `find` knows by their ids."""
     if not isinstance(body.input, list):
         return body
+    bounds.check("input", body.input, bounds.MAX_MESSAGES)
     given = [
         converted(find(item.id or ""), InputItem)
         if item.type == "item_reference"
@@ -51,6 +54,7 @@ def resolved(
 
 def tools(body: ResponseRequest) -> list[Tool]:
     """The functions and custom tools; what would run at OpenAI, or clients run by heart, is left out, and the log says so."""
+    bounds.check("tools", body.tools, bounds.MAX_TOOLS)
     return [
         tool
         for index, given in enumerate(body.tools or [])
@@ -72,13 +76,23 @@ def text_format(config: TextConfig | None) -> Any:
     return wanted.schema
 
 
-def _joined(messages: list[Message], items: list[InputItem]) -> list[Message]:
+def _joined(past: Sequence[Message], items: list[InputItem]) -> list[Message]:
     """The messages with the items after them; what an assistant said, thought and called at once is one."""
+    found: list[Message] = []
+    turns = groupby([*past, *_messages(past, items)], lambda message: message.role)
+    for role, turn in turns:
+        found += [_one([*turn])] if role == "assistant" else turn
+    return found
+
+
+def _messages(past: Sequence[Message], items: list[InputItem]) -> Iterator[Message]:
+    """A message of each item that is more than a thought, which goes with the next."""
+    names = {call.id: call.function.name for m in past for call in m.tool_calls or []}
     thought = ""
     for item in items:
         match item.type or ("message" if item.role else None):
             case "message":
-                _add(messages, _message(item), thought)
+                yield msgspec.structs.replace(_message(item), thinking=thought or None)
                 thought = ""
             case "reasoning":
                 thought = (
@@ -86,29 +100,25 @@ def _joined(messages: list[Message], items: list[InputItem]) -> list[Message]:
                     or _content(item.summary or item.content).text
                 )
             case "function_call" | "custom_tool_call":
-                _add(messages, _call(item), thought)
-                thought = ""
+                yield msgspec.structs.replace(_call(item), thinking=thought or None)
+                names[item.call_id or ""], thought = item.name or "", ""
             case "function_call_output" | "custom_tool_call_output":
-                messages.append(_result(messages, item))
+                yield _result(item, names.get(item.call_id or ""))
             case None:
                 raise InvalidRequest("input item missing required 'type' field")
             case str(kind) if kind.endswith(_HOSTED):
                 logger.warning("input item ignored type=%s", kind[:80])
             case kind:
                 raise Unsupported(f'unknown input item type: "{kind[:80]}"')
-    return messages
 
 
-def _add(messages: list[Message], new: Message, thought: str) -> None:
-    last = messages[-1] if messages else None
-    if not (last and last.role == new.role == "assistant"):
-        messages.append(msgspec.structs.replace(new, thinking=thought or None))
-        return
-    messages[-1] = msgspec.structs.replace(
-        last,
-        content=(last.content or "") + (new.content or ""),
-        thinking=(last.thinking or "") + thought or None,
-        tool_calls=[*(last.tool_calls or []), *(new.tool_calls or [])] or None,
+def _one(turn: list[Message]) -> Message:
+    """All that an assistant said, thought and called before somebody else came."""
+    return msgspec.structs.replace(
+        turn[0],
+        content="".join(message.content or "" for message in turn),
+        thinking="".join(message.thinking or "" for message in turn) or None,
+        tool_calls=[c for message in turn for c in message.tool_calls or []] or None,
     )
 
 
@@ -132,15 +142,14 @@ def _call(item: InputItem) -> Message:
     return Message("assistant", "", tool_calls=[call])
 
 
-def _result(messages: list[Message], item: InputItem) -> Message:
-    names = {c.id: c.function.name for m in messages for c in m.tool_calls or []}
+def _result(item: InputItem, name: str | None) -> Message:
     content = _content(item.output)
     return Message(
         "tool",
         content.text,
         images=content.images,
         images_at=content.images_at,
-        tool_name=names.get(item.call_id or ""),
+        tool_name=name,
         tool_call_id=item.call_id,
     )
 

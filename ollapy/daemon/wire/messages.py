@@ -29,6 +29,7 @@ from ollapy.api.anthropic import (
     ToolUse,
 )
 from ollapy.api.ollama import ChatRequest, ChatResponse
+from ollapy.daemon.asking import bounds
 from ollapy.errors import InvalidRequest, OllapyError, Unsupported
 
 from . import asked, blocks, client_tools, failures, ranges
@@ -138,6 +139,8 @@ def _chat(body: CountRequest) -> ChatRequest:
     shared = asked.own(body)
     if not body.messages:
         raise InvalidRequest("messages is required")
+    bounds.check("messages", body.messages, bounds.MAX_MESSAGES)
+    bounds.check("tools", body.tools, bounds.MAX_TOOLS)
     if body.mcp_servers:
         raise Unsupported("mcp_servers are not supported, give their tools as tools")
     choice = body.tool_choice or anthropic.ToolChoice()
