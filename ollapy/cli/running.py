@@ -15,6 +15,9 @@ if TYPE_CHECKING:  # imported while there is something to wait for
     from ollapy.client import Client
 
 
+_MAX_PIPED = 16_000_000  # characters; a pipe may never end
+
+
 @dataclass(frozen=True, slots=True)
 class Run:
     """A model, and what is wanted of it; without a `prompt`, on a terminal, a session."""
@@ -148,7 +151,12 @@ def _given(words: Iterable[str]) -> str:
     from ollapy.errors import InvalidRequest
 
     try:
-        piped = "" if sys.stdin.isatty() else sys.stdin.read().strip("\n")
+        piped = "" if sys.stdin.isatty() else sys.stdin.read(_MAX_PIPED + 1)
     except UnicodeDecodeError as exc:
         raise InvalidRequest(f"what was piped in is not {exc.encoding} text") from exc
+    if len(piped) > _MAX_PIPED:
+        raise InvalidRequest(
+            f"more than {_MAX_PIPED:,} characters were piped in, which no model reads"
+        )
+    piped = piped.strip("\n")
     return "\n".join(part for part in (piped, " ".join(words)) if part)

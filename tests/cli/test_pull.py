@@ -313,5 +313,5 @@ def test_a_model_that_is_not_here_cannot_be_pushed(own: Daemon) -> None:
     assert ollapy("push", "ann/unknown", host=own.address) == Result(
         1,
         "",
-        "retrieving manifest\nError: model 'ann/unknown:latest' not found\n",
+        "Error: model 'ann/unknown:latest' not found, see `ollapy list`\n",
     )

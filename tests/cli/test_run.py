@@ -88,7 +88,7 @@ def test_an_answer_that_is_cut_off_is_said_to_be(theatre: Daemon) -> None:
 
 def test_a_name_that_cannot_be_is_not_looked_for(daemon: Daemon) -> None:
     assert ollapy("run", "a/b/c/d", "hi", host=daemon.address) == Result(
-        1, "", "Error: invalid model name\n"
+        1, "", "Error: invalid model name: a/b/c/d\n"
     )
 
 
@@ -115,6 +115,21 @@ def test_an_encoding_without_the_character_gets_an_escape(theatre: Daemon) -> No
 
     assert (result.status, result.err) == (0, "")
     assert result.out.endswith("tab \\U0001f600\n")
+
+
+def test_a_pipe_without_an_end_is_not_read_to_it(daemon: Daemon) -> None:
+    with Path("/dev/zero").open("rb") as endless:
+        done = subprocess.run(
+            command("run", "tiny", "hi"),
+            stdin=endless,
+            capture_output=True,
+            env=environment(daemon.address),
+            timeout=60,
+            check=False,
+        )
+
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert b"more than 16,000,000 characters were piped in" in done.stderr
 
 
 @pytest.mark.parametrize(
