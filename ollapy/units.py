@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import re
+import time
 from datetime import UTC, datetime
 from functools import lru_cache
 
@@ -147,6 +148,11 @@ def format_time(seconds: float) -> str:
         return "3000-01-01T00:00:00Z"
     whole = int(seconds)
     return f"{_format_second(whole)}.{int((seconds - whole) * 1e6):06d}Z"
+
+
+def format_instant(at: float) -> str:
+    """RFC 3339 in UTC of an instant of the monotonic clock."""
+    return format_time(time.time() + at - time.monotonic())
 
 
 @lru_cache(maxsize=8)

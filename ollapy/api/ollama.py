@@ -314,7 +314,7 @@ class ModelSummary(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class RunningModel(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One row of `/api/ps`. Ollapy's own are the `engine` where it is not llama.cpp, what keys and values are kept as, how many layers are on each
+    """One row of `/api/ps`. Ollapy's own are the models that it is `shared_with`, in the same memory, the `engine` where it is not llama.cpp, what keys and values are kept as, how many layers are on each
     device, the output matrix among them, of how many the experts stay with the processor,
     `notes` on why it is so, and the `buffers`.
     """
@@ -328,6 +328,7 @@ class RunningModel(msgspec.Struct, frozen=True, omit_defaults=True):
     size_vram: int
     context_length: int
     remote_host: str = ""
+    shared_with: list[str] = []
     engine: str = ""
     kv_type: str = ""
     layers: dict[str, int] = {}

@@ -9,7 +9,7 @@ from .status import RequestEntry
 
 
 class ModelState(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A loaded model; sizes in bytes. `counters` are those of its `engine`, llama.cpp where none is named; a model for vectors has none."""
+    """A loaded model, or several of one load; sizes in bytes. `counters` are those of its `engine`, llama.cpp where none is named; a model for vectors has none."""
 
     name: str
     size: int

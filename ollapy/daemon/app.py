@@ -18,9 +18,9 @@ from ollapy.daemon.answers import responses
 from ollapy.daemon.conversations import Conversations
 from ollapy.daemon.endpoint import Endpoint
 from ollapy.daemon.gates.access import Access
-from ollapy.daemon.gates.counting import Counting
 from ollapy.daemon.gates.limits import Limits
 from ollapy.daemon.gates.security import Gate
+from ollapy.daemon.gates.traffic import Traffic
 from ollapy.daemon.generation import Generation
 from ollapy.daemon.observation.journal import Journal
 from ollapy.daemon.observation.metrics import Metrics
@@ -111,7 +111,7 @@ def create_app(settings: Settings, *, stop: Callable[[], None]) -> Starlette:
 
     app = Starlette(
         routes=ENDPOINTS,
-        middleware=[Middleware(Counting, metrics), *_gates(settings)],
+        middleware=[Middleware(Traffic, metrics), *_gates(settings)],
         lifespan=lifespan,
         exception_handlers={
             OllapyError: _on_error,

@@ -79,6 +79,26 @@ def test_an_answer_is_counted_once_with_its_tokens(own: Daemon) -> None:
     assert found["requests_running", {}] == 0
 
 
+def test_models_of_one_load_are_told_together(own: Daemon) -> None:
+    own.post("/api/copy", source="tiny", destination="twin")
+    for name in ("tiny", "twin"):
+        own.generate("Hi", model=name)
+    rows = own.http.get("/api/ps").json()["models"]
+    stats, shown = (own.http.get(f"/api/{what}").json() for what in ("stats", "snapshot"))  # fmt: skip
+
+    assert {row["name"]: row["shared_with"] for row in rows} == {
+        "tiny:latest": ["twin:latest"],
+        "twin:latest": ["tiny:latest"],
+    }
+    assert stats["tiny:latest"] == stats["twin:latest"]
+    assert [model["name"] for model in shown["models"]] == ["tiny:latest, twin:latest"]
+    assert Samples(own)["model_bytes", {"model": "tiny:latest,twin:latest"}] == rows[0]["size"]  # fmt: skip
+
+    own.generate("", model="tiny", keep_alive=0)
+    assert [*own.http.get("/api/stats").json()] == ["twin:latest"]
+    assert "shared_with" not in own.http.get("/api/ps").json()["models"][0]
+
+
 def test_models_that_leave_are_counted(own: Daemon) -> None:
     own.generate("Hi", keep_alive=0)
     eventually(lambda: not own.runners, "the model stayed")

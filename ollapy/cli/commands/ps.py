@@ -45,10 +45,11 @@ def _row(model: RunningModel, now: datetime) -> tuple[str, ...]:
     from ollapy.units import format_bytes, format_relative, parse_time
 
     expires = parse_time(model.expires_at)
+    size = format_bytes(model.size) if model.size else "-"
     return (
         model.name,
         model.digest[:12] or "-",
-        format_bytes(model.size) if model.size else "-",
+        f"{size} shared" if model.shared_with else size,
         _processor(model),
         str(model.context_length or "-"),
         format_relative(expires, now) if expires > now else "Stopping...",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections import deque
+from collections.abc import Container, Iterable, Iterator
 from contextlib import contextmanager
 
 import msgspec
@@ -40,18 +40,16 @@ class Journal:
 
     @property
     def is_crowded(self) -> bool:
-        """Whether one that has its model and no answer yet may wait for another of the same model."""
-        running = Counter(e.model for e in self._running.values())
-        return any(
-            running[e.model] > 1 and e.is_unanswered for e in self._running.values()
-        )
+        """Whether one that has its model and no answer yet may wait for another."""
+        running = self._running.values()
+        return len(running) > 1 and any(e.is_unanswered for e in running)
 
-    def ahead(self, num_waiting: Mapping[str, int]) -> dict[int, int]:
-        """How many are before each request that waits for a place: the last so many of a model do."""
+    def ahead(self, queues: Iterable[tuple[Container[str], int]]) -> dict[int, int]:
+        """How many are before each request that waits for a place: of the models that share an engine the last so many do."""
         found: dict[int, int] = {}
-        for model, num in num_waiting.items():
+        for models, num in queues:
             asked = [e for e in self._running.values() if e.is_unanswered]
-            ids = [e.id for e in asked if e.model == model]
+            ids = [e.id for e in asked if e.model in models]
             found |= {id_: n for n, id_ in enumerate(ids[max(len(ids) - num, 0) :])}
         return found
 

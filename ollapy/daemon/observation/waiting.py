@@ -1,4 +1,4 @@
-"""Waiting: what the requests wait for whose answers have not begun. Pure, but for the engines' counters."""
+"""Waiting: what the requests wait for whose answers have not begun. Pure, but for the engines' stats."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from ollapy.api.loading import LoadState
 from ollapy.api.status import RequestEntry
-from ollapy.daemon.observation.counters import Counters, counters
+from ollapy.daemon.observation.engine_stats import EngineStats, engine_stats
 from ollapy.daemon.observation.journal import Journal
 from ollapy.daemon.runners.pool import RunnerPool
 from ollapy.daemon.runners.runner import Runner
@@ -34,16 +34,18 @@ def load_state(runner: Runner, name: str) -> LoadState:
 
 async def running(pool: RunnerPool, journal: Journal) -> list[RequestEntry]:
     """The requests under way, with what they wait for. Engines are asked only where one may have to wait its turn."""
-    engines = await counters(pool) if journal.is_crowded else {}
+    engines = await engine_stats(pool) if journal.is_crowded else {}
     return told(journal, loads(pool), engines)
 
 
 def told(
-    journal: Journal, loading: Iterable[LoadState], engines: Mapping[str, Counters]
+    journal: Journal,
+    loading: Iterable[LoadState],
+    engines: Mapping[Runner, EngineStats],
 ) -> list[RequestEntry]:
     """The requests under way, with what they wait for: a model, or their turn."""
     states = {state.name: state for state in loading}
-    ahead = journal.ahead({name: _waiting(found) for name, found in engines.items()})
+    ahead = journal.ahead((r.names, _waiting(found)) for r, found in engines.items())
     return [
         _loading(entry, states)
         if not entry.load_duration
@@ -60,6 +62,6 @@ def _loading(entry: RequestEntry, states: Mapping[str, LoadState]) -> RequestEnt
     return replace(entry, loading=state)
 
 
-def _waiting(found: Counters) -> int:
+def _waiting(found: EngineStats) -> int:
     count = found.get("waiting", 0)
     return 0 if isinstance(count, list) else int(count)

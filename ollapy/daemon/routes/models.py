@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Iterable
 from http import HTTPStatus
 
@@ -46,7 +45,7 @@ from ollapy.names import ModelName
 from ollapy.remote import VIA, RemoteModel
 from ollapy.runner.protocol import Ready
 from ollapy.store import Store, Stored
-from ollapy.units import format_time
+from ollapy.units import format_instant, format_time
 
 logger = logging.getLogger(__name__)
 
@@ -189,9 +188,10 @@ def _running(runner: Runner, ready: Ready, use: Use) -> RunningModel:
         size=ready.size,
         digest=model.digest.hex,
         details=msgspec.structs.replace(details(model), parent_model=""),
-        expires_at=format_time(time.time() + use.expires_at - time.monotonic()),
+        expires_at=format_instant(use.expires_at),
         size_vram=ready.size_vram,
         context_length=ready.num_ctx,
+        shared_with=[n for n in runner.names if n != str(model.name)],
         engine=engine_of(model),
         kv_type=runner.placed.kv_type if runner.placed else "",
         layers=runner.layers,

@@ -11,7 +11,7 @@ from ollapy.api.snapshot import Snapshot
 from ollapy.api.status import RequestsResponse
 from ollapy.daemon.answers import responses
 from ollapy.daemon.endpoint import Endpoint, Scope
-from ollapy.daemon.observation.counters import counters
+from ollapy.daemon.observation.engine_stats import engine_stats
 from ollapy.daemon.observation.journal import Journal
 from ollapy.daemon.observation.metrics import Gauges
 from ollapy.daemon.observation.snapshot import snapshot as taken
@@ -58,12 +58,13 @@ async def snapshot(request: Request) -> Response:
 
 
 async def _gauges(pool: RunnerPool, journal: Journal) -> Gauges:
-    engines = await counters(pool)
+    """Models that share a load have one value, under all their names: sums over models are right."""
+    engines = {",".join(r.names): c for r, c in (await engine_stats(pool)).items()}
     found = {
         told: {model: float(c[name]) for model, c in engines.items() if name in c}  # type: ignore[arg-type]
         for name, told in _OF_ENGINES.items()
     }
-    ready = [(str(r.model.name), r.ready) for r in pool.runners]
+    ready = [(",".join(r.names), r.ready) for r in pool.runners]
     return {
         "requests_running": {"": journal.num_running},
         "requests_waiting": {"": pool.num_waiting},

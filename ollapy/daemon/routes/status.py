@@ -9,7 +9,7 @@ from ollapy import __version__
 from ollapy.api.ollama import API_VERSION, Cloud, StatusResponse, VersionResponse
 from ollapy.daemon.answers import responses
 from ollapy.daemon.endpoint import Endpoint, Scope
-from ollapy.daemon.observation.counters import Counters, counters
+from ollapy.daemon.observation.engine_stats import EngineStats, engine_stats
 from ollapy.daemon.state import state
 
 
@@ -29,8 +29,11 @@ async def status(_request: Request) -> Response:
 
 
 async def stats(request: Request) -> Response:
-    """The engine's counters of every loaded model, by its name. Ollapy's own."""
-    return responses.json(await counters(state(request).pool))
+    """The engine's counters of every loaded model, by its name; models that share a load have the same. Ollapy's own."""
+    found = await engine_stats(state(request).pool)
+    return responses.json(
+        {name: stats for runner, stats in found.items() for name in runner.names}
+    )
 
 
 async def shutdown(request: Request) -> Response:
@@ -43,6 +46,6 @@ ENDPOINTS = [
     Endpoint("/", root, "GET", needs=None),
     Endpoint("/api/version", version, "GET", gives=VersionResponse, needs=None),
     Endpoint("/api/status", status, "GET", gives=StatusResponse, needs=Scope.INFER),
-    Endpoint("/api/stats", stats, "GET", gives=dict[str, Counters]),
+    Endpoint("/api/stats", stats, "GET", gives=dict[str, EngineStats]),
     Endpoint("/api/shutdown", shutdown, "POST", gives=dict[str, str]),
 ]

@@ -37,6 +37,12 @@ class Runner:
     expiry: asyncio.TimerHandle | None = None
 
     @property
+    def names(self) -> list[str]:
+        """The models that it answers for now, or the one that it was loaded for."""
+        used = (use.model for use in self.uses.current)
+        return sorted(str(model.name) for model in used) or [str(self.model.name)]
+
+    @property
     def process(self) -> RunnerProcess | None:
         """The child, once it is ready; None before, and when the load failed."""
         start = self.start

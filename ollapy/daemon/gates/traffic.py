@@ -1,4 +1,4 @@
-"""Counting: every answer by its route and status. Pure ASGI, outside of all gates."""
+"""Traffic: tells the metrics of every answer, by its route and status. Pure ASGI, outside of all gates."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from ollapy.daemon.observation.metrics import Metrics
 _METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 
 
-class Counting:
-    """Tells the metrics of what was answered; a path that is no route is none of their labels."""
+class Traffic:
+    """What was answered; a path that is no route is none of their labels."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self._app = app

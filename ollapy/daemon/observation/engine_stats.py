@@ -1,4 +1,4 @@
-"""Counters: what the engines of the loaded models say of themselves."""
+"""EngineStats: what the engines of the loaded models say of themselves, asked of them at the moment."""
 
 from __future__ import annotations
 
@@ -7,25 +7,22 @@ from contextlib import aclosing
 
 from ollapy.daemon.runners.pool import RunnerPool
 from ollapy.daemon.runners.process import RunnerProcess
+from ollapy.daemon.runners.runner import Runner
 from ollapy.errors import RunnerStopped
 from ollapy.runner.protocol import GetStats, Stats
 
-Counters = dict[str, float | list[int]]
+EngineStats = dict[str, float | list[int]]
 _PATIENCE = 2.0  # seconds; an engine answers between two steps
 
 
-async def counters(pool: RunnerPool) -> dict[str, Counters]:
-    """Of every loaded model by its name, but for those that go while they are asked."""
-    asked = [(str(r.model.name), r.process) for r in pool.runners]
-    answers = await asyncio.gather(*(_of(process) for _, process in asked))
-    return {
-        name: answer
-        for (name, _), answer in zip(asked, answers, strict=True)
-        if answer is not None
-    }
+async def engine_stats(pool: RunnerPool) -> dict[Runner, EngineStats]:
+    """Of everything that is loaded, but for what goes while it is asked."""
+    asked = pool.runners
+    answers = await asyncio.gather(*(_of(runner.process) for runner in asked))
+    return {r: found for r, found in zip(asked, answers, strict=True) if found}
 
 
-async def _of(process: RunnerProcess | None) -> Counters | None:
+async def _of(process: RunnerProcess | None) -> EngineStats | None:
     if process is None:
         return None
     try:
