@@ -14,17 +14,30 @@ from ollapy.errors import (
     PromptTooLong,
     RemoteError,
     Unauthorized,
+    Unsupported,
 )
 from ollapy.net.failures import shown
 
+# A server has the routes that its model can serve.
+_MISSING = "Not Found"
+_MODELS = {
+    "chat/completions": "text",
+    "completions": "text",
+    "embeddings": "vectors",
+}
 
-def refusal(host: str, status: int, answer: Any) -> OllapyError:
-    """The error that a status and a decoded body come to."""
+
+def refusal(host: str, status: int, answer: Any, path: str = "") -> OllapyError:
+    """The error that a status and a decoded body come to, of what was asked at `path` below `/v1`."""
     said = f"{host} answers: {shown(_sentence(answer)) or f'status {status}'}"
     match status:
         case 401 | 403:
             return Unauthorized(
                 f"{host} wants another key: set OLLAPY_VLLM_API_KEY to the one that it was started with"
+            )
+        case 404 if path in _MODELS and _sentence(answer) == _MISSING:
+            return Unsupported(
+                f"{host} has no /v1/{path}: it serves no model that makes {_MODELS[path]}"
             )
         case 404:
             return NotFound(said)

@@ -87,7 +87,7 @@ class Server:
             ) as response:
                 if not response.is_success:
                     answer = decoded(await self._read(response))
-                    raise refusal(self.host, response.status_code, answer)
+                    raise refusal(self.host, response.status_code, answer, path)
                 yield response
 
     async def _read(self, response: httpx.Response) -> bytes:
