@@ -333,6 +333,17 @@ def test_codings(own: Daemon, encoding: str, body: bytes, expected: int) -> None
         pytest.param(
             b'{"x": [' + b"[]," * 3_000_000 + b"[]]}", "objects and lists", id="many"
         ),
+        pytest.param(
+            b'{"x": {' + b'"":1,' * 200_001 + b'"":1}}', "200000 fields", id="fields"
+        ),
+        pytest.param(
+            b'{"x": [' + b"1," * 1_000_001 + b"1]}", "1000000 values", id="values"
+        ),
+        pytest.param(
+            b'{"x": {' + b'"a":"b",' * 400_001 + b'"":1}}',
+            "400000 strings",
+            id="strings",
+        ),
     ],
 )
 def test_json_that_is_deep_or_has_many_parts(
@@ -348,12 +359,14 @@ def test_json_that_is_deep_or_has_many_parts(
 
 
 def test_json_that_is_just_not_too_deep(own: Daemon) -> None:
-    """Brackets in a text are text, and 63 lists in an object are 64 levels."""
+    """Brackets and quotes in a text are text, and 63 lists in an object are 64 levels."""
     deep = b'{"model": "tiny", "x": ' + b"[" * 63 + b"]" * 63 + b"}"
     texts = json.dumps({**HI, "prompt": 'say "[{' * 50, "x": '\\"[' * 90}).encode()
 
     assert own.http.post("/api/show", content=deep).status_code == 200
     assert own.http.post("/api/generate", content=texts).status_code == 200
+    much = json.dumps({"model": "tiny", "x": '[{"a": 1, "b": 2}]' * 250_000}).encode()
+    assert own.http.post("/api/show", content=much).status_code == 200
 
 
 def test_an_order_has_no_images(own: Daemon) -> None:
