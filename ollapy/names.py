@@ -15,6 +15,7 @@ from typing import Self
 from ollapy.errors import InvalidName, InvalidRequest
 
 HOST, NAMESPACE, TAG = "registry.ollama.ai", "library", "latest"
+BUILT_IN = "tiny"  # the model that ships inside the package
 HUB_HOSTS = ("hf.co", "huggingface.co")
 _HOST = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:-]{0,349}")
 _NAMESPACE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,79}")

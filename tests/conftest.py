@@ -33,6 +33,13 @@ signal.signal(signal.SIGHUP, signal.SIG_DFL)
 TINY = Path(str(files("ollapy") / "store" / "tiny.gguf"))
 
 
+def pytest_unconfigure() -> None:
+    """Close what llama-cpp-python opens when it is imported, and leaves to the interpreter's end."""
+    if opener := sys.modules.get("llama_cpp._utils"):
+        for file in (opener.outnull_file, opener.errnull_file):
+            file.close()
+
+
 @pytest.fixture(scope="session")
 def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
     """One daemon for all tests that leave it as they found it."""

@@ -8,15 +8,13 @@ from typing import Any
 
 import msgspec
 
+from ollapy.api import thinking as api
 from ollapy.errors import InvalidRequest
 
 LEVELS: dict[str, bool | str] = {
     "true": True,
     "false": False,
-    "high": "high",
-    "medium": "medium",
-    "low": "low",
-    "max": "max",
+    **{level: level for level in api.LEVELS},
 }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from ollapy.api.thinking import LEVELS
 from ollapy.errors import InvalidName, InvalidRequest
 from ollapy.names import ModelName
 from ollapy.settings.file import Entry, File
@@ -12,7 +13,6 @@ from ollapy.units import parse_keep_alive
 
 SECTION = "models"
 FIELDS = ("keep_alive", "think", "options")
-LEVELS = ("low", "medium", "high", "max")
 
 
 @dataclass(frozen=True, slots=True)

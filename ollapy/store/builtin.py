@@ -7,7 +7,7 @@ from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
-from ollapy.names import Digest, ModelName
+from ollapy.names import BUILT_IN, Digest, ModelName
 
 from .manifests import (
     CONFIG_TYPE,
@@ -19,7 +19,7 @@ from .manifests import (
     encode,
 )
 
-NAME = ModelName.parse("tiny")
+NAME = ModelName.parse(BUILT_IN)
 WEIGHTS = Path(str(files("ollapy.store") / "tiny.gguf"))
 CONFIG = (
     b'{"model_format":"gguf","model_family":"llama","model_families":["llama"],"model_type":"3.54M",'

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ollapy.cli import completion
+from ollapy.names import BUILT_IN
 
 if TYPE_CHECKING:
     from ollapy.client import Client
 
-_BUILT_IN = "tiny"
 _QUIET = 0.15  # of the processor's time may be somebody else's
 
 
@@ -90,4 +90,4 @@ def _tune(client: Client, model: str, *, as_json: bool) -> None:
 def _default(client: Client) -> str:
     """What is loaded, where that is one model."""
     loaded = client.running()
-    return loaded[0].name if len(loaded) == 1 else _BUILT_IN
+    return loaded[0].name if len(loaded) == 1 else BUILT_IN

@@ -8,12 +8,11 @@ from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any
 
-from ollapy.names import TAG, ModelName
+from ollapy.names import BUILT_IN, TAG, ModelName
 from ollapy.settings import Settings
 
 _SECONDS = 0.5
 _MAX_BYTES = 16_000_000
-BUILT_IN = "tiny"
 
 
 def stored() -> list[str]:

@@ -6,11 +6,10 @@ import logging
 
 from ollapy.api.ollama import InferenceRequest
 from ollapy.api.options import Options
+from ollapy.api.thinking import LEVELS
 from ollapy.errors import InvalidRequest, Unsupported
 
 logger = logging.getLogger(__name__)
-
-_LEVELS = ("high", "medium", "low", "max")
 
 
 def think(request: InferenceRequest, *, is_able: bool) -> bool | str | None:
@@ -39,7 +38,7 @@ def budget(request: InferenceRequest, chosen: Options) -> int | None:
 
 
 def _check(wanted: object) -> None:
-    if isinstance(wanted, str) and wanted not in _LEVELS:
+    if isinstance(wanted, str) and wanted not in LEVELS:
         raise InvalidRequest(
             f'invalid think value: "{wanted[:40]}" '
             '(must be "high", "medium", "low", "max", true, false, or a number of tokens)'
