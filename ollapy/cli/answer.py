@@ -18,6 +18,7 @@ from ollapy.settings import has_colours, has_escapes
 from ollapy.text import clean
 from ollapy.units import format_duration
 
+from .ending import end_in_order
 from .output import talk
 from .spinner import Spinner
 from .style import Style
@@ -54,6 +55,8 @@ class AnswerPrinter:
         self._is_empty = True
 
     def __enter__(self) -> Self:
+        if self._is_terminal:
+            end_in_order()
         self._spinner.start()
         if self._is_rendered:
             self._import.start()

@@ -268,6 +268,52 @@ def test_ctrl_g_writes_the_message_in_an_editor(daemon: Daemon, tmp_path: Path) 
         session.shows("Unknown command '/nope'")
 
 
+def test_an_editor_that_is_not_there_leaves_the_message(daemon: Daemon) -> None:
+    with started("tiny", host=daemon.address, OLLAPY_EDITOR="/nowhere") as session:
+        session.shows(READY)
+        session.type(f"draft{CTRL_G}")
+        session.shows("Error: /nowhere: Editing failed")
+        session.shows(">>> draft")
+        assert "Traceback" not in session.raw
+
+
+def test_what_cannot_be_remembered_is_said_once_and_on_a_line_of_its_own(
+    daemon: Daemon,
+) -> None:
+    env = {"XDG_STATE_HOME": "/dev/null", "OLLAPY_NOHISTORY": ""}
+    with started("tiny", host=daemon.address, **env) as session:
+        first, second = ask(session, "/nope"), ask(session, "/nope")
+
+    assert first == [
+        "Warning: what you type is not remembered: /dev/null/ollapy/history: Not a direct",
+        "ory",
+        *second,
+    ]
+
+
+def test_told_to_end_it_leaves_the_terminal_as_it_was(chat: Terminal) -> None:
+    chat.process.send_signal(signal.SIGTERM)
+
+    assert chat.wait() == 128 + signal.SIGTERM
+    assert chat.raw.rindex("\x1b[?2004l") > chat.raw.rindex("\x1b[?2004h")
+    assert chat.echoes
+
+
+def test_told_to_end_in_a_thought_it_leaves_the_colour(theatre: Daemon) -> None:
+    with started("thinker", host=theatre.address) as session:
+        session.shows(READY)
+        session.type("Why?\r")
+        session.expect("Thinking...")
+        session.process.send_signal(signal.SIGTERM)
+
+        assert session.wait() == 128 + signal.SIGTERM
+        assert session.raw.rindex("\x1b[0m") > session.raw.rindex("\x1b[90m")
+
+
+def test_a_model_to_talk_to_that_is_nearly_one_that_is_here(chat: Terminal) -> None:
+    assert ask(chat, "/load tinny")[-1] == "Couldn't find model 'tinny', did you mean 'tiny'?"  # fmt: skip
+
+
 def test_what_was_typed_is_remembered_and_private(
     daemon: Daemon, tmp_path: Path
 ) -> None:

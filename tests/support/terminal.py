@@ -129,6 +129,12 @@ class Terminal:
                 x += 1
         return rows
 
+    @property
+    def echoes(self) -> bool:
+        """Whether it shows what is typed, a line at a time, as it does for a shell."""
+        wanted = termios.ICANON | termios.ECHO
+        return termios.tcgetattr(self._master)[3] & wanted == wanted
+
     def type(self, keys: str) -> None:
         """Press keys; `\\r` is Enter."""
         os.write(self._master, keys.encode())

@@ -9,7 +9,6 @@ from pathlib import Path
 import msgspec
 from prompt_toolkit.history import History
 
-from ollapy.cli.output import talk
 from ollapy.decoding import from_json
 
 _MAX_ENTRIES = 1000
@@ -25,6 +24,7 @@ class EntryHistory(History):
         super().__init__()
         self.is_kept = is_kept
         self._path = path
+        self._problem = ""
 
     def load_history_strings(self) -> Iterable[str]:
         """Newest first, as prompt_toolkit wants them."""
@@ -41,7 +41,7 @@ class EntryHistory(History):
         return [entry for line in reversed(lines) if (entry := _decode(line))]
 
     def store_string(self, string: str) -> None:
-        """Append an entry; where that cannot be, say so once."""
+        """Append an entry; where that cannot be, no other is."""
         if not self.is_kept:
             return
         try:
@@ -64,7 +64,12 @@ class EntryHistory(History):
 
     def _give_up(self, exc: OSError) -> None:
         self.is_kept = False
-        talk(f"Warning: what you type is not remembered: {self._path}: {exc.strerror}")
+        self._problem = f"what you type is not remembered: {self._path}: {exc.strerror}"
+
+    def take_problem(self) -> str:
+        """What has gone wrong and was not told yet; the prompt is on the line where it goes wrong."""
+        told, self._problem = self._problem, ""
+        return told
 
 
 def _decode(line: bytes) -> str:

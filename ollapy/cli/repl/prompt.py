@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import signal
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from functools import partial
 
 import click
@@ -18,6 +21,8 @@ from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.output import ColorDepth
 from prompt_toolkit.styles import Style
 
+from ollapy.cli.ending import end_in_order
+from ollapy.cli.output import complain, talk
 from ollapy.settings import Settings, has_colours, has_escapes
 
 from .command import Candidate
@@ -54,7 +59,17 @@ class Prompt:
 
     def read(self) -> str:
         """One entry. Ctrl-D is EOFError, Ctrl-C on an empty line KeyboardInterrupt."""
-        return self._editor.prompt() if self._editor else _read_plainly()
+        try:
+            entry = (
+                self._editor.prompt(pre_run=_end_in_order)
+                if self._editor
+                else _read_plainly()
+            )
+        finally:
+            end_in_order()  # the editor's loop takes its handlers along
+        if problem := self.history.take_problem():
+            talk(f"Warning: {problem}")
+        return entry
 
     def _new_editor(
         self,
@@ -77,6 +92,13 @@ class Prompt:
             key_bindings=_keys(editor, candidates),
             enable_suspend=True,
         )
+
+
+def _end_in_order() -> None:
+    """Told to end, the editor leaves the terminal as it was."""
+    leave = partial(get_app().exit, exception=SystemExit(128 + signal.SIGTERM))
+    with suppress(NotImplementedError):  # Windows has no such signal
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, leave)
 
 
 def _read_plainly() -> str:
@@ -153,9 +175,13 @@ def _edit_with(editor: str) -> Callable[[KeyPressEvent], None]:
     """An empty editor is the one that VISUAL or EDITOR names."""
 
     def edit(buffer: Buffer) -> None:
-        text = click.edit(
-            buffer.text, editor or None, extension=".md", require_save=False
-        )
+        try:
+            text = click.edit(
+                buffer.text, editor or None, extension=".md", require_save=False
+            )
+        except click.ClickException as exc:
+            complain(exc)
+            return
         buffer.document = Document((text or "").rstrip("\n"))
 
     def begin(event: KeyPressEvent) -> None:

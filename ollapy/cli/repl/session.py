@@ -8,6 +8,7 @@ from dataclasses import replace
 from ollapy.api.ollama import InferenceResponse, Message
 from ollapy.cli.answer import AnswerPrinter, print_answer, rate
 from ollapy.cli.attachments import attached, begins_with_file, takes_files
+from ollapy.cli.ending import end_in_order
 from ollapy.cli.output import complain, print_text, talk
 from ollapy.cli.spinner import Spinner
 from ollapy.cli.style import Style
@@ -41,6 +42,7 @@ class Session:
 
     def run(self) -> None:
         """Read, answer, repeat, until Ctrl-D or /bye."""
+        end_in_order()
         self.load(self.conversation.model)
         while not self.has_ended:
             try:

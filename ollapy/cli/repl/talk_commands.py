@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ollapy.cli.output import talk
+from ollapy.cli.output import nearest, talk
 from ollapy.errors import InvalidName, ModelNotFound, OllapyError
 
 from .command import Command
@@ -28,7 +28,9 @@ def _load(session: Session, name: str) -> None:
     try:
         session.load(name)
     except ModelNotFound:
-        talk(f"Couldn't find model '{name}'")
+        near = nearest(name)
+        meant = f", did you mean '{near}'?" if near else ""
+        talk(f"Couldn't find model '{name}'{meant}")
 
 
 def _save(session: Session, name: str) -> None:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import re
-import signal
-import sys
 from collections.abc import Callable
-from types import FrameType
 
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.live import Live
 from rich.text import Text
 
 from ollapy.api.snapshot import Snapshot
+from ollapy.cli.ending import end_in_order
 from ollapy.settings import has_colours
 
 from .keys import keys
@@ -25,7 +23,7 @@ _HEADINGS = ("MODEL", "LOADING", "REQUEST", "DOING")
 
 def watch(take: Callable[[], Snapshot], interval: float) -> None:
     """Show what is taken every so many seconds; `q` or Ctrl-C leaves, and the terminal is as it was before."""
-    signal.signal(signal.SIGTERM, _end)
+    end_in_order()
     console = Console(no_color=not has_colours(), highlight=False)
     before, now = None, take()  # before the screen changes, as it may fail
     with keys() as wait, Live(console=console, screen=True, auto_refresh=False) as live:
@@ -40,11 +38,6 @@ def _leaves(pressed: str) -> bool:
     """`q`, Ctrl-D, or Escape alone: other keys begin with it too."""
     plain = _SPECIAL.sub("", pressed)
     return plain == "\x1b" or bool({"q", "Q", "\x04"} & {*plain})
-
-
-def _end(number: int, _frame: FrameType | None) -> None:
-    """Told to end it leaves its blocks, and those put the terminal back."""
-    sys.exit(128 + number)
 
 
 class _Frame:
