@@ -15,6 +15,7 @@ from ollapy.errors import InvalidRequest
 
 FOREVER = math.inf
 _MAX_SECONDS = (2**63 - 1) / 1e9  # a Go duration is an int64 of nanoseconds
+_MAX_TOLD = 80
 _UNITS = {
     "ns": 1e-9,
     "us": 1e-6,
@@ -41,13 +42,13 @@ def parse_duration(text: str) -> float:
     while at < len(body):
         part = _PART.match(body, at)
         if part is None:
-            raise InvalidRequest(f'time: invalid duration "{text}"')
+            raise InvalidRequest(f'time: invalid duration "{text[:_MAX_TOLD]}"')
         if part[2] is None:
-            raise InvalidRequest(f'time: missing unit in duration "{text}"')
+            raise InvalidRequest(f'time: missing unit in duration "{text[:_MAX_TOLD]}"')
         seconds += float(part[1]) * _UNITS[part[2]]
         at = part.end()
-    if not body:
-        raise InvalidRequest(f'time: invalid duration "{text}"')
+    if not body or seconds > _MAX_SECONDS:
+        raise InvalidRequest(f'time: invalid duration "{text[:_MAX_TOLD]}"')
     return keepalive_seconds(-seconds if text.startswith("-") else seconds)
 
 

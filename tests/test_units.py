@@ -37,7 +37,7 @@ from ollapy.units import (
         ("24h", 86400.0),
         ("-1s", FOREVER),
         ("-1m", FOREVER),
-        ("9999999h", FOREVER),
+        ("2562047h", 2562047 * 3600),
     ],
 )
 def test_parse_duration(text: str, seconds: float) -> None:
@@ -55,6 +55,9 @@ def test_parse_duration(text: str, seconds: float) -> None:
         ("five", 'time: invalid duration "five"'),
         ("5d", 'time: missing unit in duration "5d"'),
         ("--5s", 'time: invalid duration "--5s"'),
+        ("9999999h", 'time: invalid duration "9999999h"'),
+        ("-9999999h", 'time: invalid duration "-9999999h"'),
+        ("9" * 99, f'time: missing unit in duration "{"9" * 80}"'),
         ("٥s", 'time: invalid duration "٥s"'),
     ],
 )

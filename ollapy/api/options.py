@@ -21,6 +21,7 @@ logger = logging.getLogger(__name__)
 
 MAX_STOPS, MAX_STOP_BYTES = 256, 4096
 MAX_SHARES = 128
+_MAX_TOLD, _MAX_NAME = 16, 80  # names in the log, and characters of each
 _MAX_INT = 2**31 - 1
 _MAX_FLOAT = sys.float_info.max
 
@@ -92,13 +93,12 @@ class Options(msgspec.Struct, frozen=True, omit_defaults=True):
     @classmethod
     def parse(cls, *layers: Mapping[str, object]) -> Options:
         """The options of the layers, later ones winning; null is unset, unknown names are logged."""
-        values: dict[str, object] = {}
-        for layer in layers:
-            for name, value in layer.items():
-                if value is not None and (kind := _KINDS.get(name)):
-                    values[name] = _convert(name, kind, value)
-                elif value is not None:
-                    logger.warning("option ignored name=%s", name[:80])
+        given = {k: v for layer in layers for k, v in layer.items() if v is not None}
+        if strangers := given.keys() - _KINDS.keys():
+            told = sorted(name[:_MAX_NAME] for name in strangers)[:_MAX_TOLD]
+            logger.warning("options ignored names=%s", ", ".join(told))
+        known = {name: kind for name, kind in _KINDS.items() if name in given}
+        values = {n: _convert(n, kind, given[n]) for n, kind in known.items()}
         return converted(values, cls)
 
     def sampling(

@@ -56,7 +56,15 @@ def test_unknown_options_are_ignored_and_logged(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     assert Options.parse({"mirostat": 1, "rpc": "evil:1"}) == Options()
-    assert "mirostat" in caplog.text
+    assert "options ignored names=mirostat, rpc" in caplog.text
+
+
+def test_very_many_unknown_options_are_one_line(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    assert Options.parse({f"x{n}" * 100: n for n in range(9_999)}) == Options()
+    (record,) = caplog.records
+    assert len(record.getMessage()) < 2_000
 
 
 @pytest.mark.parametrize(

@@ -164,7 +164,9 @@ def test_what_it_cannot_do_is_refused(
 
 def test_a_request_does_not_change_how_it_is_started(starter: Starter) -> None:
     ask(starter, options={**GREEDY, "tensor_parallel_size": 4})
-    assert "option ignored name=tensor_parallel_size" in starter.daemon.log.read_text()
+    assert (
+        "options ignored names=tensor_parallel_size" in starter.daemon.log.read_text()
+    )
 
 
 def test_who_leaves_ends_it_there(starter: Starter) -> None:
