@@ -156,7 +156,13 @@ def test_what_anthropics_tools_left_is_passed_over_and_the_log_says_so(
     left = {"type": "web_fetch_tool_result", "tool_use_id": "1", "content": []}
 
     assert counted(daemon, text("Hello"), left) == counted(daemon, text("Hello"))
-    assert "content ignored type=web_fetch_tool_result" in daemon.log.read_text()
+    told = "content ignored types=web_fetch_tool_result"
+    before = daemon.log.read_text().count(told)
+    assert counted(daemon, text("Hello"), *[left] * 999) == counted(
+        daemon, text("Hello")
+    )
+    assert before > 0
+    assert daemon.log.read_text().count(told) == before + 1
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from . import parts
 logger = logging.getLogger(__name__)
 
 # What Anthropic's own tools left in a conversation: nothing that a model here could use.
+_MAX_TOLD, _MAX_NAME = 16, 40
 _HOSTED = ("redacted_thinking", "server_tool_use", "mcp_tool_use", "_tool_result")
 
 
@@ -30,6 +31,20 @@ def system(body: CountRequest) -> list[Message]:
                 f'system takes blocks of type "text" alone, not "{block.type[:40]}"'
             )
     return [Message("system", "\n\n".join(block.text or "" for block in body.system))]
+
+
+def tell_ignored(given: Iterable[RequestMessage]) -> None:
+    """Log what of the turns is passed over."""
+    types = (t for turn in given for t in _types(turn.content))
+    if hosted := {t[:_MAX_NAME] for t in types if t.endswith(_HOSTED)}:
+        told = ", ".join(sorted(hosted)[:_MAX_TOLD])
+        logger.warning("content ignored types=%s", told)
+
+
+def _types(blocks: str | list[RequestBlock] | None) -> Iterator[str]:
+    for block in blocks if isinstance(blocks, list) else ():
+        yield block.type
+        yield from _types(block.content)
 
 
 def conversation(given: Iterable[RequestMessage]) -> Iterator[Message]:
@@ -99,7 +114,7 @@ def _parts(blocks: Iterable[RequestBlock]) -> Iterator[str | parts.Image]:
             case RequestBlock(type="thinking" | "tool_use"):
                 pass
             case _ if block.type.endswith(_HOSTED):
-                logger.warning("content ignored type=%s", block.type[:40])
+                pass
             case _:
                 raise Unsupported(
                     f'content of type "{block.type[:40]}" is not supported here'

@@ -24,6 +24,7 @@ from . import asked, custom_tools, parts
 
 logger = logging.getLogger(__name__)
 
+_MAX_TOLD, _MAX_NAME = 16, 40
 _TEXTS = ("input_text", "output_text", "text", "summary_text", "reasoning_text")
 # What OpenAI's own tools left in a conversation, and those tools themselves.
 _HOSTED = ("_call", "_call_output", "mcp_list_tools", "compaction", "_summary")
@@ -88,7 +89,7 @@ def _joined(past: Sequence[Message], items: list[InputItem]) -> list[Message]:
 def _messages(past: Sequence[Message], items: list[InputItem]) -> Iterator[Message]:
     """A message of each item that is more than a thought, which goes with the next."""
     names = {call.id: call.function.name for m in past for call in m.tool_calls or []}
-    thought = ""
+    thought, ignored = "", set[str]()
     for item in items:
         match item.type or ("message" if item.role else None):
             case "message":
@@ -107,9 +108,12 @@ def _messages(past: Sequence[Message], items: list[InputItem]) -> Iterator[Messa
             case None:
                 raise InvalidRequest("input item missing required 'type' field")
             case str(kind) if kind.endswith(_HOSTED):
-                logger.warning("input item ignored type=%s", kind[:80])
+                ignored.add(kind[:_MAX_NAME])
             case kind:
                 raise Unsupported(f'unknown input item type: "{kind[:80]}"')
+    if ignored:
+        told = ", ".join(sorted(ignored)[:_MAX_TOLD])
+        logger.warning("input items ignored types=%s", told)
 
 
 def _one(turn: list[Message]) -> Message:

@@ -143,6 +143,7 @@ def _chat(body: CountRequest) -> ChatRequest:
     bounds.check("tools", body.tools, bounds.MAX_TOOLS)
     if body.mcp_servers:
         raise Unsupported("mcp_servers are not supported, give their tools as tools")
+    blocks.tell_ignored(body.messages)
     choice = body.tool_choice or anthropic.ToolChoice()
     return ChatRequest(
         messages=[*blocks.system(body), *blocks.conversation(body.messages)],
