@@ -2,24 +2,38 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable
 
+from ollapy.grammar.constraint import Masks
+from ollapy.llama.adapters import Adapters
 from ollapy.llama.context import Context
 from ollapy.llama.states import fork
 
 from .actions import Action, Keep, Remove, Share
 from .batch import Batch
 from .encodings import Encodings
+from .pace import Pace
 from .path import Path
 from .stats import Counters
 
 
 class Decoder:
-    """One context, and what pictures and sounds were made into."""
+    """One context, the adapters that it computes with, and what pictures and sounds were made into.
 
-    def __init__(self, context: Context, counters: Counters) -> None:
+    How long a batch took is told to `pace` and `counters`.
+    """
+
+    def __init__(
+        self, context: Context, adapters: Adapters, pace: Pace, counters: Counters
+    ) -> None:
         self._context = context
+        self._adapters = adapters
+        self._pace = pace
         self._counters = counters
+        self._masks = Masks(context.model.vocabulary.num_tokens)
+        # whom the decode under way is for; replaced, never changed
+        self._computing: set[int] = set()
         self.encodings = Encodings()
         # what becomes of a slot's path before its cells go
         self.keep: Callable[[int, Path], None] = _forget
@@ -37,8 +51,33 @@ class Decoder:
                 case Keep(slot, path):
                     self.keep(slot, path)
 
+    def interrupt(self, sequence_id: int) -> None:
+        """From any thread: stop the decode under way if it is for that sequence alone."""
+        if self._computing == {sequence_id}:
+            self._context.abort()
+
+    def close(self) -> None:
+        """End its threads."""
+        self._masks.close()
+        self.encodings.close()
+
     def decode(self, batch: Batch) -> None:
-        """Compute a batch."""
+        """Compute a batch, and beside it what its next tokens are held to."""
+        self._computing = {sequence.id for sequence, _ in batch.parts}
+        has_switched = self._adapters.use(self._context, batch.adapters)
+        self._counters.switches += has_switched
+        started = time.perf_counter()
+        try:
+            with self._masks.computing(batch.constraints):
+                self._compute(batch)
+        finally:
+            self._computing = set()
+        seconds = time.perf_counter() - started
+        self._counters.decode_seconds += seconds
+        if not has_switched:  # which is no batch of its size
+            self._pace.record(len(batch.tokens), seconds)
+
+    def _compute(self, batch: Batch) -> None:
         if batch.excerpt:
             self._counters.encoded = self.encodings.num_encoded
             self._counters.encode_seconds = self.encodings.seconds

@@ -8,7 +8,6 @@ from dataclasses import asdict
 from typing import Any
 
 from ollapy.errors import InvalidNumbers, OllapyError, RunnerError
-from ollapy.grammar.constraint import Masks
 from ollapy.llama.adapters import Adapters
 from ollapy.llama.context import Aborted, Context, NoCells
 from ollapy.llama.model import Model
@@ -52,19 +51,17 @@ class Engine:
     ) -> None:
         self._model = model
         self._context = context
-        self._adapters = adapters or Adapters(model)
         self._max_running = max_running
         self.pace = Pace(step_seconds)
         self.counters = Counters()
-        self.decoder = Decoder(context, self.counters)
+        self.decoder = Decoder(
+            context, adapters or Adapters(model), self.pace, self.counters
+        )
         self.scheduler = self._new_scheduler()
         self._candidates = Candidates(
             model.vocabulary.num_tokens, model.vocabulary.suppressed_tokens
         )
-        self._masks = Masks(model.vocabulary.num_tokens)
         self._answers: dict[int, Answer] = {}
-        # whom the decode under way is for; replaced, never changed
-        self._computing: set[int] = set()
         # an encoder's output is not among what can be carried over
         most = 0 if model.has_encoder else max_cells
         self._elastic = Elastic(context, self.decoder, self.counters, most)
@@ -156,8 +153,7 @@ class Engine:
 
     def interrupt(self, sequence_id: int) -> None:
         """From any thread, before `cancel`: stop the decode under way if it is for that sequence alone."""
-        if self._computing == {sequence_id}:
-            self._context.abort()
+        self.decoder.interrupt(sequence_id)
 
     def abort(self) -> None:
         """From any thread: stop the decode under way, whoever it is for."""
@@ -203,8 +199,7 @@ class Engine:
         """Drop every sequence and end its threads."""
         for answer in list(self._answers.values()):
             self._drop(answer)
-        self._masks.close()
-        self.decoder.encodings.close()
+        self.decoder.close()
 
     def _compute(self) -> tuple[Batch, OllapyError | None]:
         """Schedule and decode; when the pool turns out to be full, with one sequence fewer each time."""
@@ -245,19 +240,7 @@ class Engine:
         now = time.monotonic()
         for sequence, _ in batch.parts:
             sequence.started_at = sequence.started_at or now
-        self._computing = {sequence.id for sequence, _ in batch.parts}
-        has_switched = self._adapters.use(self._context, batch.adapters)
-        self.counters.switches += has_switched
-        started = time.perf_counter()
-        try:
-            with self._masks.computing(batch.constraints):
-                self.decoder.decode(batch)
-        finally:
-            self._computing = set()
-        seconds = time.perf_counter() - started
-        self.counters.decode_seconds += seconds
-        if not has_switched:  # which is no batch of its size
-            self.pace.record(len(batch.tokens), seconds)
+        self.decoder.decode(batch)
         for sequence in self.scheduler.commit(batch):
             assert sequence.slot is not None
             state = checkpoint(self._context, sequence.slot)
