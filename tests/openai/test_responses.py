@@ -199,7 +199,9 @@ def test_tools_that_would_run_at_openai_are_left_out_and_the_log_says_so(
     group = {"type": "namespace", "name": "sky", "tools": [WEATHER]}
 
     assert ask(client, tools=hosted).output_text == TOKYO
-    assert "type=local_shell" in daemon.log.read_text()
+    assert (
+        "only OpenAI has them types=local_shell, web_search" in daemon.log.read_text()
+    )
     answer = ask(client, tools=[group], tool_choice="required")
     assert answer.output[0].name == "sky.get_weather"
 
@@ -391,6 +393,16 @@ def response(name: str) -> Response:
 
 CALL = {"type": "function_call", "call_id": "1", "name": "f", "arguments": "{}"}
 REFERENCE = {"type": "item_reference", "id": "x"}
+
+
+@pytest.mark.parametrize("size", [600, 500])
+def test_more_tools_than_anybody_needs(daemon: Daemon, size: int) -> None:
+    """Also where they are in groups, and of no use here."""
+    group = {"type": "namespace", "name": "x", "tools": [{"type": "y"}] * size}
+    answer = daemon.post("/v1/responses", model="tiny", input="x", tools=[group, group])
+
+    assert answer.status_code == 400
+    assert "at most 512 are taken" in answer.json()["error"]["message"]
 
 
 @pytest.mark.parametrize("item", [CALL, REFERENCE])

@@ -30,8 +30,8 @@ def _allowed(allowed: dict[str, Any], tools: Sequence[Tool]) -> tuple[Any, list[
     wanted = {_name(tool) for tool in given}
     known = {tool["function"]["name"] for tool in tools}
     if strangers := wanted - known:
-        told = ", ".join(sorted(str(name)[:80] for name in strangers))
-        raise InvalidRequest(f"tool_choice allows {told}, not among the tools")
+        told = sorted(str(name)[:80] for name in strangers)[0]
+        raise InvalidRequest(f"tool_choice allows {told}, which is none of the tools")
     return mode, [tool for tool in tools if tool["function"]["name"] in wanted]
 
 

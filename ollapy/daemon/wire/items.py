@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
-from itertools import groupby
+from collections.abc import Callable, Iterator, Sequence, Set
+from itertools import groupby, islice
 from typing import Any
 
 import msgspec
@@ -56,11 +56,12 @@ def resolved(
 def tools(body: ResponseRequest) -> list[Tool]:
     """The functions and custom tools; what would run at OpenAI, or clients run by heart, is left out, and the log says so."""
     bounds.check("tools", body.tools, bounds.MAX_TOOLS)
-    return [
-        tool
-        for index, given in enumerate(body.tools or [])
-        for tool in _tools(given, f"tools[{index}]", "")
-    ]
+    leaves = _leaves(body.tools or [], "tools", "")
+    given = [*islice(leaves, bounds.MAX_TOOLS + 1)]
+    bounds.check("tools", given, bounds.MAX_TOOLS)
+    found = [_tool(*leaf) for leaf in given]
+    _tell_ignored("tools", {g["type"] for (g, *_), t in zip(given, found, strict=True) if t is None})  # fmt: skip
+    return [tool for tool in found if tool is not None]
 
 
 def text_format(config: TextConfig | None) -> Any:
@@ -108,12 +109,10 @@ def _messages(past: Sequence[Message], items: list[InputItem]) -> Iterator[Messa
             case None:
                 raise InvalidRequest("input item missing required 'type' field")
             case str(kind) if kind.endswith(_HOSTED):
-                ignored.add(kind[:_MAX_NAME])
+                ignored.add(kind)
             case kind:
                 raise Unsupported(f'unknown input item type: "{kind[:80]}"')
-    if ignored:
-        told = ", ".join(sorted(ignored)[:_MAX_TOLD])
-        logger.warning("input items ignored types=%s", told)
+    _tell_ignored("input items", ignored)
 
 
 def _one(turn: list[Message]) -> Message:
@@ -172,24 +171,39 @@ def _part(part: InputPart) -> str | parts.Image:
     )
 
 
-def _tools(given: dict[str, Any], where: str, prefix: str) -> Iterator[Tool]:
+def _leaves(
+    tools: list[Any], where: str, prefix: str
+) -> Iterator[tuple[dict[str, Any], str, str]]:
+    """The tools that are no group of others, each with its place, and the name of its group."""
+    for index, given in enumerate(tools):
+        place = f"{where}[{index}]"
+        match given:
+            case {"type": "namespace", "name": str(space), "tools": list(group)}:
+                yield from _leaves(group, f"{place}.tools", space)
+            case dict():
+                yield given, place, prefix
+            case _:
+                raise InvalidRequest(f"{place} is no object")
+
+
+def _tool(given: dict[str, Any], where: str, prefix: str) -> Tool | None:
     name = given.get("name")
     if prefix and isinstance(name, str):
         name = f"{prefix}.{name}"
     match given:
         case {"type": "function"}:
             description, parameters = given.get("description"), given.get("parameters")
-            yield asked.tool(
+            return asked.tool(
                 name, description, parameters, where, strict=given.get("strict")
             )
         case {"type": "custom"}:
-            yield custom_tools.tool({**given, "name": name}, where)
-        case {"type": "namespace", "name": str(space), "tools": list(group)}:
-            for index, tool in enumerate(group):
-                if not isinstance(tool, dict):
-                    raise InvalidRequest(f"{where}.tools[{index}] is no object")
-                yield from _tools(tool, f"{where}.tools[{index}]", space)
-        case {"type": str(kind)}:
-            logger.warning("tool ignored, only OpenAI has it type=%s", kind[:80])
-        case _:
-            raise InvalidRequest(f"{where} has no type")
+            return custom_tools.tool({**given, "name": name}, where)
+        case {"type": str()}:
+            return None
+    raise InvalidRequest(f"{where} has no type")
+
+
+def _tell_ignored(what: str, types: Set[str]) -> None:
+    if types:
+        told = ", ".join(sorted(name[:_MAX_NAME] for name in types)[:_MAX_TOLD])
+        logger.warning("%s ignored, only OpenAI has them types=%s", what, told)
