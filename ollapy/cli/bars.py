@@ -122,7 +122,7 @@ def _facts(step: Step, now: float) -> dict[str, str]:
     return {
         "percent": f"{step.percent:>4}%",
         "size": f"  {format_bytes(step.completed):>6}/{format_bytes(step.total):<6}",
-        "rate": f"{'' if rate is None else format_bytes(int(rate)) + '/s':>10}",
+        "rate": f"{'' if rate is None or step.has_ended else format_bytes(int(rate)) + '/s':>10}",
         "left": f"{'stalled' if step.has_stalled(now) else _duration(left):>9}",
     }
 

@@ -56,7 +56,8 @@ def told(entry: RequestEntry) -> Progress | None:
         before = f"{entry.ahead} before you" if entry.ahead else "you are next"
         return Progress(f"waiting for a place: {before}")
     if entry.loading is None:
-        return None
+        is_reading = entry.load_duration and not entry.first_token_duration
+        return Progress("reading the prompt") if is_reading else None
     state, name = entry.loading, entry.loading.name.removesuffix(":latest")
     if state.status == "waiting":
         return Progress(f"waiting for memory for {name}")

@@ -145,6 +145,7 @@ class EngineThread:
             )
 
     def _open(self) -> None:
+        self._post(Loading(0.0))  # from here on files that come into memory are its
         opening = open_model(
             [Path(path) for path in self._load.paths],
             place=self._load.place,

@@ -148,5 +148,9 @@ def test_the_words() -> None:
     assert following(step, entry(ahead=0), 1.0) is not step
     assert following(step, entry(), 1.0) is following(step, None, 1.0) is None
     waiting = told(entry(loading=LoadState("big", "waiting")))
+    reading = told(entry(load_duration=5))
+    assert reading is not None
+    assert reading.status == "reading the prompt"
+    assert told(entry(load_duration=5, first_token_duration=9)) is None
     assert waiting is not None
     assert waiting.status == "waiting for memory for big"

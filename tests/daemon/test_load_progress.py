@@ -6,7 +6,7 @@ import mmap
 import os
 from pathlib import Path
 
-from ollapy.daemon.runners.progress import Progress
+from ollapy.daemon.runners.progress import Progress, mapped
 from ollapy.runner.protocol import Loading
 
 SIZE = 64 << 20
@@ -17,10 +17,10 @@ def test_pages_of_the_files_count_as_they_come(tmp_path: Path) -> None:
     with path.open("wb") as file:
         file.truncate(SIZE)
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ) as pages:  # fmt: skip
-        before = Progress.of(os.getpid(), [str(path)] * 8, Loading(0.0))
+        before = Progress.of(mapped(os.getpid()), [str(path)] * 8, Loading(0.0))
         for at in range(0, SIZE, mmap.PAGESIZE):
             pages[at]
-        after = Progress.of(os.getpid(), [str(path)] * 8, Loading(0.0))
+        after = Progress.of(mapped(os.getpid()), [str(path)] * 8, Loading(0.0))
 
     assert before.size == 8 * SIZE
     assert before.is_reading
@@ -36,4 +36,6 @@ def test_what_is_loaded_counts_from_then_on() -> None:
 
 
 def test_a_child_that_has_gone_and_a_file_that_was_removed(tmp_path: Path) -> None:
-    assert Progress.of(2**22 + 1, [str(tmp_path / "gone")], Loading(0.0)) == Progress(0)
+    assert Progress.of(
+        mapped(2**22 + 1), [str(tmp_path / "gone")], Loading(0.0)
+    ) == Progress(0)

@@ -13,7 +13,7 @@ from typing import ClassVar, Self, cast
 import msgspec
 
 from ollapy.daemon.runners.inbox import Event, Inbox
-from ollapy.daemon.runners.progress import Progress
+from ollapy.daemon.runners.progress import Progress, mapped
 from ollapy.daemon.runners.shortages import num_kills
 from ollapy.errors import (
     InvalidRequest,
@@ -70,6 +70,7 @@ class RunnerProcess(asyncio.SubprocessProtocol):
         self.hear: Callable[[Grow | Resized], None] = lambda _: None
         self._resized = asyncio.Event()
         self._told = Loading(0.0)
+        self._before = 0  # bytes of libraries that it had in memory when the load began
         self._ids = itertools.count(-1, -1)  # of what the daemon itself wants to know
         self._inboxes: dict[int, Inbox] = {}
         self._frames = FrameReader(FromRunner)
@@ -106,7 +107,8 @@ class RunnerProcess(asyncio.SubprocessProtocol):
     def progress(self) -> Progress:
         """How far the load is."""
         files = self.load.paths if isinstance(self.load, Load) else ()
-        return Progress.of(self._pid, files, self._told)
+        read = mapped(self._pid) - self._before if self._before else 0
+        return Progress.of(max(read, 0), files, self._told)
 
     async def ask(
         self, request: Question | GetStats | Tune
@@ -227,6 +229,7 @@ class RunnerProcess(asyncio.SubprocessProtocol):
         match message:
             case Loading():
                 self._told = message
+                self._before = self._before or mapped(self._pid)
             case Ready():
                 self.held = message
                 if not self.ready.done():

@@ -29,11 +29,10 @@ class Progress:
     said: str = ""
 
     @classmethod
-    def of(cls, pid: int, paths: Iterable[str], told: Loading) -> Self:
-        """Of a child that loads the files, and has told so much."""
+    def of(cls, num_mapped: int, paths: Iterable[str], told: Loading) -> Self:
+        """Of a child that loads the files, has so many bytes of files in its memory and has told so much."""
         size = sum(map(_size, paths))
-        read = min(_mapped(pid), size) if size else 0
-        return cls(size, read, told.progress, told.said)
+        return cls(size, min(num_mapped, size), told.progress, told.said)
 
     @property
     def is_reading(self) -> bool:
@@ -52,7 +51,7 @@ def _size(path: str) -> int:
     return 0
 
 
-def _mapped(pid: int) -> int:
+def mapped(pid: int) -> int:
     """Bytes of files in a process's memory; where the system does not say, all of its memory."""
     with suppress(psutil.Error):
         memory = psutil.Process(pid).memory_info()
