@@ -8,7 +8,7 @@ from .protocol import Load
 
 # A text that must be seen whole is one batch, whose buffers are reserved when the context is made.
 _MAX_EMBED_BATCH = 2048
-# Cells for a generating model's vectors, for which no memory was set aside.
+# Cells for a generating model's vectors, for which no memory was set aside: no more than it began with either.
 _MAX_EMBED_CELLS = 8192
 _LEAST = 4
 
@@ -17,7 +17,9 @@ def max_embed_tokens(load: Load, model: Model) -> int:
     """How long a text may be: a batch, or a context where the model can read it in parts."""
     if not model.is_causal:
         return min(_MAX_EMBED_BATCH, model.num_ctx_train)
-    cells = load.num_ctx if model.is_embedding else min(load.num_ctx, _MAX_EMBED_CELLS)
+    cells = load.num_ctx
+    if not model.is_embedding:
+        cells = min(cells, load.num_cells, _MAX_EMBED_CELLS)
     return min(cells, model.num_ctx_train)
 
 

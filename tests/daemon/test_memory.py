@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
 
+from ollapy.api.options import Options
+from ollapy.daemon.observation.metrics import Metrics
 from ollapy.daemon.runners.footprint import Scale
 from ollapy.daemon.runners.layout import Layout
 from ollapy.daemon.runners.memory import Share, in_groups
 from ollapy.daemon.runners.placement import footprint
+from ollapy.daemon.runners.pool import RunnerPool
 from ollapy.gguf import read_header
-from scripts.make_gguf import write_random
+from ollapy.names import ModelName
+from ollapy.settings import Settings
+from ollapy.store import Store
+from scripts.make_gguf import write_embedder, write_random
 from tests.support.cgroups import limited
 from tests.support.daemon import running_daemon
 from tests.support.models import add_model
@@ -107,3 +114,35 @@ def test_what_is_reckoned_is_what_a_runner_takes(tmp_path: Path) -> None:
 
     reckoned = Layout({}).takes(footprint(read_header(path), 0, Scale()), 2048, "f16")
     assert 0.8 < reckoned.host / taken < 1.25
+
+
+async def cache_of_an_embedder(folder: Path) -> tuple[int, int]:
+    """Bytes of its keys and values, and what is reckoned of them."""
+    path = folder / "model.gguf"
+    write_embedder(path, pooling="last", context_length=32768)
+    add_model(folder, "model", path)
+    env = {"OLLAPY_MODELS": str(folder), "OLLAPY_STATE": str(folder)}
+    settings = Settings.from_env(env)
+    pool = RunnerPool(settings, Metrics())
+    try:
+        model = Store(settings.models).get(ModelName.parse("model"))
+        async with pool.runner(model, Options(), None):
+            (runner,) = pool.runners
+            assert runner.ready
+            assert runner.placed
+            cells, layers = (
+                runner.placed.num_cells,
+                footprint(model.header, 0, Scale()).layers,
+            )
+            return (
+                sum(b.size for b in runner.ready.buffers if b.purpose == "cache"),
+                sum(layer.keeps(cells, "f16") for layer in layers),
+            )
+    finally:
+        await pool.close(0)
+
+
+def test_a_model_that_embeds_is_reckoned_with_its_longest_text(tmp_path: Path) -> None:
+    taken, reckoned = asyncio.run(cache_of_an_embedder(tmp_path))
+
+    assert taken == reckoned

@@ -16,6 +16,7 @@ _BLOCK = 32
 _BLOCK_BYTES = {"f16": 64, "q8_0": 34, "q4_0": 18}
 KV_TYPES = tuple(_BLOCK_BYTES)
 _WORD_BYTES = 256
+MAX_BATCH = 512  # tokens at a time
 CELLS = 256  # at a time: llama.cpp rounds up to it
 _BLOCK_TENSOR = re.compile(r"(?:dec\.)?blk\.([0-9]+)\.")
 _EXPERTS = re.compile(r"\.ffn_(?:up|down|gate|gate_up)_(?:ch|)exps\.")

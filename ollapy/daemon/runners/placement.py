@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import IntEnum
 
-from ollapy.daemon.runners.footprint import CELLS, KV_TYPES, Footprint, Scale, padded
+from ollapy.daemon.runners.footprint import KV_TYPES, MAX_BATCH, Footprint, Scale
 from ollapy.daemon.runners.layout import Layout
 from ollapy.daemon.runners.layouts import Layouts, Machine, Wish
+from ollapy.daemon.runners.pool_size import MIN_CONTEXT, PoolSize
 from ollapy.daemon.runners.space import Space
 from ollapy.errors import LoadFailed
 from ollapy.gguf import Header
 from ollapy.units import format_bytes
 
 MAX_SEQUENCES = 64  # that run together, or whose tokens are kept for later
-MAX_BATCH = 512
 _MAX_STATES = 16  # sequences of a model that keeps a state or a window for each
-_POOL_CONTEXTS = 8  # full contexts that the pool may hold at most
-_POOL_SHARE = 4  # the pool takes at most this part of what is free beside the weights
-_MIN_CONTEXT = 2048
 _GOOD_CONTEXT = 8192  # others leave for that much, not for more
 _SMALL_WEIGHTS = 32 * 1024 * 1024
 _TIGHT = 5  # less than this part of what is free is left
@@ -116,14 +112,11 @@ class Placing:
         return (self.kv_type,) if self.kv_type else (_PLAIN, _SMALLER)
 
     @property
-    def _wanted(self) -> int:
-        """The context that a request gets where there is enough memory."""
-        trained = self.footprint.header.context_length or _MIN_CONTEXT
-        wanted = self.context_length
-        return min(wanted, trained) if wanted else trained
+    def _size(self) -> PoolSize:
+        return PoolSize(self.footprint, self.context_length, self.is_short)
 
     def _cells(self, goal: Goal) -> int:
-        return min(self._wanted, _MIN_CONTEXT if goal is Goal.LEAST else _GOOD_CONTEXT)
+        return self._size.least(MIN_CONTEXT if goal is Goal.LEAST else _GOOD_CONTEXT)
 
     def _layout(self, goal: Goal, kv_type: str, free: Space) -> Layout | None:
         layouts = Layouts(
@@ -134,48 +127,19 @@ class Placing:
     def _placed(
         self, goal: Goal, kv_type: str, layout: Layout, free: Space
     ) -> Placement:
-        pool = self._pool(layout, kv_type, free, self._cells(goal))
-        cells = self._beginning(pool, self._cells(goal))
+        size, least = self._size, self._cells(goal)
+        ample = size.ample(layout, kv_type, free, least)
+        cells = size.first(ample, least)
         return Placement(
             num_cells=cells,
-            max_cells=cells if self.is_short else self._most(pool),
-            num_ctx=min(self._wanted, pool),
+            max_cells=size.most(ample, cells),
+            num_ctx=size.context(ample),
             num_batch=min(MAX_BATCH, cells),
             kv_type=kv_type,
             layout=layout,
             taken=layout.takes(self.footprint, cells, kv_type),
             notes=tuple(self._notes(kv_type, layout, free)),
         )
-
-    def _beginning(self, pool: int, least: int) -> int:
-        """Cells to begin with, of those that there is memory for: a part, as the pool can grow."""
-        windows = max((layer.window for layer in self.footprint.layers), default=0)
-        part = max(least, pool // _POOL_CONTEXTS, windows)
-        return min(pool, padded(part))
-
-    def _most(self, pool: int) -> int:
-        """Cells that the pool may grow to, if there is memory for them one day.
-
-        Layers of a window keep theirs by what there is memory for now.
-        """
-        if any(layer.window for layer in self.footprint.layers):
-            return pool
-        trained = self.footprint.header.context_length or _MIN_CONTEXT
-        return max(pool, trained * _POOL_CONTEXTS)
-
-    def _pool(self, layout: Layout, kv_type: str, free: Space, least: int) -> int:
-        """Cells: a share of what is free beside the weights, and no more than the contexts that run at once."""
-
-        def takes(steps: int) -> Space:
-            return layout.takes(self.footprint, steps * CELLS, kv_type)
-
-        fixed = takes(0)
-        spare = free - fixed
-        ample = fixed + spare // _POOL_SHARE
-        most = least if self.is_short else self._wanted * _POOL_CONTEXTS
-        steps = range(1, most // CELLS + 1)
-        affordable = bisect_right(steps, False, key=lambda n: not ample.holds(takes(n)))
-        return min(most, max(least, affordable * CELLS))
 
     def _notes(self, kv_type: str, layout: Layout, free: Space) -> Iterator[str]:
         if self.is_short:
