@@ -14,6 +14,7 @@ from ollapy import logs
 from ollapy.lifeline import forbid_core_files
 from ollapy.runner.pipes import Pipes, Receive, Send
 
+from .server import GRACE
 from .service import Service
 
 
@@ -37,7 +38,7 @@ async def _serve(pipes: Pipes) -> None:
         await pipes.serve(begin)
     finally:
         for service in found:
-            await service.close()
+            await service.close(GRACE)
 
 
 if __name__ == "__main__":

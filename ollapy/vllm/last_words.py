@@ -14,8 +14,9 @@ _PREFIX = re.compile(
     r"(?:\s*(?:\([^()]*\)|(?:DEBUG|INFO|WARNING|ERROR|CRITICAL)\b|[0-9-]+ [0-9:.]+|\[[\w./:]+\]))+\s*"
 )
 _REASON = re.compile(r"(?:\b[\w.]*(?:Error|Exception)|\berror): \S")
-# what only says that the reason is above
-_ELSEWHERE = re.compile(r"root cause above|Engine core initialization failed")
+# What only says that the reason is above, and what is more of a reason than the errors that follow from it.
+_ELSEWHERE = re.compile(r"root cause above|\(above\)|Engine core initialization failed")
+_ROOT = re.compile(r"died unexpectedly|out of memory|OutOfMemory")
 _PATH = re.compile(r"(?<![\w:/.])~?/[^\s'\",:;)]+")
 
 
@@ -32,14 +33,16 @@ class LastWords:
 
     @property
     def reason(self) -> str:
-        """The last line that names an error, or else the last one, without the paths of this machine; empty where there is none."""
+        """The last line that names a cause, or else an error, or else the last one; empty where there is none."""
+        roots = [line for line in self._lines if _ROOT.search(line)]
         told = [line for line in self._lines if _REASON.search(line)]
         own = [line for line in told if not _ELSEWHERE.search(line)]
-        found = next((lines[-1] for lines in (own, told, self._lines) if lines), "")
-        return _shown(found)
+        kinds = (roots, own, told, self._lines)
+        return plain(next((lines[-1] for lines in kinds if lines), ""))
 
 
-def _shown(line: str) -> str:
+def plain(line: str) -> str:
+    """What a line of the log says, for anybody: without its time and place, and the paths of this machine."""
     prefix = _PREFIX.match(line)
     text = line[prefix.end() :] if prefix else line
     return _PATH.sub("…", clean(text).strip())[:_MAX_SHOWN]

@@ -7,7 +7,7 @@ import socket
 from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
 
-from ollapy.errors import LoadFailed, ModelNotFound, RunnerStopped
+from ollapy.errors import LoadFailed, ModelNotFound, OllapyError, RunnerStopped
 from ollapy.names import ModelName
 from ollapy.remote import Remote, RemoteModel
 from ollapy.runner.protocol import (
@@ -22,11 +22,13 @@ from ollapy.runner.protocol import (
 )
 
 from .activity import Activity
+from .last_words import plain
 from .process import VllmProcess
 
 _HOST = "127.0.0.1"
 _PAUSE = 0.25  # seconds between two looks at a server that starts
 _MOMENT = 0.3  # seconds from a broken connection to the end of its server
+GRACE = 2.0  # seconds that an end may take which nobody has asked for
 
 
 class Server:
@@ -72,16 +74,29 @@ class Server:
         return self._remote.ask(self._model, question)
 
     async def has_ended(self) -> bool:
-        """Whether a failure was its end, which may be seen a moment later and is told for all requests at once."""
-        if self._process and await self._process.ends_within(_MOMENT):
-            await self._over.wait()
-        return self._over.is_set()
+        """Whether a failure was its end, which may be seen a moment later and is told for all requests at once.
+
+        One that listens no more is ended: it is of no use, and its engine may have died.
+        """
+        assert self._process
+        if not await self._process.ends_within(_MOMENT):
+            if await self._listens():
+                return False
+            await self._process.end(GRACE)
+        await self._over.wait()
+        return True
+
+    async def _listens(self) -> bool:
+        with suppress(OllapyError):
+            await self._remote.models()
+            return True
+        return False
 
     async def _started(self) -> VllmProcess:
         place = ["--host", _HOST, "--port", str(self._port)]
         try:
             return await VllmProcess.start(
-                [*self._asked.command, *place], self._goes_on
+                [*self._asked.command, *place], lambda line: self._goes_on(plain(line))
             )
         except OSError as exc:
             raise LoadFailed(

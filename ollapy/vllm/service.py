@@ -23,11 +23,9 @@ from ollapy.runner.protocol import (
     Tune,
 )
 
-from .server import Server
+from .server import GRACE, Server
 
 logger = logging.getLogger(__name__)
-
-_GRACE = 2.0  # seconds to end in, where nobody says how long
 
 
 class Service:
@@ -65,7 +63,7 @@ class Service:
             case _:
                 self._answer(message)
 
-    async def close(self, seconds: float = _GRACE) -> None:
+    async def close(self, seconds: float) -> None:
         """Have the server end, and wait until it has."""
         if self._running:
             self._running.cancel()  # its end is meant now
@@ -89,7 +87,7 @@ class Service:
             self._send(Failed(None, type(exc).__name__, str(exc)))
         except Exception:
             logger.exception("vLLM's runner failed")
-            await server.end(_GRACE)
+            await server.end(GRACE)
             self._leave()
 
     @property

@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import signal
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -74,6 +75,9 @@ def _serve(given: argparse.Namespace, folder: Path) -> None:
         "OLLAPY_CONTEXT_LENGTH": str(given.max_model_len or 0),
     }
     command = [sys.executable, "-m", "ollapy", "serve"]
+    if given.model == "org/lingers":  # as one whose engine has died may
+        subprocess.Popen(command, env={**os.environ, **env})
+        signal.pause()
     os.execve(sys.executable, command, {**os.environ, **env})
 
 

@@ -49,6 +49,12 @@ def test_one_that_points_above_is_only_told_alone() -> None:
     assert reason("INFO begun", above) == above
 
 
+def test_a_cause_is_told_before_what_follows_from_it() -> None:
+    died = "Worker proc VllmWorker-0 died unexpectedly (exit code: -4), shutting down executor."
+    prefix = "(EngineCore pid=31) ERROR 11-26 11:03:31 [multiproc_executor.py:315] "
+    assert reason(prefix + died, "RuntimeError: cancelled", "EngineDeadError: see (above)") == died  # fmt: skip
+
+
 def test_without_an_error_it_is_the_last_line() -> None:
     assert reason("one", "", "INFO 11-26 09:00:00 [a.py:1] two", " ") == "two"
     assert reason() == ""

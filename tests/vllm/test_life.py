@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from tests.support.daemon import running_daemon
+from tests.support.daemon import is_alive, running_daemon
 from tests.support.terminal import ollapy
 from tests.support.waiting import eventually
 from tests.vllm.conftest import Starter, starting
@@ -60,6 +61,20 @@ def test_one_that_is_killed_costs_its_requests_alone(starter: Starter) -> None:
     assert is_gone(starter, "victim")
 
 
+def test_one_that_listens_no_more_is_ended(starter: Starter) -> None:
+    starter.create("deaf", "org/lingers")
+    start(starter, "deaf")
+    (server,) = starter.servers("deaf")
+    (listening,) = server.children()
+    listening.send_signal(signal.SIGKILL)
+    eventually(lambda: not is_alive(listening), "it lives")
+    answer = starter.daemon.post("/api/generate", model="deaf", prompt="Hi")
+
+    assert answer.status_code == 500
+    assert "vLLM has ended (signal 15)" in answer.json()["error"]
+    assert is_gone(starter, "deaf")
+
+
 def test_its_runner_takes_it_along(starter: Starter) -> None:
     starter.create("orphan", "org/big", num_ctx=1024)
     start(starter, "orphan")
@@ -101,10 +116,22 @@ def test_one_that_dies_as_it_starts_says_why(starter: Starter) -> None:
 def test_one_that_is_never_ready_is_given_up(tmp_path: Path) -> None:
     with starting(tmp_path, LOAD_TIMEOUT="3s") as starter:
         starter.create("big", "org/silent")
-        answer = starter.daemon.post("/api/generate", model="big", prompt="Hi")
+        daemon = starter.daemon
+
+        def said() -> str | None:
+            loading = daemon.http.get("/api/snapshot").json().get("loading")
+            return loading[0].get("said") if loading else None
+
+        with ThreadPoolExecutor(1) as thread:
+            asking = thread.submit(
+                daemon.post, "/api/generate", model="big", prompt="Hi"
+            )
+            eventually(lambda: said() == "Loading shards:  50%", "it does not say")
+            answer = asking.result()
         assert answer.status_code == 500
-        assert "made no progress loading for 3 s" in answer.json()["error"]
-        assert "Loading shards:  50%" in answer.json()["error"]
+        assert answer.json()["error"] == (
+            "the model made no progress loading for 3 s, the last was 'Loading shards:  50%', see OLLAPY_LOAD_TIMEOUT"
+        )
         assert is_gone(starter)
 
 
