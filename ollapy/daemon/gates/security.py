@@ -21,7 +21,10 @@ logger = logging.getLogger(__name__)
 
 _LOCAL_SUFFIXES = (".localhost", ".local", ".internal")
 _LOCAL_ORIGINS = {"localhost", "127.0.0.1", "0.0.0.0", "::1"}
-_APP_SCHEMES = {"app", "file", "tauri", "vscode-webview", "vscode-file"}
+_APP_SCHEMES = {
+    *("app", "file", "tauri", "capacitor", "ionic"),
+    *("vscode-webview", "vscode-file"),
+}
 _METHODS = "GET, POST, PUT, PATCH, DELETE, HEAD, OPTIONS"
 _PREFLIGHT_SECONDS = "43200"
 _MAX_TOLD = 80  # characters of a header in the log
@@ -142,8 +145,11 @@ def is_local_origin(origin: str) -> bool:
     """Whether a page of this machine, or an application's own page, sent the request."""
     try:
         parts = urlsplit(origin)
+        host = parts.hostname or ""
         return parts.scheme in _APP_SCHEMES or (
-            parts.scheme in ("http", "https") and parts.hostname in _LOCAL_ORIGINS
+            parts.scheme in ("http", "https")
+            # names below localhost are this machine's for every browser; applications' pages have some
+            and (host in _LOCAL_ORIGINS or host.endswith(".localhost"))
         )
     except ValueError:
         return False
