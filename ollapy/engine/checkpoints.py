@@ -9,7 +9,7 @@ from .sequence import Sequence
 
 # A prompt's last tokens open the model's turn, and the next turn's template may write them otherwise.
 _TAIL = 8
-_MAX_BYTES = 256 << 20
+MAX_BYTES = 256 << 20
 _EVERY = 2048  # between two checkpoints of a long prompt
 _LEAST = 32  # tokens that are read again as fast as a checkpoint is restored
 
@@ -17,11 +17,12 @@ _LEAST = 32  # tokens that are read again as fast as a checkpoint is restored
 class Checkpoints:
     """The copies of the model's state that are kept along the edges of all trees.
 
-    Of all of them together there are so many bytes at most; the least recently used go.
+    Of all of them together there are `max_bytes` at most; the least recently used go.
     """
 
-    def __init__(self, roots: Roots) -> None:
+    def __init__(self, roots: Roots, max_bytes: int = MAX_BYTES) -> None:
         self._roots = roots
+        self._max_bytes = max_bytes
 
     def latest(self, root: Node, tokens: list[int]) -> tuple[Node, int]:
         """The last checkpoint on a path from a root that begins as the tokens do, or an idle leaf's end."""
@@ -52,7 +53,7 @@ class Checkpoints:
         """Remember the state at a running leaf's end."""
         leaf.checkpoints.append(Checkpoint(leaf.end, state, now))
         kept = [(c, node) for node in self._roots.below() for c in node.checkpoints]
-        excess = sum(len(c.state) for c, _ in kept) - _MAX_BYTES
+        excess = sum(len(c.state) for c, _ in kept) - self._max_bytes
         for oldest, node in sorted(kept, key=lambda pair: pair[0].used_at):
             if excess <= 0:
                 return

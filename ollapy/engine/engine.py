@@ -16,6 +16,7 @@ from ollapy.llama.states import checkpoint
 
 from .answer import Answer, Output
 from .batch import Batch
+from .checkpoints import MAX_BYTES
 from .decoder import Decoder
 from .elastic import Elastic
 from .matching import Reuse
@@ -48,10 +49,12 @@ class Engine:
         step_seconds: float = 0.15,
         max_cells: int = 0,
         max_running: int = 0,
+        max_state_bytes: int = MAX_BYTES,
     ) -> None:
         self._model = model
         self._context = context
         self._max_running = max_running
+        self._max_state_bytes = max_state_bytes
         self.pace = Pace(step_seconds)
         self.counters = Counters()
         self.decoder = Decoder(
@@ -74,6 +77,7 @@ class Engine:
             num_cells=context.num_cells,
             num_slots=context.max_sequences,
             reuse=Reuse.NOWHERE if self._model.has_encoder else reuse,
+            max_state_bytes=self._max_state_bytes,
         )
         return Scheduler(
             tree,

@@ -22,7 +22,7 @@ from collections.abc import Iterator
 from ollapy.api.adapters import AdapterSet
 
 from .actions import Action, Keep, Remove, Share
-from .checkpoints import Checkpoints
+from .checkpoints import MAX_BYTES, Checkpoints
 from .leaves import Leaves
 from .matching import Matching, Reuse
 from .media import position, whole
@@ -44,11 +44,12 @@ class PrefixTree:
         num_cells: int,
         num_slots: int,
         reuse: Reuse = Reuse.ANYWHERE,
+        max_state_bytes: int = MAX_BYTES,
     ) -> None:
         self.num_cells = num_cells
         self.reuse = reuse
         self._roots = Roots()
-        self._checkpoints = Checkpoints(self._roots)
+        self._checkpoints = Checkpoints(self._roots, max_state_bytes)
         self._matching = Matching(reuse, self._roots, self._checkpoints)
         self._leaves = Leaves(num_slots)
         # cells used but for what running leaves compute; None: count again

@@ -28,7 +28,8 @@ class Load(msgspec.Struct, tag=True, frozen=True):
     `num_cells` is the KV pool that all sequences share, in tokens, kept as `kv_type`; `num_ctx` the context of
     a request that does not name its own. The pool may grow to `max_cells`, when the daemon says so. `num_threads`
     compute at most, and as `tuning` says. What is computed of prompts is kept in the `kv_cache`. With `max_running`
-    so many answers are computed at a time; `max_sequences` are kept in memory.
+    so many answers are computed at a time; `max_sequences` are kept in memory, and copies of their states, of models
+    that have one, of `max_state_bytes` together.
     """
 
     paths: list[str]
@@ -42,6 +43,7 @@ class Load(msgspec.Struct, tag=True, frozen=True):
     tuning: Tuning = Tuning()
     max_cells: int = 0
     max_running: int = 0
+    max_state_bytes: int = 256 << 20
     kv_cache: KvCache | None = None
 
 

@@ -183,6 +183,7 @@ class EngineThread:
             step_seconds=step_seconds,
             max_cells=load.max_cells,
             max_running=load.max_running,
+            max_state_bytes=load.max_state_bytes,
         )
         if vault := open_vault(load, model, context):
             self._keeping = Keeping(

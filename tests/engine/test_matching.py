@@ -71,3 +71,17 @@ def test_what_another_begins_with_is_of_no_use(reuse: Reuse, expected: bool) -> 
 
     assert found.is_redundant(short) is expected
     assert found.is_redundant(long) is (reuse is Reuse.NOWHERE)
+
+
+def test_copies_of_states_take_no_more_than_they_may() -> None:
+    """The least recently used go, wherever they are."""
+    roots = Roots()
+    checkpoints = Checkpoints(roots, max_bytes=20)
+    one, two = hung(roots.of(()), "one", 0), hung(roots.of(()), "two", 1)
+
+    checkpoints.keep(one, b"x" * 9, 1.0)
+    checkpoints.keep(two, b"x" * 9, 2.0)
+    assert [len(one.checkpoints), len(two.checkpoints)] == [1, 1]
+    checkpoints.keep(two, b"x" * 3, 3.0)
+
+    assert [len(one.checkpoints), len(two.checkpoints)] == [0, 2]

@@ -20,6 +20,7 @@ from ollapy.store import Model
 
 logger = logging.getLogger(__name__)
 
+_MAX_STATES = 256 << 20  # bytes of copies of the states of models that have one
 _MAX_RAM = 512 << 20  # bytes of computed prompts that rest in the machine's memory
 
 
@@ -90,6 +91,7 @@ def how_to_load(
         num_batch=placed.num_batch,
         max_cells=placed.max_cells,
         max_running=settings.num_parallel,
+        max_state_bytes=min(memory.total() // 32, _MAX_STATES),
         num_threads=min(max(threads, 1), 512),  # an absurd number aborts llama.cpp
         kv_type=placed.kv_type,
         kv_cache=_kv_cache(model, settings),
