@@ -54,7 +54,7 @@ def store(tmp_path: Path) -> Path:
         (("show", "qwen3", ":"), ("4b",)),
         (("run", "tinyl"), ("tinyllama", "tinyllama:1.1b")),
         (("pull", "mistral", ":"), ("7b",)),
-        (("run", "--think", "m"), ("max", "medium")),
+        (("run", "--think", "m"), ()),  # which alone is true: what follows is the model
         (("run", "--format", "j"), ("json",)),
         (("run", "--option", "top"), ("top_k=", "top_p=")),
         (("config", "get", "max_q"), ("max_queue",)),

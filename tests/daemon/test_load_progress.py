@@ -8,6 +8,8 @@ from pathlib import Path
 
 from ollapy.daemon.runners.progress import Progress, mapped
 from ollapy.runner.protocol import Loading
+from tests.support.daemon import running_daemon
+from tests.support.held_daemon import SERVING
 
 SIZE = 64 << 20
 
@@ -39,3 +41,12 @@ def test_a_child_that_has_gone_and_a_file_that_was_removed(tmp_path: Path) -> No
     assert Progress.of(
         mapped(2**22 + 1), [str(tmp_path / "gone")], Loading(0.0)
     ) == Progress(0)
+
+
+def test_a_load_that_stands_still_is_given_up(tmp_path: Path) -> None:
+    serving = (*SERVING, str(tmp_path / "never"))
+    with running_daemon(tmp_path, serving=serving, LOAD_TIMEOUT="500ms") as daemon:
+        answer = daemon.post("/api/generate", model="tiny", prompt="Hi")
+
+    assert answer.status_code == 500
+    assert "made no progress loading for 0.5 s" in answer.json()["error"]

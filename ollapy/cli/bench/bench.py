@@ -10,6 +10,7 @@ import psutil
 
 from ollapy import __version__
 from ollapy.api.ollama import GenerateRequest, RunningModel
+from ollapy.cli.spinner import Spinner
 from ollapy.client import Client
 from ollapy.errors import OllapyError
 from ollapy.names import ModelName
@@ -81,8 +82,9 @@ def _load(client: Client, model: str) -> float:
             raise OllapyError(f"{model} is being used: measure it when nobody does")
         time.sleep(0.05)
     started = time.perf_counter()
-    for _ in client.generate(GenerateRequest(model)):
-        pass
+    with Spinner(client):
+        for _ in client.generate(GenerateRequest(model)):
+            pass
     return time.perf_counter() - started
 
 

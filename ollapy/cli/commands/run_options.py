@@ -26,7 +26,6 @@ Think = Annotated[
     str | None,
     typer.Option(
         metavar="LEVEL",
-        autocompletion=completion.levels,
         help="--think alone, or --think= true, false, low, medium, high, max or a number of tokens.",
         show_default=False,
     ),

@@ -50,14 +50,6 @@ def loaded() -> Iterable[str]:
 
 
 @_offered
-def levels() -> Iterable[str]:
-    """How much is to be thought."""
-    from ollapy.cli.arguments import LEVELS
-
-    return LEVELS
-
-
-@_offered
 def forms() -> Iterable[str]:
     """The form of an answer; the shell itself offers files."""
     return ("json",)
