@@ -8,9 +8,7 @@ import queue
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
-from pathlib import Path
 
-from ollapy.api.tuning import Tuning
 from ollapy.engine.answer import Output
 from ollapy.engine.embedder import Embedder
 from ollapy.engine.engine import Engine
@@ -19,13 +17,10 @@ from ollapy.engine.packer import EmbedJob
 from ollapy.engine.pool import Wish
 from ollapy.engine.sequence import Sequence
 from ollapy.errors import OllapyError, RunnerError, Unsupported
-from ollapy.llama.adapters import Adapters
-from ollapy.llama.context import Context, open_context
 from ollapy.llama.devices import buffers
-from ollapy.llama.model import Model, open_model
+from ollapy.llama.model import Model
 
-from .kept import open_vault
-from .limits import max_embed_tokens
+from .loaded import Loaded
 from .protocol import (
     Closed,
     Failed,
@@ -43,11 +38,6 @@ from .tuner import Tuner
 
 logger = logging.getLogger(__name__)
 
-_MAX_EMBED_SEQUENCES = 64
-# Tokens of texts to compute at once. More are slower on a CPU: each looks at all the others.
-_CPU_PACK, _GPU_PACK = 512, 2048
-# How long a step may take while somebody waits for the next token.
-_CPU_STEP, _GPU_STEP = 0.15, 0.05
 # After so long without a request the pool gives back what it has no use for.
 _REST_SECONDS = 60.0
 
@@ -78,12 +68,14 @@ class EngineThread:
         self._loop = asyncio.get_running_loop()
         self._commands: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._threads = Threads(load.num_threads)
-        self._contexts: list[Context] = []
-        self._engine: Engine | None = None
+        self._loaded: Loaded | None = None
         self._keeping: Keeping | None = None
-        self._embedder: Embedder | None = None
-        self.model: Model | None = None  # once Ready; its tokenizer works on any thread
         threading.Thread(target=self._run, name="engine", daemon=True).start()
+
+    @property
+    def model(self) -> Model | None:
+        """Once Ready; its tokenizer works on any thread."""
+        return self._loaded.model if self._loaded else None
 
     # Called on the event loop:
 
@@ -128,10 +120,10 @@ class EngineThread:
 
     def _run(self) -> None:
         try:
-            with ExitStack() as self._resources:
-                self._open()
+            with ExitStack() as resources:
+                loaded = self._open(resources)
                 while True:
-                    self._turn()
+                    self._turn(loaded)
         except OllapyError as exc:
             self._post(Failed(None, type(exc).__name__, str(exc)))
         except Exception:
@@ -144,114 +136,26 @@ class EngineThread:
                 )
             )
 
-    def _open(self) -> None:
+    def _open(self, resources: ExitStack) -> Loaded:
         self._post(Loading(0.0))  # from here on files that come into memory are its
-        opening = open_model(
-            [Path(path) for path in self._load.paths],
-            place=self._load.place,
-            on_progress=lambda progress: self._post(Loading(progress)),
-        )
-        self.model = model = self._resources.enter_context(opening)
-        self._adapters = Adapters(model)
-        if model.is_embedding:
-            self._open_embedder(model)
-        else:
-            self._open_engine(model)
-        num_ctx = min(self._load.num_ctx, model.num_ctx_train)
-        most = min(self._load.max_sequences, model.max_sequences)
-        if self._load.max_running and not model.is_embedding:
-            most = min(most, self._load.max_running)
-        self._post(
-            Ready(
-                max_embed_tokens(self._load, model) if model.is_embedding else num_ctx,
-                most,
-                buffers(),
-            )
-        )
+        loaded = Loaded(self._load, resources, lambda done: self._post(Loading(done)))
+        self._keeping = loaded.keeping(self._commands.put, self._ask)
+        self._loaded = loaded
+        self._post(loaded.ready)
+        return loaded
 
-    def _open_engine(self, model: Model) -> None:
-        load = self._load
-        max_sequences = min(load.max_sequences, model.max_sequences)
-        context = self._open_context(
-            model, load.num_cells, max_sequences, load.num_batch
-        )
-        step_seconds = _GPU_STEP if load.place.devices else _CPU_STEP
-        engine = Engine(
-            model,
-            context,
-            self._adapters,
-            step_seconds=step_seconds,
-            max_cells=load.max_cells,
-            max_running=load.max_running,
-            max_state_bytes=load.max_state_bytes,
-        )
-        if vault := open_vault(load, model, context):
-            self._keeping = Keeping(
-                engine, context, vault, self._commands.put, self._ask
-            )
-        self._engine = engine
-
-    def _open_embedder(self, model: Model) -> Embedder:
-        if model.has_encoder:
-            raise Unsupported("this model makes text and no vectors")
-        longest = max_embed_tokens(self._load, model)
-        max_batch = min(longest, self._load.num_batch) if model.is_causal else longest
-        context = self._open_context(
-            model,
-            longest + max_batch,
-            min(_MAX_EMBED_SEQUENCES, model.max_sequences),
-            max_batch,
-            pooled=True,
-        )
-        self._max_pack = _GPU_PACK if self._load.place.devices else _CPU_PACK
-        self._embedder = Embedder(model, context, self._adapters)
-        return self._embedder
-
-    def _open_context(
-        self,
-        model: Model,
-        num_cells: int,
-        max_sequences: int,
-        num_batch: int,
-        *,
-        pooled: bool = False,
-    ) -> Context:
-        opening = open_context(
-            model,
-            num_cells=num_cells,
-            max_sequences=max_sequences,
-            num_batch=num_batch,
-            num_threads=self._load.num_threads,
-            # an encoder's text and what is pooled must be computed as a whole
-            tuning=Tuning() if pooled or model.has_encoder else self._load.tuning,
-            max_cells=0 if pooled else self._load.max_cells,
-            kv_type="f16" if pooled else self._load.kv_type,
-            pooled=pooled,
-        )
-        context = self._resources.enter_context(opening)
-        self._contexts.append(context)
-        return context
-
-    def _turn(self) -> None:
+    def _turn(self, loaded: Loaded) -> None:
         """Obey every command, waiting for one where there is nothing else to do; then take a step."""
-        while not self._commands.empty() or not any(
-            part.has_work for part in self._parts
-        ):
+        while not self._commands.empty() or not loaded.has_work:
             self._next_command()()
-        most, tuning = self._threads.choose(), self._load.tuning
-        for context in self._contexts:
-            context.use_threads(
-                min(most, tuning.num_threads or most),
-                min(most, tuning.num_prompt_threads or most),
-            )
-        engine, embedder = self._engine, self._embedder
+        loaded.use_threads(self._threads.choose())
+        engine = loaded.engine
         if engine and engine.has_work:
             self._post(engine.step())
             if wish := engine.wish():
                 self._ask(wish)
-        if embedder and embedder.has_work:
-            busy = engine is not None and engine.has_work
-            room = engine.max_prompt if engine and busy else self._max_pack
+        if pack := loaded.pack:
+            embedder, room = pack
             self._post(embedder.step(room))
         if engine and not engine.has_work:
             engine.verify()
@@ -263,8 +167,12 @@ class EngineThread:
             return self._rest
 
     @property
+    def _engine(self) -> Engine | None:
+        return self._loaded.engine if self._loaded else None
+
+    @property
     def _parts(self) -> list[Engine | Embedder]:
-        return [part for part in (self._engine, self._embedder) if part is not None]
+        return self._loaded.parts if self._loaded else []
 
     def _add(self, sequence: Sequence) -> None:
         try:
@@ -275,17 +183,17 @@ class EngineThread:
             self._post([Output(sequence, error=exc, is_last=True)])
 
     def _embed(self, job: EmbedJob) -> None:
-        assert self.model is not None
-        try:  # a generating model gets its embedding context on first use
-            embedder = self._embedder or self._open_embedder(self.model)
-            embedder.add(job)
+        assert self._loaded
+        try:
+            self._loaded.embedder().add(job)
         except OllapyError as exc:
             job.error = exc
             self._post([job])
 
     def _tune(self, message: Tune) -> None:
         def is_wanted() -> bool:
-            return not self._commands.empty() or any(p.has_work for p in self._parts)
+            is_working = self._loaded is not None and self._loaded.has_work
+            return not self._commands.empty() or is_working
 
         try:
             if self.model is None or self._engine is None or self.model.has_encoder:
