@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ollapy.daemon.runners.shortages import Shortages, num_kills
+from ollapy.daemon.runners.ending import num_kills
+from ollapy.daemon.runners.shortages import Shortages
 from tests.support.cgroups import limited
 from tests.support.daemon import running_daemon
 from tests.support.waiting import eventually

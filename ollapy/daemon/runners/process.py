@@ -5,21 +5,19 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
-import signal
 import sys
 from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import ClassVar, Self, cast
 
 import msgspec
 
+from ollapy.daemon.runners.ending import ended, num_kills
 from ollapy.daemon.runners.inbox import Event, Inbox
 from ollapy.daemon.runners.progress import Progress, mapped
-from ollapy.daemon.runners.shortages import num_kills
 from ollapy.errors import (
     InvalidRequest,
     LoadFailed,
     OllapyError,
-    OutOfMemory,
     RunnerStopped,
     revive,
 )
@@ -78,7 +76,7 @@ class RunnerProcess(asyncio.SubprocessProtocol):
         self._line = b""
         self._stopping = ""
         self._num_kills = num_kills()
-        self.end: type[RunnerStopped] = RunnerStopped  # what its end is to a request
+        self.end = RunnerStopped()  # what it is to a request, where nobody wanted it
 
     @classmethod
     async def start(
@@ -199,9 +197,10 @@ class RunnerProcess(asyncio.SubprocessProtocol):
         """The child has ended and the last of its output has been read."""
         self._relay(b"\n")
         self._transport.close()
-        sentence = self._stopping or self._how_it_ended(
-            self._transport.get_returncode() or 0
-        )
+        if not self._stopping:
+            status = self._transport.get_returncode() or 0
+            self.end = ended(status, self._num_kills)
+        sentence = self._stopping or str(self.end)
         self._log.log(
             logging.DEBUG if self._stopping else logging.ERROR,
             "%s pid=%d",
@@ -211,19 +210,6 @@ class RunnerProcess(asyncio.SubprocessProtocol):
         self.exited.set_result(sentence)
         self._resized.set()
         self._fail_all()
-
-    def _how_it_ended(self, code: int) -> str:
-        if code == -signal.SIGKILL and num_kills() > self._num_kills:
-            self.end = OutOfMemory
-            return (
-                "the system ran out of memory and ended the model's runner: close other programs or choose a smaller "
-                "model, this one gets only a short context for the next ten minutes"
-            )
-        how = f"signal {-code}" if code < 0 else f"exit status {code}"
-        return (
-            "model runner has unexpectedly stopped, this may be due to resource limitations or an internal error, "
-            f"check ollapy's log for details ({how})"
-        )
 
     def _receive(self, message: FromRunner) -> None:
         match message:
@@ -261,12 +247,12 @@ class RunnerProcess(asyncio.SubprocessProtocol):
 
     def _fail_all(self) -> None:
         why = self.exited.result()
-        self._fail_ready(self.end(why))
+        self._fail_ready(type(self.end)(why))
         self._fail_requests(why)
 
     def _fail_requests(self, why: str) -> None:
         for request_id, inbox in self._inboxes.items():
-            inbox.put(Failed(request_id, self.end.__name__, why))
+            inbox.put(Failed(request_id, type(self.end).__name__, why))
 
     def _relay(self, data: bytes) -> None:
         """The child's log, a line a record; a line without end is cut."""

@@ -91,7 +91,7 @@ class Runner:
     def ran_out(self) -> bool:
         """Whether the system ended the child for want of memory, loaded or loading."""
         if process := self.process:
-            return process.end is OutOfMemory
+            return isinstance(process.end, OutOfMemory)
         is_over = self.start.done() and not self.start.cancelled()
         return is_over and isinstance(self.start.exception(), OutOfMemory)
 

@@ -2,23 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Hashable
 from dataclasses import dataclass, field
-from pathlib import Path
 
-_VMSTAT = Path("/proc/vmstat")
 _SECONDS = 600.0
-
-
-def num_kills(file: Path = _VMSTAT) -> int:
-    """Processes that the kernel has ended so, of this machine and its control groups; 0 where it does not say."""
-    try:
-        text = file.read_text()
-    except OSError:
-        return 0
-    found = re.search(r"^oom_kill ([0-9]+)$", text, re.MULTILINE)
-    return int(found[1]) if found else 0
 
 
 @dataclass(slots=True)
