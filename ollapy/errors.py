@@ -136,7 +136,7 @@ class OutOfMemory(RunnerStopped):
 
 
 class EngineMissing(OllapyError):
-    """llama-cpp-python is absent or not the version this build is made for."""
+    """llama-cpp-python is absent or not the version this build is made for, or there is no vLLM for who wants it."""
 
 
 class DaemonUnreachable(OllapyError):

@@ -143,3 +143,6 @@ def test_where_there_is_none_that_is_said(tmp_path: Path) -> None:
         assert "vLLM is not installed" in answer.json()["error"]
         assert "OLLAPY_VLLM_COMMAND" in answer.json()["error"]
         assert daemon.generate("Hi")["done"]
+        env = {"OLLAPY_MODELS": str(daemon.models), "OLLAPY_VLLM_COMMAND": "no-vllm-here"}  # fmt: skip
+        told = ollapy("doctor", host=daemon.address, env=env).out
+        assert "vLLM is not installed, there is no program 'no-vllm-here'" in told

@@ -10,9 +10,10 @@ import psutil
 from ollapy import __version__
 from ollapy.cli.session import check
 from ollapy.client import Client
-from ollapy.errors import DaemonUnreachable, OllapyError
+from ollapy.errors import DaemonUnreachable, EngineMissing, OllapyError
 from ollapy.settings import Address, Settings
-from ollapy.store import Store
+from ollapy.store import Store, VllmModel
+from ollapy.vllm.program import program
 
 from .finding import Finding
 
@@ -61,3 +62,14 @@ def _store(settings: Settings) -> Iterator[Finding]:
     for name, problem in damaged.items():
         cure = f"'ollapy pull {name}' brings it again, 'ollapy rm {name}' forgets it"
         yield Finding("store", f"{name}: {problem}", cure)
+    if any(isinstance(model, VllmModel) for model in models):
+        yield _vllm(settings)
+
+
+def _vllm(settings: Settings) -> Finding:
+    """For who has models that run in it; as this process finds the program, and with the same settings a daemon."""
+    try:
+        return Finding("vllm", f"is started by {program(settings)[0]}")
+    except EngineMissing as exc:
+        sentence, _, cure = str(exc).partition(": ")
+        return Finding("vllm", sentence, cure)

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import secrets
-import shutil
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
 
 from ollapy.api.engine import Buffer
 from ollapy.api.vllm import VllmOptions
 from ollapy.daemon.runners.accelerators import Accelerators, is_local, margin
 from ollapy.daemon.runners.placement import Goal
 from ollapy.daemon.runners.space import Space
-from ollapy.errors import EngineMissing
 from ollapy.runner.protocol import Serve
 from ollapy.settings import Settings
 from ollapy.store import VllmModel
 from ollapy.vllm.arguments import arguments
+from ollapy.vllm.program import program
 
 # vLLM's own defaults
 _SHARE = 0.92
@@ -65,22 +63,9 @@ def how_to_serve(model: VllmModel, settings: Settings, claimed: Claim) -> Serve:
     words = arguments(model, context, at_once, settings.vllm_args)
     return Serve(
         str(model.name),
-        [*command(settings), *words],
+        [*program(settings), *words],
         key=secrets.token_urlsafe(32),
         silence=settings.load_timeout,
         max_sequences=at_once or _MAX_SEQUENCES,
         buffers=claimed.buffers,
     )
-
-
-def command(settings: Settings) -> list[str]:
-    """How vLLM's own command is called here, its program as a path."""
-    program, *rest = settings.vllm_command
-    path = settings.vllm_env.get("PATH")
-    found = shutil.which(str(Path(program).expanduser()), path=path)
-    if found is None:
-        raise EngineMissing(
-            f"vLLM is not installed, there is no program '{program}': install it into an environment of its own, "
-            "such as `uv tool install vllm`, and set OLLAPY_VLLM_COMMAND where it is not on the daemon's PATH"
-        )
-    return [found, *rest]
