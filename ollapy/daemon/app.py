@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from http import HTTPStatus
 
 from starlette.applications import Starlette
+from starlette.datastructures import State
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -79,40 +80,11 @@ class _WrongMethod(OllapyError):
 
 def create_app(settings: Settings, *, stop: Callable[[], None]) -> Starlette:
     """The daemon of these settings; `stop` is called when a client asks it to end."""
-
     metrics = Metrics()
-
-    @asynccontextmanager
-    async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        app.state.store = Store(settings.models)
-        app.state.pool = pool = RunnerPool(settings, metrics)
-        app.state.operations = operations = Operations(metrics)
-        app.state.journal = journal = Journal(
-            metrics, settings.num_kept_requests, keeps_requests=settings.keeps_requests
-        )
-        app.state.remote = remote = Remote(
-            settings.vllm_url, settings.vllm_api_key, settings.load_timeout
-        )
-        served = Served(app.state.store, pool, remote)
-        app.state.generation = Generation(served, journal)
-        app.state.conversations = Conversations()
-        looking = asyncio.create_task(pool.devices.look())
-        reloading = asyncio.create_task(reload(app.state))
-        tidy(app.state.store, prune=settings.prune)
-        try:
-            yield
-        finally:
-            looking.cancel()
-            reloading.cancel()
-            await operations.close()
-            await pool.close(0)
-            await remote.close()
-            app.state.store.close()
-
     app = Starlette(
         routes=ENDPOINTS,
         middleware=[Middleware(Traffic, metrics), *_gates(settings)],
-        lifespan=lifespan,
+        lifespan=lambda app: _opened(app.state, settings, metrics),
         exception_handlers={
             OllapyError: _on_error,
             HTTPException: _on_http_error,
@@ -124,6 +96,37 @@ def create_app(settings: Settings, *, stop: Callable[[], None]) -> Starlette:
     app.state.metrics = metrics
     app.state.settings = settings
     return app
+
+
+@asynccontextmanager
+async def _opened(
+    state: State, settings: Settings, metrics: Metrics
+) -> AsyncIterator[None]:
+    """What routes find in the application's state while it serves."""
+    state.store = Store(settings.models)
+    state.pool = pool = RunnerPool(settings, metrics)
+    state.operations = operations = Operations(metrics)
+    state.journal = journal = Journal(
+        metrics, settings.num_kept_requests, keeps_requests=settings.keeps_requests
+    )
+    state.remote = remote = Remote(
+        settings.vllm_url, settings.vllm_api_key, settings.load_timeout
+    )
+    served = Served(state.store, pool, remote)
+    state.generation = Generation(served, journal)
+    state.conversations = Conversations()
+    looking = asyncio.create_task(pool.devices.look())
+    reloading = asyncio.create_task(reload(state))
+    tidy(state.store, prune=settings.prune)
+    try:
+        yield
+    finally:
+        looking.cancel()
+        reloading.cancel()
+        await operations.close()
+        await pool.close(0)
+        await remote.close()
+        state.store.close()
 
 
 def _gates(settings: Settings) -> list[Middleware]:
