@@ -6,9 +6,6 @@ import msgspec
 
 from .ollama import Request
 
-# Bytes of attention's scores, of all heads against the whole pool, and tokens that have theirs kept in any case.
-_MAX_SCORES, _LEAST_AT_ONCE = 128 << 20, 16
-
 
 class Tuning(msgspec.Struct, frozen=True, omit_defaults=True):
     """Threads for one token and for many, tokens of a prompt that are computed as one, the kind of attention.
@@ -47,15 +44,3 @@ class TuneResponse(msgspec.Struct, frozen=True):
     tuning: Tuning
     trials: list[Trial]
     others: float = 0.0
-
-
-def kept_scores(num_heads: int, num_cells: int, num_batch: int) -> int:
-    """Bytes that are kept of a batch where there is no flash attention."""
-    each = 4 * num_heads * num_cells
-    return min(each * num_batch, max(_MAX_SCORES, each * _LEAST_AT_ONCE))
-
-
-def at_once(num_heads: int, num_cells: int, num_batch: int) -> int:
-    """Tokens of a batch that are computed together there, for that many bytes."""
-    each = max(4 * num_heads * num_cells, 1)
-    return max(kept_scores(num_heads, num_cells, num_batch) // each, 1)

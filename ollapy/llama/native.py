@@ -8,11 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from ollapy.api.tuning import at_once
 from ollapy.errors import LoadFailed
 
 from .library import log, raw
 from .model import Model, reason
+
+# Bytes of scores of all heads against the whole pool, and tokens that have theirs at once in any case.
+_MAX_SCORES, _LEAST_AT_ONCE = 128 << 20, 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,8 @@ def make(model: Model, params: Any, num_cells: int) -> Native:
     params = type(params).from_buffer_copy(params)
     params.n_ctx = num_cells
     if params.flash_attn_type == raw.LLAMA_FLASH_ATTN_TYPE_DISABLED:
-        params.n_ubatch = at_once(model.num_heads, num_cells, params.n_ubatch)
+        most = _MAX_SCORES // (4 * max(model.num_heads, 1) * max(num_cells, 1))
+        params.n_ubatch = min(params.n_ubatch, max(most, _LEAST_AT_ONCE))
     log.complaints.clear()
     known = len(log.buffers)
     with log.measuring():

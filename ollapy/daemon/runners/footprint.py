@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from ollapy.api.tuning import kept_scores
 from ollapy.gguf import Header
 
 # Bytes of a number in the cache, by what it is kept in: a block of 32 has so many.
@@ -146,7 +145,7 @@ class Footprint:
     def compute(self, num_cells: int) -> int:
         """Bytes of the buffers that one device computes a batch in, about: llama.cpp alone knows."""
         header, batch = self.header, self.num_batch
-        width, heads = header.embedding_length, self._num_heads
+        width, heads = header.embedding_length, max(header.per_layer("attention.head_count"), default=0)  # fmt: skip
         used = max(header.count("expert_used_count"), 1)
         feed = max(
             *header.per_layer("feed_forward_length"),
@@ -157,16 +156,6 @@ class Footprint:
         outputs = self.max_sequences * self._num_vocab
         reckoned = 4 * (batch * numbers + outputs) + 2 * batch * num_cells
         return int(reckoned * self.scale.compute)
-
-    def scores(self, num_cells: int, kv_type: str) -> int:
-        """Bytes beside those where only the processor computes: without flash attention, which what is quantised needs."""
-        if kv_type != "f16":
-            return 0
-        return kept_scores(self._num_heads, num_cells, self.num_batch)
-
-    @property
-    def _num_heads(self) -> int:
-        return max(self.header.per_layer("attention.head_count"), default=0)
 
     @property
     def _num_vocab(self) -> int:

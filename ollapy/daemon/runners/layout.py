@@ -40,7 +40,7 @@ class Layout:
         if devices:
             devices[next(iter(devices))] += footprint.beside
         else:
-            host += footprint.beside + footprint.scores(num_cells, kv_type)
+            host += footprint.beside
         for index, device in enumerate(self._places(footprint)):
             own, aside = self._bytes(footprint, index, device, num_cells, kv_type)
             if device is None:

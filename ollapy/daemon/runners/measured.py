@@ -70,8 +70,6 @@ def compared(
     caches = sum(b.size for b in buffers if b.purpose in ("cache", "state"))
     most = max((b.size for b in buffers if b.purpose == "compute"), default=0)
     compute = plain.compute(placed.num_cells)
-    if not placed.layout.counts:
-        most = max(most - plain.scores(placed.num_cells, placed.kv_type), 0)
     return Measured(_key(loads), _times(caches, kept), _times(most, compute))
 
 
