@@ -60,7 +60,6 @@ class Model:
         self.handle = handle
         self.vocabulary = Vocabulary(handle)
         self.num_ctx_train: int = raw.llama_model_n_ctx_train(handle)
-        self.num_heads: int = raw.llama_model_n_head(handle)
 
     def metadata(self, key: str) -> str | None:
         """A scalar of the file's metadata as text; None where absent, and for arrays."""

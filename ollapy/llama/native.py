@@ -13,9 +13,6 @@ from ollapy.errors import LoadFailed
 from .library import log, raw
 from .model import Model, reason
 
-# Bytes of scores of all heads against the whole pool, and tokens that have theirs at once in any case.
-_MAX_SCORES, _LEAST_AT_ONCE = 128 << 20, 16
-
 
 @dataclass(frozen=True, slots=True)
 class Native:
@@ -32,15 +29,8 @@ class Native:
 
 
 def make(model: Model, params: Any, num_cells: int) -> Native:
-    """A context of so many cells, else as its parameters say; LoadFailed where llama.cpp cannot make one.
-
-    Without flash attention it computes as many tokens at once as it can keep the scores of.
-    """
-    params = type(params).from_buffer_copy(params)
+    """A context of so many cells, else as its parameters say; LoadFailed where llama.cpp cannot make one."""
     params.n_ctx = num_cells
-    if params.flash_attn_type == raw.LLAMA_FLASH_ATTN_TYPE_DISABLED:
-        most = _MAX_SCORES // (4 * max(model.num_heads, 1) * max(num_cells, 1))
-        params.n_ubatch = min(params.n_ubatch, max(most, _LEAST_AT_ONCE))
     log.complaints.clear()
     known = len(log.buffers)
     with log.measuring():

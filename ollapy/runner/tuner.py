@@ -7,7 +7,6 @@ clearly faster than what llama.cpp or ollapy would do by itself is not worth bei
 
 from __future__ import annotations
 
-import math
 import random
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -125,11 +124,11 @@ def best(trials: Sequence[Trial], rate: Callable[[Trial], float]) -> Tuning:
 
 
 def pays(usual: Trial, other: Trial | None = None) -> bool:
-    """Whether another way clearly gains more at reading or generating than it loses at the other, which is little."""
+    """Whether another way is clearly faster at something and slower at nothing."""
     if other is None:
         return False
     gains = other.read / usual.read, other.generated / usual.generated
-    return min(gains) * _CLEARLY >= 1 and math.prod(gains) > _CLEARLY
+    return min(gains) >= 1 and max(gains) > _CLEARLY
 
 
 def _usage() -> Usage | None:

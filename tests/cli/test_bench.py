@@ -164,5 +164,5 @@ def test_what_a_tuning_has_tried() -> None:
     assert empty == ""
     assert last == (
         "big:latest is computed with 2 thread(s), 4 for prompts, 128 tokens of a prompt at once, "
-        "no flash attention from its next load on."
+        "no flash attention where its context is short from its next load on."
     )

@@ -99,7 +99,7 @@ def test_a_damaged_file_is_nothing(tmp_path: Path, text: str) -> None:
     (tmp_path / "tuning.json").write_text(text)
     given = settings(tmp_path)
 
-    assert used(given).tuning == tuning.usual(LOAD)
+    assert used(given) == LOAD
     tuning.keep(given, HEADER, LOAD, FOUND)
     assert used(given).tuning == FOUND
 
@@ -137,12 +137,12 @@ def test_threads_that_are_asked_for_stay(tmp_path: Path) -> None:
         assert (load.num_threads, load.tuning) == (1, Tuning(0, 0, 128, False))
 
 
-def test_what_cannot_be_is_left_out(tmp_path: Path) -> None:
-    """What is quantised needs flash attention, and a file may say anything."""
+def test_what_does_not_fit_or_cannot_be_is_left_out(tmp_path: Path) -> None:
+    """Attention that keeps its scores needs room for them, and a file may say anything."""
     given = settings(tmp_path)
-    small = Load([str(TINY)], 4096, 4096, 4, 512, 1, kv_type="q8_0")
-    tuning.keep(given, HEADER, small, Tuning(10**9, -3, 128, False))
-    load = used(given, small)
+    huge = Load([str(TINY)], 1 << 20, 4096, 4, 512, 1)
+    tuning.keep(given, HEADER, huge, Tuning(10**9, -3, 128, False))
+    load = used(given, huge)
 
     assert load.tuning.flash_attention is None
     assert 1 <= load.num_threads <= 512

@@ -38,9 +38,7 @@ def test_another_way_must_be_clearly_faster() -> None:
     assert best([usual, a_little, much], lambda t: t.read).num_threads == 8
     assert best([usual, much], lambda t: t.generated).num_threads == 4
     assert pays(usual, trial(120.0, 10.0))
-    assert pays(usual, trial(97.0, 13.0))
-    assert not pays(usual, trial(90.0, 20.0))
-    assert not pays(usual, trial(97.0, 10.5))
+    assert not pays(usual, trial(120.0, 9.9))
     assert not pays(usual, trial(101.0, 10.1))
     assert not pays(usual)
 
@@ -94,18 +92,3 @@ def test_it_computes_the_same(model: Model, tuning: Tuning) -> None:
 
     assert np.argmax(logits[0]) == np.argmax(logits[1])
     assert np.corrcoef(logits[0], logits[1])[0, 1] > 0.999, "but for rounding"
-
-
-def test_scores_are_kept_of_fewer_tokens_the_larger_the_pool(model: Model) -> None:
-    """128 MB at most, of eight heads here; with flash attention there are none."""
-    found = []
-    for way in (Tuning(flash_attention=False), Tuning()):
-        opening = open_context(
-            model, num_cells=512, max_sequences=1, num_batch=512, num_threads=1, tuning=way
-        )  # fmt: skip
-        with opening as context:
-            for num_cells in (512, 1 << 16, 512):
-                context.resize(num_cells)
-                found.append(raw.llama_n_ubatch(context.handle))
-
-    assert found == [512, 64, 512, 512, 512, 512]

@@ -30,7 +30,7 @@ def described(tuning: Tuning) -> str:
     if tuning.num_ubatch:
         parts.append(f"{tuning.num_ubatch} tokens of a prompt at once")
     if tuning.flash_attention is False:
-        parts.append("no flash attention")
+        parts.append("no flash attention where its context is short")
     return ", ".join(parts)
 
 

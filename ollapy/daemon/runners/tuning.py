@@ -24,6 +24,8 @@ _FILE = "tuning.json"
 _MAX_KEPT = 256
 _CPUINFO = Path("/proc/cpuinfo")
 _UBATCHES = (128, 256)  # beside a whole batch
+# Bytes of scores that attention may keep which is no flash attention: placement does not count them.
+_MAX_SCORES = 256 << 20
 
 
 class Measured(msgspec.Struct, frozen=True):
@@ -72,10 +74,11 @@ def keep(settings: Settings, header: Header, load: Load, tuning: Tuning) -> None
 
 
 def tuned(load: Load, header: Header, options: Options, settings: Settings) -> Load:
-    """The load with what was measured, or what is mostly the best; threads that somebody asked for stay as they are."""
+    """The load with what was measured; threads that somebody asked for stay as they are."""
     wanted = shape(header, load)
-    measured = (m.tuning for m in known(settings) if m.shape == wanted)
-    found = next(measured, usual(load))
+    found = next((m.tuning for m in known(settings) if m.shape == wanted), None)
+    if found is None:
+        return load
     is_asked = bool(options.num_thread or settings.num_threads)
     found = replace(
         found,
@@ -83,20 +86,10 @@ def tuned(load: Load, header: Header, options: Options, settings: Settings) -> L
         num_prompt_threads=0 if is_asked else _threads(found.num_prompt_threads),
         num_ubatch=max(found.num_ubatch, 0),
     )
-    if load.kv_type != "f16":  # what is quantised needs it
+    if not _has_room(found, header, load):
         found = replace(found, flash_attention=None)
     most = max(found.num_threads, found.num_prompt_threads)
     return replace(load, num_threads=most or load.num_threads, tuning=found)
-
-
-def usual(load: Load) -> Tuning:
-    """Where nothing was measured.
-
-    Flash attention saves memory traffic, which is what an accelerator lacks. On a processor it takes several times
-    as long for a few tokens behind a long text, and no less than a tenth less for many.
-    """
-    is_plain = load.kv_type == "f16" and not load.place.devices
-    return Tuning(flash_attention=False) if is_plain else Tuning()
 
 
 def order(header: Header) -> Tune:
@@ -113,3 +106,12 @@ def _read(settings: Settings) -> list[Measured]:
 def _threads(count: int) -> int:
     """A file may say anything, and an absurd number aborts llama.cpp."""
     return min(max(count, 0), psutil.cpu_count() or 1)
+
+
+def _has_room(tuning: Tuning, header: Header, load: Load) -> bool:
+    """Whether scores of all heads, of a batch against the whole context, are few enough to be kept."""
+    cells = max(load.num_cells, header.context_length)
+    heads = max(header.per_layer("attention.head_count"), default=0)
+    at_once = tuning.num_ubatch or load.num_batch
+    is_plain = load.kv_type == "f16"
+    return is_plain and 4 * heads * cells * at_once <= _MAX_SCORES
