@@ -72,7 +72,7 @@ def read_branch(path: Path, key: str) -> Branch:
     with _opened(path) as descriptor:
         header = _read_header(descriptor, key)
         outline = header.outline
-        buffer = memoryview(bytearray(outline.size))
+        buffer = np.empty(outline.size, np.uint8).data
         _read_into(descriptor, buffer)
     if hashlib.sha256(buffer).digest() != header.digest:
         raise Unusable("its checksum is not that of its content")

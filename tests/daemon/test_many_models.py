@@ -19,7 +19,7 @@ WORDS = ("one", "two", "three")
 @pytest.fixture
 def two_fit(tmp_path: Path) -> Iterator[Daemon]:
     """A daemon with three models and the memory for two."""
-    with running_daemon(tmp_path, MAX_MEMORY="300MB") as daemon:
+    with running_daemon(tmp_path, MAX_MEMORY="250MB") as daemon:
         for word in WORDS:
             path = tmp_path / f"{word}.gguf"
             write_scripted(path, word)

@@ -137,7 +137,7 @@ def daemon_kills(folder: Path, seed: int, num_kills: int) -> None:
     """Daemons die at random: no runner outlives one, the store is whole, the next one works."""
     random = Random(seed)
     for number in range(num_kills):
-        with running_daemon(folder, MAX_MEMORY="300MB") as daemon:
+        with running_daemon(folder, MAX_MEMORY="250MB") as daemon:
             clients = Clients(daemon, number, ask_words)
             with clients.busy():
                 wanted = random.randrange(1, 30)
@@ -161,8 +161,8 @@ def _more_than(clients: Clients, wanted: int) -> Callable[[], bool]:
 
 def test_more_models_than_fit(tmp_path: Path) -> None:
     add_words(tmp_path)
-    with running_daemon(tmp_path, MAX_MEMORY="300MB") as daemon:
-        traffic(daemon, seed=1, seconds=4, limit=300_000_000)
+    with running_daemon(tmp_path, MAX_MEMORY="250MB") as daemon:
+        traffic(daemon, seed=1, seconds=4, limit=250_000_000)
 
 
 def test_runners_are_killed(tmp_path: Path) -> None:
@@ -180,8 +180,8 @@ def test_daemons_are_killed(tmp_path: Path) -> None:
 @pytest.mark.timeout(900)
 def test_ten_minutes_of_it(tmp_path: Path) -> None:
     add_words(tmp_path)
-    with running_daemon(tmp_path, MAX_MEMORY="300MB") as daemon:
-        traffic(daemon, seed=2, seconds=600, limit=300_000_000)
+    with running_daemon(tmp_path, MAX_MEMORY="250MB") as daemon:
+        traffic(daemon, seed=2, seconds=600, limit=250_000_000)
 
 
 @pytest.mark.slow
