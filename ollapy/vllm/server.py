@@ -28,7 +28,7 @@ from .process import VllmProcess
 _HOST = "127.0.0.1"
 _PAUSE = 0.25  # seconds between two looks at a server that starts
 _MOMENT = 0.3  # seconds from a broken connection to the end of its server
-GRACE = 2.0  # seconds that an end may take which nobody has asked for
+GRACE = 3.0  # seconds that an end may take which nobody has asked for
 
 
 class Server:

@@ -43,7 +43,7 @@ from ollapy.runner.protocol import (
 
 _MAX_LINE = 8192
 _PATIENCE = 0.5  # seconds beside those that a child has to keep what it can
-_SERVER_SECONDS = 2.0  # at least, for one that has to end a server
+_SERVER = 3  # times as long has one that ends a server, whose workers leave shared memory behind where they are killed
 
 
 class RunnerProcess(asyncio.SubprocessProtocol):
@@ -148,7 +148,7 @@ class RunnerProcess(asyncio.SubprocessProtocol):
         """
         self._stopping = why
         if not isinstance(self.load, Load):
-            seconds = max(seconds, _SERVER_SECONDS)
+            seconds = _SERVER * max(seconds, 1.0)
         if seconds and self._ends_itself:
             self._fail_requests(why)
             self._write(frame(Close(seconds)))
