@@ -33,3 +33,5 @@ def configure(*, debug: bool = False) -> None:
     )
     for name in ("httpcore", "httpx", "asyncio", "uvicorn"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    # what it warns of is that a client's form is none, which the client is told
+    logging.getLogger("python_multipart").setLevel(logging.ERROR)

@@ -146,6 +146,7 @@ def test_a_body_that_is_no_form(hearing: Daemon, kind: str, content: bytes) -> N
 
     assert answer.status_code == 400, answer.text
     assert "failed to parse multipart form" in answer.json()["error"]["message"]
+    assert "python_multipart" not in hearing.log.read_text()
 
 
 @pytest.mark.parametrize("is_announced", [True, False])
