@@ -29,10 +29,6 @@ from .stats import Counters
 
 logger = logging.getLogger(__name__)
 
-# Steps' worth of a prompt that are computed at once while nobody waits for a token, but somebody may come.
-_ALONE = 8.0
-# And at most while more wait for the beginning of their answer than for its next token.
-_CROWD = 3.0
 # Steps from one look at what cells there is a use for to the next.
 _LOOK_EVERY = 8
 
@@ -101,16 +97,10 @@ class Engine:
 
     @property
     def max_prompt(self) -> int:
-        """Tokens of a prompt that may be computed at once without keeping others waiting for long.
-
-        Where more wait for their first token than for their next, they are kept waiting a little longer. Where
-        others read with other adapters, all of them together keep nobody waiting for longer than one would.
-        """
+        """Tokens of a prompt that may be computed at once without keeping others waiting for long."""
         scheduler, generating = self.scheduler, self.scheduler.num_generating
         reading = scheduler.num_running + scheduler.num_waiting - generating
-        crowd = reading / max(generating, 1)
-        steps = min(max(crowd, 1.0), _CROWD) / max(scheduler.num_sets - 1, 1)
-        return self.pace.chunk(generating, steps=steps)
+        return self.pace.beside(generating, reading, scheduler.num_sets)
 
     @property
     def num_cells(self) -> int:
@@ -227,7 +217,7 @@ class Engine:
         batch = self.scheduler.schedule(
             now=time.monotonic(),
             max_prompt=self.max_prompt,
-            max_alone=self.pace.chunk(0, steps=_ALONE),
+            max_alone=self.pace.alone,
         )
         self.decoder.act(batch.actions)
         if batch.tokens:

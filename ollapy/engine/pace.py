@@ -5,6 +5,10 @@ from __future__ import annotations
 # Few sizes, so that llama.cpp finds the graph of an earlier batch again.
 CHUNKS = (4, 8, 16, 32, 64, 128, 256, 512)
 _FIRST = 32  # while nothing is known
+# Steps' worth of a prompt that are computed at once while nobody waits for a token.
+_ALONE = 8.0
+# And at most while more wait for the beginning of their answer than for its next token.
+_CROWD = 3.0
 _WEIGHT = 0.3  # of the newest batch in the average of its size
 
 
@@ -48,3 +52,18 @@ class Pace:
             if self.predict(num_rows + chunk) <= steps * self._step_seconds
         ]
         return max(fitting, default=CHUNKS[0])
+
+    def beside(self, num_generating: int, num_reading: int, num_sets: int) -> int:
+        """Prompt tokens of a step that keep those who generate waiting for no longer than they should.
+
+        Where more wait for their first token than for their next, that is a little longer. Where others read
+        with other adapters, one of `num_sets`, all of them together keep nobody waiting for longer than one would.
+        """
+        crowd = num_reading / max(num_generating, 1)
+        steps = min(max(crowd, 1.0), _CROWD) / max(num_sets - 1, 1)
+        return self.chunk(num_generating, steps=steps)
+
+    @property
+    def alone(self) -> int:
+        """Prompt tokens of a step while nobody generates, but somebody may come."""
+        return self.chunk(0, steps=_ALONE)

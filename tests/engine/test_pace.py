@@ -38,3 +38,14 @@ def test_what_was_measured_lately_counts_most() -> None:
         pace.record(64, 0.1)
 
     assert 0.1 <= pace.predict(64) < 0.11
+
+
+def test_a_crowd_of_prompts_may_take_longer_and_sets_of_adapters_share() -> None:
+    pace = Pace(0.04)
+    for size in (2**n for n in range(10)):
+        pace.record(size, size * 0.002)
+
+    assert pace.beside(0, 1, 1) == pace.beside(1, 1, 1) == pace.beside(4, 4, 2) == 16
+    assert pace.beside(1, 3, 1) == pace.beside(1, 9, 1) == 32
+    assert pace.beside(1, 9, 4) == 16, "three others want a step each"
+    assert pace.alone == 128
