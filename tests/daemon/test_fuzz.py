@@ -94,14 +94,23 @@ def send(daemon: Daemon, fuzzer: Fuzzer, path: str, method: str, operation: dict
     body = operation.get("requestBody")
     if body is None:
         return daemon.http.request(method, path)
-    value = fuzzer.body(body["content"]["application/json"]["schema"])
-    content = json.dumps(value).encode("utf-8", "surrogatepass")
-    return daemon.http.request(method, path, content=content)
+    [(kind, taken)] = body["content"].items()
+    value = fuzzer.body(taken["schema"])
+    return daemon.http.request(method, path, **encoded(kind, value))
+
+
+def encoded(kind: str, value: Any) -> dict[str, Any]:
+    """A body as httpx is given it: JSON, or the fields of a form and its file; a form that is none goes as JSON."""
+    if kind == "application/json" or not isinstance(value, dict):
+        return {"content": json.dumps(value).encode("utf-8", "surrogatepass")}
+    fields = {k: v if isinstance(v, str) else json.dumps(v) for k, v in value.items()}
+    file = fields.pop("file", "").encode()
+    return {"data": fields, "files": {"file": file}}
 
 
 def check(response: httpx.Response) -> None:
     """It is an answer, or a refusal with a sentence in the shape of its API."""
-    request = response.request.method, response.request.url, response.request.content
+    request = response.request.method, response.request.url, response.request.read()
     assert response.status_code < 500, (request, response.text)
     if response.status_code >= 400 and response.content:
         error = response.json()["error"]
