@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
 import msgspec
-
-_RAW = msgspec.Meta(extra_json_schema={"contentEncoding": "binary"})
 
 
 class TranscriptionRequest(msgspec.Struct, frozen=True):
     """The form of `POST /v1/audio/transcriptions`. Ollama's and ollapy's own are the last three."""
 
-    file: Annotated[bytes, _RAW] = b""
+    file: bytes = b""
     model: str = ""
     language: str | None = None
     prompt: str | None = None

@@ -58,7 +58,7 @@ def document(endpoints: Sequence[Endpoint]) -> dict[str, Any]:
 class _Schemas:
     """JSON Schemas of all types, by the type; what they share is in `components`."""
 
-    def __init__(self, endpoints: Iterable[Endpoint]) -> None:
+    def __init__(self, endpoints: Sequence[Endpoint]) -> None:
         used = [kind for e in endpoints for kind in (e.takes, e.gives)]
         used += [ErrorResponse, openai.ErrorResponse, anthropic.ErrorResponse]
         kinds = [kind for i, kind in enumerate(used) if kind and kind not in used[:i]]
@@ -66,10 +66,20 @@ class _Schemas:
             kinds, ref_template="#/components/schemas/{name}"
         )
         self._found = list(zip(kinds, found, strict=True))
+        for endpoint in endpoints:
+            if endpoint.takes_form:
+                self._as_form(self.of(endpoint.takes))
 
     def of(self, kind: Any) -> dict[str, Any]:
         """The schema of a type that a route takes or gives."""
         return next(schema for known, schema in self._found if known == kind)
+
+    def _as_form(self, schema: dict[str, Any]) -> None:
+        """Files are in a form as they are, where JSON would have them in base64."""
+        name = schema["$ref"].rpartition("/")[2]
+        for field in self.components[name]["properties"].values():
+            if field.pop("contentEncoding", None):
+                field["contentMediaType"] = "application/octet-stream"
 
 
 def _operation(endpoint: Endpoint, verb: str, schemas: _Schemas) -> dict[str, Any]:

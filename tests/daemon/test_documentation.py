@@ -113,6 +113,19 @@ def test_answers_are_as_described(
     ).validate(response.json())
 
 
+def test_a_form_has_its_file_as_it_is(daemon: Daemon, document: dict[str, Any]) -> None:
+    body = document["paths"]["/v1/audio/transcriptions"]["post"]["requestBody"]
+    schema = document["components"]["schemas"]["TranscriptionRequest"]
+
+    assert list(body["content"]) == ["multipart/form-data"]
+    assert schema["properties"]["file"] == {
+        "type": "string",
+        "contentMediaType": "application/octet-stream",
+        "default": "",
+    }
+    assert "<td>file</td>" in daemon.http.get("/docs").text
+
+
 class Page(HTMLParser):
     """What a page has, links and names."""
 

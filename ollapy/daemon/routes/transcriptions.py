@@ -17,7 +17,7 @@ from .answering import answer, collected, generation, prioritized
 
 
 async def transcription(request: Request) -> Response:
-    """Write down what is said in a recording (WAV, MP3 or FLAC), as JSON or as plain text."""
+    """Write down what is said in a recording (WAV, MP3 or FLAC), as JSON, or with `response_format` text as plain text."""
     body = await form.read(request, TranscriptionRequest)
     ask = prioritized(request, transcriptions.request(body))
     records = generation(request).chat(ask)
