@@ -22,11 +22,13 @@ _decode = msgpack_decoder(list[Message])
 class _Kept:
     messages: bytes
     response: bytes
-    items: list[str]
+    items: dict[str, bytes]
 
     @property
     def size(self) -> int:
-        return len(self.messages) + len(self.response)
+        return (
+            len(self.messages) + len(self.response) + sum(map(len, self.items.values()))
+        )
 
 
 class Conversations:
@@ -40,7 +42,7 @@ class Conversations:
 
     def keep(self, messages: list[Message], response: Response) -> None:
         """Remember a conversation, and the response that was its end."""
-        items = [item.id for item in response.output]
+        items = {item.id: ndjson.encode(item) for item in response.output}
         kept = _Kept(msgspec.msgpack.encode(messages), ndjson.encode(response), items)
         self._kept[response.id] = kept
         self._holders |= dict.fromkeys(items, response.id)
@@ -62,8 +64,7 @@ class Conversations:
         holder = self._holders.get(item_id)
         if holder is None:
             raise _not_found("item", item_id)
-        output = from_json(self.response(holder), _Output).output
-        return next(item for item in output if item["id"] == item_id)
+        return from_json(self._find(holder).items[item_id], dict[str, Any])
 
     def forget(self, response_id: str) -> None:
         """Remember it no longer."""
@@ -78,10 +79,6 @@ class Conversations:
             raise _not_found("response", response_id)
         self._kept.move_to_end(response_id)
         return self._kept[response_id]
-
-
-class _Output(msgspec.Struct, frozen=True):
-    output: list[dict[str, Any]]
 
 
 def _not_found(kind: str, name: str) -> NotFound:

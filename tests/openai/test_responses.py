@@ -405,6 +405,16 @@ def test_more_tools_than_anybody_needs(daemon: Daemon, size: int) -> None:
     assert "at most 512 are taken" in answer.json()["error"]["message"]
 
 
+def test_an_item_is_referred_to_once(client: openai.OpenAI, daemon: Daemon) -> None:
+    """A short request would be a conversation without end."""
+    (item,) = ask(client).output
+    reference = {"type": "item_reference", "id": item.id}
+    answer = daemon.post("/v1/responses", model="tiny", input=[reference, reference])
+
+    assert answer.status_code == 400
+    assert f"refers to item '{item.id}' twice" in answer.json()["error"]["message"]
+
+
 @pytest.mark.parametrize("item", [CALL, REFERENCE])
 def test_more_items_than_anybody_needs(daemon: Daemon, item: dict[str, str]) -> None:
     """Refused before anything is made of them, also where all of them are one message."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence, Set
 from itertools import groupby, islice
 from typing import Any
@@ -44,6 +45,10 @@ def resolved(
     if not isinstance(body.input, list):
         return body
     bounds.check("input", body.input, bounds.MAX_MESSAGES)
+    references = Counter(i.id for i in body.input if i.type == "item_reference")
+    for name, count in references.most_common(1):
+        if count > 1:  # a short request would be a conversation without end
+            raise InvalidRequest(f"input refers to item '{(name or '')[:80]}' twice")
     given = [
         converted(find(item.id or ""), InputItem)
         if item.type == "item_reference"
