@@ -63,6 +63,8 @@ def test_a_model_that_is_used_is_waited_for(tmp_path: Path) -> None:
             for _ in range(20):
                 next(records)
             assert not other.done()
+            waits = "model=tiny:latest waits for the answers of model=endless:latest"
+            eventually(lambda: waits in daemon.log.read_text(), "nobody says so")
         assert other.result()["done"]
         eventually(lambda: loaded(daemon) == {"tiny"}, "the other model stays")
 

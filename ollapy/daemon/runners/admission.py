@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from functools import partial
 
 from ollapy.daemon.runners import memory
@@ -15,6 +16,8 @@ from ollapy.daemon.runners.runner import Runner
 from ollapy.daemon.runners.serving import Claim
 from ollapy.daemon.runners.space import Space, total
 from ollapy.store import Stored
+
+logger = logging.getLogger(__name__)
 
 
 class Admission:
@@ -55,7 +58,7 @@ class Admission:
                 for resident in going or ():
                     self._fleet.evict(resident, newcomer.model)
                 if going is None:
-                    await self._drain(others)
+                    await self._drain(others, newcomer)
         finally:
             self._draining = None
             self._fleet.changed.set()
@@ -95,11 +98,15 @@ class Admission:
         )
         return next((going for going in found if going is not None), None)
 
-    async def _drain(self, others: list[Runner]) -> None:
+    async def _drain(self, others: list[Runner], newcomer: Runner) -> None:
         """Have the least worth of those who are used become idle; wait until somebody does."""
         used = [r for r in others if r.resident.idle_seconds is None]
         if not used:  # all have, while pools were made smaller
             return
-        self._draining = min(used, key=lambda r: r.resident.worth)
+        least = min(used, key=lambda r: r.resident.worth)
+        if least is not self._draining:
+            names = newcomer.model.name, least.model.name
+            logger.info("model=%s waits for the answers of model=%s", *names)
+        self._draining = least
         self._fleet.changed.clear()
         await self._fleet.changed.wait()
