@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
+from http import HTTPStatus
 from typing import TypeVar
 
 import msgspec
@@ -18,7 +19,7 @@ from ollapy.daemon.observation.entry import Entry
 from ollapy.daemon.observation.placed import placed
 from ollapy.daemon.runners.inbox import Event
 from ollapy.daemon.runners.pool import RunnerPool
-from ollapy.errors import ModelNotFound
+from ollapy.errors import ModelNotFound, OllapyError
 from ollapy.names import ModelName
 from ollapy.remote import Remote, RemoteModel
 from ollapy.runner.protocol import Question
@@ -26,6 +27,10 @@ from ollapy.store import Store, Stored
 
 R = TypeVar("R", bound=msgspec.Struct)
 Ask = Callable[[Question], AsyncGenerator[Event, None]]
+
+
+class _InTheCloud(OllapyError):
+    status = HTTPStatus.FORBIDDEN
 
 
 class Served:
@@ -47,9 +52,19 @@ class Served:
         name = ModelName.parse(text)
         model = await asyncio.to_thread(self._store.find, name)
         if model is None:
-            return await self._remote.get(name, missing)
+            return await self._elsewhere(name, missing)
         await asyncio.to_thread(lambda: model.capabilities)
         return model
+
+    async def _elsewhere(self, name: ModelName, missing: str) -> RemoteModel:
+        try:
+            return await self._remote.get(name, missing)
+        except ModelNotFound:
+            if name.tag == "cloud" or name.tag.endswith("-cloud"):
+                raise _InTheCloud(
+                    "ollama cloud is disabled: remote model is unavailable, use one that runs here"
+                ) from None
+            raise
 
     @asynccontextmanager
     async def loaded(

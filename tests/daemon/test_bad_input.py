@@ -184,6 +184,15 @@ def test_an_empty_body_has_ollamas_words(daemon: Daemon) -> None:
             400,
             "raw mode does not support template, system, or context",
         ),
+        *(
+            (
+                "/api/generate",
+                {**HI, "model": name},
+                403,
+                "ollama cloud is disabled: remote model is unavailable, use one that runs here",
+            )
+            for name in ("gpt-oss:120b-cloud", "kimi:cloud")
+        ),
         (
             "/api/generate",
             {**HI, "format": "xml"},
