@@ -115,7 +115,9 @@ class Client:
         """The question of this client that is under way, if one is."""
         path = f"/api/requests?client={self._name}"
         found = self._call("GET", path, RequestsResponse).requests
-        return next((entry for entry in found if entry.outcome == "running"), None)
+        # a daemon of before an update tells of everybody's
+        own = (entry for entry in found if entry.client == self._name)
+        return next((entry for entry in own if entry.outcome == "running"), None)
 
     def show(self, model: str, *, verbose: bool = False) -> ShowResponse:
         """Everything about a model."""
