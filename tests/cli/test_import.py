@@ -300,7 +300,9 @@ def test_a_name_that_is_none(own: Daemon, folder: Path) -> None:
     for name in ("../x", ""):
         result = bring(own, folder / "apple.gguf", "--name", name)
 
-        assert result == Result(1, "", f"Error: invalid model name: {name or repr(name)}\n")
+        assert result == Result(
+            1, "", f"Error: invalid model name: {name or repr(name)}\n"
+        )
 
 
 def test_ctrl_c(empty: Daemon, folder: Path) -> None:
