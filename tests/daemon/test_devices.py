@@ -54,6 +54,8 @@ def test_a_damaged_state_file_is_none(tmp_path: Path, content: str) -> None:
     file = tmp_path / "devices.json"
     file.write_text(content)
     assert state_file.read(file, list[Sight]) is None
+    assert not file.exists()
+    assert file.with_name("devices.json.bad").read_text() == content
 
 
 def test_a_daemon_with_a_damaged_state_file(tmp_path: Path) -> None:
@@ -61,7 +63,7 @@ def test_a_daemon_with_a_damaged_state_file(tmp_path: Path) -> None:
     (tmp_path / "state" / "devices.json").write_text("[[")
     with running_daemon(tmp_path) as daemon:
         assert warnings(daemon) == []
-        assert "not readable and ignored file=devices.json" in daemon.log.read_text()
+        assert "not readable and put aside file=devices.json" in daemon.log.read_text()
 
 
 def test_a_device_that_does_not_exist(tmp_path: Path) -> None:

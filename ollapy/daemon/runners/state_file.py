@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -17,14 +18,16 @@ T = TypeVar("T")
 
 
 def read(file: Path, kind: type[T]) -> T | None:
-    """What was written; None where there is nothing, or nothing of that kind."""
+    """What was written; None where there is nothing, or nothing of that kind: that is put aside, and told of once."""
     try:
         with file.open("rb") as data:
             return from_json(data.read(_MAX_BYTES), kind)
     except FileNotFoundError:
         return None
     except (OSError, ValueError, RecursionError) as exc:
-        logger.warning("not readable and ignored file=%s: %s", file.name, exc)
+        logger.warning("not readable and put aside file=%s: %s", file.name, exc)
+        with suppress(OSError):
+            file.replace(file.with_name(f"{file.name}.bad"))
         return None
 
 
