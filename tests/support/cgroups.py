@@ -30,6 +30,6 @@ def limited(num_bytes: int) -> Iterator[Path]:
             pytest.skip("control groups have no limit of memory here")
         (group / limit).write_text(str(num_bytes))
         yield group
-        eventually(lambda: not (group / "cgroup.procs").read_text(), "it is not empty")
     finally:
+        eventually(lambda: not (group / "cgroup.procs").read_text(), "it is not empty")
         group.rmdir()
