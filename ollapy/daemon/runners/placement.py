@@ -154,7 +154,7 @@ class Placing:
             )
         if self.kv_type not in ("", kv_type):
             yield (
-                f"keys and values are kept as {kv_type}: the model's heads cannot be kept as {self.kv_type}"
+                f"keys and values are kept as {kv_type}: those of this model cannot be kept as {self.kv_type}"
             )
         most = self.footprint.num_layers
         asked = self.wish.num_layers
