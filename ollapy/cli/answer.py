@@ -16,9 +16,9 @@ from ollapy.api.ollama import ChatResponse, GenerateResponse, InferenceResponse
 from ollapy.api.report import ContextReport
 from ollapy.settings import has_colours, has_escapes
 from ollapy.text import clean
-from ollapy.units import format_duration
 
 from .ending import end_in_order
+from .figures import statistics
 from .output import talk
 from .spinner import Spinner
 from .style import Style
@@ -47,8 +47,10 @@ class AnswerPrinter:
         self._grey, self._reset = (_GREY, _RESET) if has_colours() else ("", "")
         self._wrap = self._new_wrap()
         self._markdown: Stream | None = None
-        # it takes a while to import, in which the model reads
-        self._import = Thread(target=import_module, args=("ollapy.cli.markdown",))
+        # it takes a while to import, in which the model reads, and which nobody waits for who leaves
+        self._import = Thread(
+            target=import_module, args=("ollapy.cli.markdown",), daemon=True
+        )
         self._begun = ""  # what is written meanwhile
         self._spinner = spinner
         self._is_thinking = False
@@ -77,7 +79,8 @@ class AnswerPrinter:
             return
         if self._is_thinking:
             self._write(self._reset)
-        if (self._markdown or self._begun) and kind is not KeyboardInterrupt:
+        goes_on = kind is None or issubclass(kind, Exception)
+        if (self._markdown or self._begun) and goes_on:
             self._write(self._stream().finish())
         if not self._is_empty and kind is not KeyboardInterrupt:
             self._write("\n\n" if self._is_terminal and kind is None else "\n")
@@ -86,8 +89,8 @@ class AnswerPrinter:
         """A piece of the model's thought."""
         if self._show_thinking and text:
             if not self._is_thinking:
+                self._is_thinking = True  # before the colour, which it gives back
                 self._write(f"{self._grey}Thinking...\n")
-            self._is_thinking = True
             self._write(self._shown(text))
 
     def content(self, text: str) -> None:
@@ -126,6 +129,8 @@ class AnswerPrinter:
 
     def _stream(self) -> Stream:
         if self._markdown is None:
+            # an import that a signal breaks off leaves its locks to nobody; this wait it may break off
+            self._import.join()
             from .markdown import Stream
 
             self._markdown = Stream(sys.stdout, begun=self._begun)
@@ -212,36 +217,3 @@ def whole_answer(records: Iterable[GenerateResponse]) -> dict[str, Any]:
         final.pop(name, None)
     report = final.pop("ollapy", {})
     return {"content": content, "thinking": thought, **final, **report}
-
-
-def statistics(final: InferenceResponse) -> str:
-    """The figures of `--verbose`, one a line, those that are zero left out."""
-    rows = (
-        ("total duration:", _duration(final.total_duration)),
-        ("load duration:", _duration(final.load_duration)),
-        ("prompt eval count:", _count(final.prompt_eval_count)),
-        ("prompt eval duration:", _duration(final.prompt_eval_duration)),
-        (
-            "prompt eval rate:",
-            rate(final.prompt_eval_count, final.prompt_eval_duration),
-        ),
-        ("eval count:", _count(final.eval_count)),
-        ("eval duration:", _duration(final.eval_duration)),
-        ("eval rate:", rate(final.eval_count, final.eval_duration)),
-    )
-    return "\n".join(f"{label:<22}{value}" for label, value in rows if value)
-
-
-def _duration(nanoseconds: int) -> str:
-    return format_duration(nanoseconds) if nanoseconds else ""
-
-
-def _count(tokens: int) -> str:
-    return f"{tokens} token(s)" if tokens else ""
-
-
-def rate(tokens: int, nanoseconds: int) -> str:
-    """Tokens a second, in words; empty where there is nothing to divide."""
-    if not tokens or not nanoseconds:
-        return ""
-    return f"{tokens / nanoseconds * 1e9:.2f} tokens/s"

@@ -6,9 +6,10 @@ from contextlib import closing
 from dataclasses import replace
 
 from ollapy.api.ollama import InferenceResponse, Message
-from ollapy.cli.answer import AnswerPrinter, print_answer, rate
+from ollapy.cli.answer import AnswerPrinter, print_answer
 from ollapy.cli.attachments import attached, begins_with_file, takes_files
 from ollapy.cli.ending import end_in_order
+from ollapy.cli.figures import rate
 from ollapy.cli.output import complain, print_text, talk
 from ollapy.cli.spinner import Spinner
 from ollapy.cli.style import Style
