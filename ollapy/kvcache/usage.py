@@ -41,7 +41,15 @@ class KeptFile:
         found = _FILE.fullmatch(self.path.name)
         if found is None or found[1] is None:
             return False
-        return now - self.used_at > _ABANDONED or not psutil.pid_exists(int(found[1]))
+        return now - self.used_at > _ABANDONED or not _is_running(int(found[1]))
+
+
+def _is_running(pid: int) -> bool:
+    """Whether the process can still write; an orphan that nobody has waited for cannot."""
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
 
 
 def folder_name(weights: str, key: str) -> str:

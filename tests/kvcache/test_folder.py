@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from ollapy.kvcache.branch import as_tokens
@@ -17,6 +18,7 @@ from ollapy.kvcache.folder import Folder
 from ollapy.kvcache.usage import clear, kept_files
 from tests.support.branches import branch
 from tests.support.disk import small_disk
+from tests.support.waiting import eventually
 
 MODEL = {"model": ["sha256:1"], "type": "f16"}
 
@@ -203,7 +205,10 @@ def test_what_was_being_written_goes_with_the_next(
     """Once its writer has ended, or hangs; this process has neither."""
     with subprocess.Popen([sys.executable, "-c", ""]) as ended:
         pass
-    names = {"dead": ended.pid, "stuck": os.getpid(), "writing": os.getpid()}
+    unmourned = subprocess.Popen([sys.executable, "-c", ""])
+    orphan = psutil.Process(unmourned.pid)
+    eventually(lambda: orphan.status() == psutil.STATUS_ZOMBIE, "it does not end")
+    names = {"dead": ended.pid, "zombie": orphan.pid, "stuck": os.getpid(), "writing": os.getpid()}  # fmt: skip
     paths = {key: written.with_name(f".new-{pid}-{key}") for key, pid in names.items()}
     for path in paths.values():
         path.write_bytes(b"half")
@@ -213,6 +218,7 @@ def test_what_was_being_written_goes_with_the_next(
     assert folder(tmp_path).write(branch(first=50), math.inf)
 
     assert [key for key, path in paths.items() if path.exists()] == ["writing"]
+    unmourned.wait()
 
 
 def test_strangers_files_are_left_alone(written: Path, tmp_path: Path) -> None:
