@@ -15,20 +15,10 @@ import pytest
 
 from tests.support.daemon import Daemon, running_daemon
 from tests.support.terminal import ollapy
+from tests.support.tools import FORECAST
 from tests.support.waiting import eventually
 
 GREEDY = {"temperature": 0, "num_predict": 12}
-TOOL = {
-    "type": "function",
-    "function": {
-        "name": "get_weather",
-        "parameters": {
-            "type": "object",
-            "properties": {"days": {"type": "integer", "minimum": 1, "maximum": 9}},
-            "required": ["days"],
-        },
-    },
-}
 
 
 def ask(gateway: Daemon, *, model: str = "org/big", **body: Any) -> dict[str, Any]:
@@ -115,7 +105,7 @@ def test_the_answer_is_what_the_schema_says(gateway: Daemon) -> None:
 
 def test_tools_are_called_and_their_results_taken(gateway: Daemon) -> None:
     options = {"temperature": 0}
-    message = ask(gateway, tools=[TOOL], tool_choice="required", options=options)[
+    message = ask(gateway, tools=[FORECAST], tool_choice="required", options=options)[
         "message"
     ]
     call = message["tool_calls"][0]
@@ -128,7 +118,7 @@ def test_tools_are_called_and_their_results_taken(gateway: Daemon) -> None:
         message,
         {"role": "tool", "tool_name": "get_weather", "content": "sunny"},
     ]
-    assert ask(gateway, messages=turns, tools=[TOOL])["done"]
+    assert ask(gateway, messages=turns, tools=[FORECAST])["done"]
 
 
 def test_vectors_are_those_of_the_model(gateway: Daemon, server: Daemon) -> None:

@@ -1,4 +1,4 @@
-"""The tool that the tiny model was taught, as each API has it."""
+"""The tool that the tiny model was taught, as each API has it, and one that takes numbers within bounds."""
 
 from __future__ import annotations
 
@@ -14,3 +14,15 @@ FUNCTION: dict[str, Any] = {
     },
 }
 WEATHER: dict[str, Any] = {"type": "function", "function": FUNCTION}
+
+FORECAST: dict[str, Any] = {
+    "type": "function",
+    "function": {
+        "name": "get_weather",
+        "parameters": {
+            "type": "object",
+            "properties": {"days": {"type": "integer", "minimum": 1, "maximum": 9}},
+            "required": ["days"],
+        },
+    },
+}

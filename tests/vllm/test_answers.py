@@ -9,21 +9,11 @@ import openai
 import pytest
 
 from tests.support.terminal import ollapy
+from tests.support.tools import FORECAST
 from tests.support.waiting import eventually
 from tests.vllm.conftest import Starter
 
 GREEDY = {"temperature": 0, "num_predict": 12}
-TOOL = {
-    "type": "function",
-    "function": {
-        "name": "get_weather",
-        "parameters": {
-            "type": "object",
-            "properties": {"days": {"type": "integer", "minimum": 1, "maximum": 9}},
-            "required": ["days"],
-        },
-    },
-}
 
 
 def ask(starter: Starter, model: str = "big", **body: Any) -> dict[str, Any]:
@@ -104,7 +94,7 @@ def test_thoughts_are_told_apart(starter: Starter) -> None:
 
 def test_tools_are_called(starter: Starter) -> None:
     message = ask(
-        starter, tools=[TOOL], tool_choice="required", options={"temperature": 0}
+        starter, tools=[FORECAST], tool_choice="required", options={"temperature": 0}
     )["message"]
     call = message["tool_calls"][0]["function"]
     assert call["name"] == "get_weather"
