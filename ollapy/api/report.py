@@ -45,7 +45,8 @@ class OllapyReport(msgspec.Struct, frozen=True, omit_defaults=True):
     `queue_duration` is the wait for a place, `preemptions` how often it was given up for others.
     `thinking_tokens` are those of `eval_count` that were thought, and `thinking_cut` says that there were no
     more because the budget was spent. `parse_error` says that a call was not written as the model's format
-    says; its text is in the content. `stop` is the stop string that ended the answer.
+    says; its text is in the content. `stop` is the stop string that ended the answer. `forced_tokens` are
+    those of `eval_count` that its schema or tool left no choice about, so that they were not sampled.
     """
 
     context: ContextReport
@@ -55,3 +56,4 @@ class OllapyReport(msgspec.Struct, frozen=True, omit_defaults=True):
     thinking_cut: bool = False
     parse_error: str = ""
     stop: str = ""
+    forced_tokens: int = 0

@@ -54,6 +54,7 @@ class RequestEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     thinking_cut: bool = False
     parse_error: str = ""
     stop: str = ""
+    forced_tokens: int = 0
     preemptions: int = 0
     beside: list[int] = []
     client: str = ""

@@ -78,6 +78,7 @@ class Answer:
             output.logprob = self._logprob(self._scores, token, count)
         self._extend(output, token)
         for forced in [] if output.is_last else self._forced():
+            sequence.num_forced += 1
             self._extend(output, forced)
             if output.is_last:
                 break

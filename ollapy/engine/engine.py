@@ -262,7 +262,6 @@ class Engine:
             token = answer.sample(row)
             self.counters.sample_seconds += time.perf_counter() - started
             output = answer.accept(token)
-            self.counters.forced += max(sequence.num_pending - 1, 0)
         except OllapyError as exc:
             output = Output(sequence, error=exc, is_last=True)
         if output.is_last:

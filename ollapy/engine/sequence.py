@@ -70,6 +70,7 @@ class Sequence:
     num_computed: int = 0
     num_shifted: int = 0  # tokens that are no longer in `tokens`
     num_preemptions: int = 0
+    num_forced: int = 0  # tokens of the answer that were not sampled
     # tokens that were resident when it was first admitted
     num_cached: int | None = None
     # tokens that were brought back from elsewhere for it

@@ -15,7 +15,6 @@ class Counters:
     steps: int = 0
     rows: int = 0
     tokens: int = 0
-    forced: int = 0  # tokens of answers that a constraint left no choice about
     shifts: int = 0
     resizes: int = 0
     switches: int = 0  # to other adapters

@@ -279,6 +279,7 @@ class Usage(msgspec.Struct, frozen=True):
     decode_seconds: float
     num_preemptions: int
     num_thinking: int = 0
+    num_forced: int = 0
     waited_for: tuple[int, ...] = ()
     wait: str = ""
 

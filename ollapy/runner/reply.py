@@ -103,6 +103,7 @@ class Reply:
             decode_seconds=now - first,
             num_preemptions=sequence.num_preemptions,
             num_thinking=self.num_thinking,
+            num_forced=sequence.num_forced,
             waited_for=sequence.waited_for,
             wait=sequence.wait or "",
         )

@@ -120,6 +120,7 @@ def test_a_whole_story_in_its_order() -> None:
         ({"outcome": "load"}, "to be loaded."),
         ({"outcome": "tool"}, "It ended with “tool”."),
         ({"thinking_tokens": 9, "thinking_cut": True}, "thought 9, when its budget was spent"),
+        ({"forced_tokens": 4}, "left no choice about 4, which were not sampled"),
         ({"parse_error": "no name"}, "as the model's format says: no name."),
         ({"eval_count": 0, "outcome": "running"}, "Its answer began after 8.0 s."),
     ],

@@ -92,6 +92,17 @@ def test_the_answer_is_what_was_asked_for(
         assert answer["eval_count"] == 200
 
 
+def test_what_it_left_no_choice_about_is_told(daemon: Daemon) -> None:
+    """Unless its probability is wanted, for which it must be computed by itself."""
+    answer = ask(daemon, "/api/chat", stream=False, format=AN_ANSWER, options=OPTIONS)
+    scored = ask(daemon, "/api/chat", stream=False, format=AN_ANSWER, options=OPTIONS, logprobs=True)  # fmt: skip
+    free = ask(daemon, "/api/chat", stream=False, options=OPTIONS)
+
+    assert 0 < answer["ollapy"]["forced_tokens"] < answer["eval_count"]
+    assert "forced_tokens" not in scored["ollapy"]
+    assert "forced_tokens" not in free["ollapy"]
+
+
 def test_a_schema_of_the_python_client(daemon: Daemon) -> None:
     client = ollama.Client(f"http://{daemon.address}")
     with client._client:

@@ -386,8 +386,8 @@ def test_forced_tokens_are_not_sampled(
     (text,) = run(engine, one)
 
     Draft202012Validator(ADDRESS).validate(json.loads(text))
-    assert engine.counters.forced > 10
-    assert engine.counters.rows == one.num_generated - engine.counters.forced
+    assert one.num_forced > 10
+    assert engine.counters.rows == one.num_generated - one.num_forced
 
 
 def test_scored_tokens_are_all_sampled(
@@ -396,7 +396,7 @@ def test_scored_tokens_are_all_sampled(
     one = question(model, "Hello", think=False, logprobs=0)
     scores = scored(engine, _held(one, compiler, schema(ADDRESS)))
 
-    assert engine.counters.forced == 0
+    assert one.num_forced == 0
     assert len(scores) == one.num_generated
 
 

@@ -98,6 +98,8 @@ def _answer(entry: RequestEntry) -> Iterator[str]:
     if entry.thinking_tokens:
         cut = ", when its budget was spent" if entry.thinking_cut else ""
         yield f"Of these it thought {entry.thinking_tokens:,}{cut}."
+    if entry.forced_tokens:
+        yield f"The form it was held to left no choice about {entry.forced_tokens:,}, which were not sampled."
     if entry.beside:
         yield f"When it came, {_named(entry.beside)} {'were' if len(entry.beside) > 1 else 'was'} under way."
     if entry.parse_error:

@@ -63,6 +63,7 @@ def _last_fields(done: Done, started: float, load_seconds: float) -> dict[str, A
             done.thinking_cut,
             done.parse_error,
             done.stop,
+            usage.num_forced,
         ),
         "tokens": done.tokens,
     }

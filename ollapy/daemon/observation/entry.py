@@ -141,6 +141,7 @@ def _last_fields(done: Done | None) -> dict[str, Any]:
         "thinking_cut": done.thinking_cut,
         "parse_error": done.parse_error,
         "stop": done.stop,
+        "forced_tokens": usage.num_forced,
         "preemptions": usage.num_preemptions,
         "waited_for": [*usage.waited_for],
         "wait": usage.wait,
