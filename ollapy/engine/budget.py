@@ -40,7 +40,7 @@ class Budget:
         is_due = not self._left and not self._forced and self._reader.is_thinking
         if is_due and self._ends:
             self.spent = True
-            self._forced = [*self._ends.pop(0)]
+            self._forced = self._ends.pop(0)
         return self._forced.pop(0) if self._forced else None
 
     def spend(self, text: str) -> None:

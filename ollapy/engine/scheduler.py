@@ -163,13 +163,15 @@ class Scheduler:
         """
         self._give_way(now)
         self._admit_waiting(now)
+        generating = self.num_generating
         # one at least goes on, also where forced tokens have taken what was promised to a prompt
         while (
             self.num_running > 1
-            and self._make_room(wanted := max(self.num_generating, 1)) < wanted
+            and self._make_room(wanted := max(generating, 1)) < wanted
         ):
             self.preempt(now)
-        room = max_prompt if self.num_generating else max_alone
+            generating = self.num_generating
+        room = max_prompt if generating else max_alone
         batch = self._composer.compose(self._running, room, now)
         batch.actions = self.take_actions()
         return batch
